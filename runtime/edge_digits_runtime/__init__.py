@@ -1,0 +1,1 @@
+"""Everything a device needs to run a digit classifier: pictures in, digits out, no TensorFlow."""

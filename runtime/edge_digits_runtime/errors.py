@@ -1,0 +1,51 @@
+"""Everything that edge-digits raises on purpose, one tree.
+
+    EdgeDigitsError
+    ├── PictureError      a picture that cannot be opened, decoded or is too large
+    ├── DataError         a data set of the wrong form, shape or labels
+    ├── RunError          a run folder that is missing, unfinished, damaged or foreign
+    ├── ModelError        a .tflite that is missing, damaged, or whose tensors do not fit
+    │   └── ChecksumError a .tflite whose bytes do not match the sha256 in its card
+    ├── EvaluationError   an evaluation file that is missing, damaged or does not belong with the others
+    ├── BackendError      no interpreter for .tflite files on this Python and platform
+    └── UsageError        an argument or option that names nothing that exists
+
+A message is one line: what was got, what is allowed, what to do. The command prints it after ``Error:`` and
+exits with 2; any other exception is a fault of ours and keeps its traceback.
+"""
+
+
+class EdgeDigitsError(Exception):
+    """Base of every error that a user of edge-digits can cause and mend."""
+
+
+class PictureError(EdgeDigitsError):
+    """A picture that cannot be opened or decoded."""
+
+
+class DataError(EdgeDigitsError):
+    """A data set of the wrong form, shape or labels."""
+
+
+class RunError(EdgeDigitsError):
+    """A run folder that is missing, unfinished, damaged or written by another program."""
+
+
+class ModelError(EdgeDigitsError):
+    """A ``.tflite`` that is missing, damaged, or whose tensors are not those of a digit classifier."""
+
+
+class ChecksumError(ModelError):
+    """A ``.tflite`` whose flatbuffer does not have the sha256 that its card states."""
+
+
+class EvaluationError(EdgeDigitsError):
+    """An evaluation file that is missing, damaged or does not belong with the others."""
+
+
+class BackendError(EdgeDigitsError):
+    """No interpreter for ``.tflite`` files on this Python and platform."""
+
+
+class UsageError(EdgeDigitsError):
+    """An argument or option that names nothing that exists, such as an unknown recipe."""

@@ -1,0 +1,53 @@
+"""What a list of answers is worth. numpy only, so the device computes the same figures as the workstation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """Precision, recall and F1 of each digit, float64 arrays of shape ``(10,)``, each value in [0, 1].
+
+    A digit that was never predicted has precision 0, one that never occurs has recall 0, as scikit-learn's
+    ``zero_division=0`` has it.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray[np.int64]
+    """How often each digit occurs, shape ``(10,)``."""
+
+
+def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Count answers: row is the true digit, column the predicted one; int64 of shape ``(10, 10)``."""
+    pairs = labels.astype(np.int64) * CLASSES + predicted.astype(np.int64)
+    return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
+
+
+def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+    """Share of right answers (top-1), in [0, 1]; 0 for no pictures."""
+    return float(np.mean(labels == predicted)) if len(labels) else 0.0
+
+
+def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
+    """Per-class precision, recall and F1 (harmonic mean of both) from a confusion matrix of shape ``(10, 10)``."""
+    hit = np.diag(confusion).astype(np.float64)
+    support = confusion.sum(axis=1)
+    precision = hit / np.maximum(confusion.sum(axis=0), 1)
+    recall = hit / np.maximum(support, 1)
+    total = precision + recall
+    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+    return ClassMetrics(precision, recall, f1, support)
+
+
+def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities of logits of shape ``(..., 10)``, divided by ``temperature`` first (Guo et al. 2017)."""
+    scaled = logits.astype(np.float64) / temperature
+    exponent = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = exponent / exponent.sum(axis=-1, keepdims=True)
+    return result
