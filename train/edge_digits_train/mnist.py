@@ -1,0 +1,35 @@
+"""MNIST, packed into this package.
+
+``mnist.u8.xz`` holds 70,000 × 784 image bytes (60,000 training pictures, then 10,000 test pictures) and then
+70,000 label bytes, compressed with LZMA: 9.1 MB, read by the standard library in 0.7 s. See NOTICE.md for
+whom the data is from and its licence.
+"""
+
+import lzma
+from pathlib import Path
+
+import numpy as np
+from edge_digits_runtime.datasets import SIDE, DataSet, Split
+from edge_digits_runtime.errors import DataError
+
+NAME = "MNIST"
+_PACKED = Path(__file__).with_name("mnist.u8.xz")
+_TRAIN, _TEST = 60_000, 10_000
+
+
+def load() -> DataSet:
+    """MNIST as LeCun, Cortes and Burges publish it, in their order: 60,000 training and 10,000 test pictures.
+
+    Raises:
+        DataError: the packed file of this installation is missing or damaged.
+    """
+    count = _TRAIN + _TEST
+    try:
+        packed = np.frombuffer(lzma.decompress(_PACKED.read_bytes()), np.uint8)
+    except (OSError, lzma.LZMAError) as error:
+        raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
+    if len(packed) != count * (SIDE * SIDE + 1):
+        raise DataError(f"{_PACKED}: {len(packed)} bytes, not those of MNIST: install edge-digits-train again")
+    images = packed[: count * SIDE * SIDE].reshape(count, SIDE, SIDE)
+    labels = packed[count * SIDE * SIDE :]
+    return DataSet(NAME, Split(images[:_TRAIN], labels[:_TRAIN]), Split(images[_TRAIN:], labels[_TRAIN:]))
