@@ -1,0 +1,158 @@
+"""The ``edge-digits`` command: one table of verbs, each imported only when it is called.
+
+``--help`` looks the same on every machine and imports nothing heavy; a verb whose packages are not installed
+says which extra brings them.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import click
+from edge_digits_runtime.errors import EdgeDigitsError
+
+WRONG_USE = 2
+INTERRUPTED = 130
+
+EXTRAS = {
+    "train": ("edge_digits_train", "keras"),
+    "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
+    "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
+}
+"""For each extra the packages whose absence means that it is not installed."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One word after ``edge-digits``."""
+
+    target: str
+    """Where its click command is, ``module:name`` below `edge_digits.commands`."""
+    help: str
+    """One line for the list of verbs."""
+    extras: tuple[str, ...] = ()
+    """The extras it needs beyond the device profile; names of `EXTRAS`."""
+
+
+VERBS = {
+    "train": Verb("train:train", "Train a recipe and write a run folder.", ("train",)),
+    "convert": Verb("convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)),
+    "classify": Verb("classify:classify", "Say which digit is in a picture."),
+    "read": Verb("read:read", "Read all digits of a picture or page, line by line."),
+    "evaluate": Verb("evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."),
+    "report": Verb("report:report", "Compare evaluations: what did quantization and device cost?", ("report",)),
+    "quickstart": Verb("quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")),
+    "recipes": Verb("recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)),
+    "testset": Verb("testset:testset", "Write the test pictures as one file for the device.", ("train",)),
+    "doctor": Verb("doctor:doctor", "Check whether this device can run, and say what to mend."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by `VERBS` and imports one when it is called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The verbs in the order of the pipeline."""
+        return list(VERBS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb, or make the stub that says which extra it needs."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        missing = [extra for extra in verb.extras if any(find_spec(package) is None for package in EXTRAS[extra])]
+        if missing:
+            return _stub(cmd_name, verb, missing)
+        module, name = verb.target.split(":")
+        command = getattr(importlib.import_module(f"edge_digits.commands.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+    def main(self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run; every error that a user can cause becomes one line on stderr and exit code 2.
+
+        A command returns its exit code, None for 0.
+        """
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help() if error.ctx else "")
+            sys.exit(WRONG_USE)
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "edge-digits"
+            _fail(f"{_one_line(error.format_message())} (see '{where} --help')")
+        except click.ClickException as error:
+            _fail(_one_line(error.format_message()))
+        except EdgeDigitsError as error:
+            _fail(str(error))
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # The reader has gone, as in `edge-digits recipes | head`; keep Python from complaining at exit.
+            sys.stdout = None
+            sys.exit(0)
+        except OSError as error:
+            # A path that cannot be written or read; an OSError without one is a fault of ours.
+            if error.filename is None:
+                raise
+            _fail(f"{error.filename}: {error.strerror}")
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(WRONG_USE)
+
+
+def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
+    """A command that takes anything and says what to install; shell completion works on it as on any other."""
+
+    def say() -> int:
+        click.echo(f"Error: '{name}' needs more than the device profile: {install_line(missing)}", err=True)
+        return WRONG_USE
+
+    # Its own --help is swallowed too: the real options are not known here.
+    return click.Command(
+        name,
+        callback=lambda **_: say(),
+        help=f"{verb.help} (not installed: {install_line(missing)})",
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+    )
+
+
+def install_line(extras: Sequence[str]) -> str:
+    """What to type to get ``extras``."""
+    return f"pip install 'edge-digits[{','.join(extras)}]'"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="edge-digits", prog_name="edge-digits")
+def main() -> None:
+    """Train a small digit classifier, quantize it to one int8 .tflite file, run that file on a small device, and
+    report what it cost.
+
+    \b
+    On the workstation:
+      edge-digits train cnn-32-64-64
+      edge-digits convert --int8
+    On the device:
+      edge-digits classify seven.png
+      edge-digits evaluate model.tflite --data mnist-test.npz
+    """

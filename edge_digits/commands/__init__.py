@@ -1,0 +1,1 @@
+"""The verbs. Each module imports click alone at its top; what a verb needs is imported when it runs."""

@@ -1,0 +1,54 @@
+"""``edge-digits recipes``."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edge_digits_train.recipes import Recipe
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[RECIPE]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def recipes(name: str | None, as_json: bool) -> None:
+    """List the recipes: parameters, multiply-accumulates (MACs) and source; with RECIPE, its layers and settings.
+
+    \b
+    Example:
+      edge-digits recipes
+      edge-digits recipes cnn-32-64-64
+    """
+    from edge_digits_train import recipes as registry
+
+    chosen = [registry.get(name)] if name else list(registry.RECIPES.values())
+    if as_json:
+        for recipe in chosen:
+            click.echo(json.dumps(recipe.to_dict() | {"parameters": recipe.parameters, "macs": recipe.macs}))
+        return
+    if name:
+        _show(chosen[0])
+        return
+    width = max(len(recipe.name) for recipe in chosen)
+    click.echo(f"{'':{width}}  parameters        MACs  epochs  layers")
+    for recipe in chosen:
+        mark = "*" if recipe.name == registry.DEFAULT else " "
+        layers = " ".join(row.name for row in recipe.table)
+        click.echo(f"{recipe.name:{width}}{mark} {recipe.parameters:10,}  {recipe.macs:10,}  {recipe.epochs:6}  {layers}")
+        click.echo(f"{'':{width}}  {recipe.source}")
+    click.echo("\n* what 'edge-digits train' takes when no recipe is named")
+
+
+def _show(recipe: "Recipe") -> None:
+    """The layers of one recipe, then how it is trained."""
+    click.echo(f"{recipe.name}: {recipe.description}\n{recipe.source}\n")
+    click.echo(f"{'layer':20}{'output':>14}{'parameters':>12}{'MACs':>12}")
+    for row in recipe.table:
+        shape = "×".join(map(str, row.output_shape))
+        click.echo(f"{row.name:20}{shape:>14}{row.parameters:12,}{row.macs:12,}")
+    click.echo(f"{'':20}{'':>14}{recipe.parameters:12,}{recipe.macs:12,}\n")
+    shown = {"name", "description", "source", "layers"}
+    for setting, value in recipe.to_dict().items():
+        if setting not in shown and value is not None:
+            click.echo(f"{setting.replace('_', ' '):20}{value}")

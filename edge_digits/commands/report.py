@@ -1,0 +1,63 @@
+"""``edge-digits report``."""
+
+from pathlib import Path
+
+import click
+from edge_digits_runtime.errors import EvaluationError
+
+TOO_LARGE_A_DROP = 1
+
+
+@click.command()
+@click.argument("evaluations", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EVALUATION...")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write report.html, report.md and report.json into this folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of as a table.")
+@click.option(
+    "--max-drop",
+    type=float,
+    metavar="PP",
+    help="Exit with 1 if a model loses more than PP percentage points against its float original.",
+)
+def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_drop: float | None) -> int:
+    """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
+
+    EVALUATION is a file that 'train' or 'evaluate' wrote, or a run folder, which stands for all of them in it.
+
+    \b
+    Example:
+      edge-digits report runs/cnn-32-64-64-1 from-the-pi.json -o report
+    """
+    import json
+
+    from edge_digits.steps import print_drop_verdict, write_report
+
+    result = write_report(evaluation_files(evaluations), out)
+    from edge_digits import report as reports
+
+    click.echo(json.dumps(reports.to_dict(result), ensure_ascii=False) if as_json else reports.to_text(result))
+    if out is not None:
+        click.echo(f"Wrote {out / 'report.html'}, report.md and report.json.", err=True)
+    return print_drop_verdict(result.worst_drop_pp, max_drop)
+
+
+def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
+    """The evaluation files that the arguments name, each once, in the order given.
+
+    Raises:
+        EvaluationError: a folder holds none.
+    """
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*evaluation.json"), key=lambda p: (p.name != "evaluation.json", p.name))
+            if not inside:
+                raise EvaluationError(f"{path}: no evaluation in this folder; make one with 'edge-digits evaluate'")
+            files.update(dict.fromkeys(inside))
+        else:
+            files[path] = None
+    return list(files)

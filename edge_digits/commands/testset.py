@@ -1,0 +1,35 @@
+"""``edge-digits testset``."""
+
+from pathlib import Path
+
+import click
+
+from edge_digits.options import data_option
+
+
+@click.command()
+@data_option
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("mnist-test.npz"),
+    show_default=True,
+    help="The file to write.",
+)
+def testset(data: Path | None, out: Path) -> None:
+    """Write the test pictures as one file, to copy to the device beside the model.
+
+    \b
+    Example:
+      edge-digits testset
+      scp mnist-test.npz model.tflite pi:
+      ssh pi edge-digits evaluate model.tflite --data mnist-test.npz
+    """
+    from edge_digits_runtime.datasets import save_test
+
+    from edge_digits.steps import load_data
+
+    dataset = load_data(data)
+    save_test(out, dataset)
+    click.echo(f"{out}: {len(dataset.test):,} test pictures of {dataset.name}, {out.stat().st_size:,} bytes")

@@ -1,0 +1,62 @@
+"""``edge-digits train``."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from edge_digits.options import data_option
+
+
+@click.command()
+@click.argument("recipe", required=False, metavar="[RECIPE]")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures.  [default: the recipe's]")
+@click.option("--batch-size", type=click.IntRange(1), help="Pictures in one step.  [default: the recipe's]")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Step size of the optimizer.  [default: the recipe's]",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same machine: same weights.")
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The run folder to write.  [default: runs/RECIPE-N, the next number that is free]",
+)
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run: that in --out, else the newest of RECIPE.")
+def train(
+    recipe: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | None,
+    seed: int | None,
+    data: Path | None,
+    out: Path | None,
+    resume: bool,
+) -> None:
+    """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, curves, and how good it is.
+
+    A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume goes on from the last whole epoch
+    and ends with the same weights.
+
+    \b
+    Example:
+      edge-digits train
+      edge-digits train cnn-32-64-64 --epochs 10 --seed 1
+      edge-digits train --resume
+    """
+    from edge_digits_train import recipes
+
+    from edge_digits.steps import load_data, next_run, train_run, unfinished_run
+
+    if resume and out is None:
+        out = unfinished_run(recipe)
+    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if resume:
+        assert out is not None
+        train_run(None if recipe is None and not changes else _chosen(recipe, changes), load_data(data), out, data, True)
+        return
+    chosen = dataclasses.replace(recipes.get(recipe or recipes.DEFAULT), **changes)
+    train_run(chosen, load_data(data), out or next_run(chosen.name), data, False)

@@ -1,0 +1,31 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+
+import click
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .tflite file.  [default: the int8 model that ships with the runtime]",
+)
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["litert", "tflite-runtime"]),
+    help="The interpreter.  [default: $EDGE_DIGITS_BACKEND, else the one that is installed]",
+)
+unverified_option = click.option(
+    "--allow-unverified", is_flag=True, help="Run a model even if its bytes do not match the sha256 in its card."
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A Keras-layout .npz, a folder with the IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
+)
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """``0.98765`` as ``98.77 %``."""
+    return f"{share * 100:.{digits}f} %"

@@ -1,0 +1,120 @@
+"""The steps of the pipeline as the verbs and ``quickstart`` both take them: library calls with progress shown.
+
+Each takes and gives what the house's file formats hold, and imports the room that it needs when it is called.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from edge_digits_runtime.errors import DataError, RunError, UsageError
+
+from edge_digits.options import percent
+from edge_digits.progress import bar, say
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.classifier import DigitClassifier
+    from edge_digits_runtime.datasets import DataSet, Split
+    from edge_digits_runtime.evaluation import Evaluation
+    from edge_digits_runtime.run import RunRecord
+
+    from edge_digits_convert import ConversionResult
+    from edge_digits_train.recipes import Recipe
+
+    from edge_digits.report import Report
+
+RUNS = Path("runs")
+TOO_LARGE_A_DROP = 1
+
+
+def load_data(source: Path | None) -> "DataSet":
+    """The data set that ``--data`` names, MNIST where it names none."""
+    if source is None:
+        return _mnist()
+    from edge_digits_runtime import datasets
+
+    return datasets.load(source)
+
+
+def load_test(source: Path | None) -> "DataSet":
+    """As `load_data` where only the test pictures are wanted; works on a device as long as ``source`` is given.
+
+    Raises:
+        DataError: no source, and the training side, which carries MNIST, is not installed.
+    """
+    if source is None:
+        return _mnist()
+    from edge_digits_runtime import datasets
+
+    return datasets.load_test(source)
+
+
+def _mnist() -> "DataSet":
+    from importlib.util import find_spec
+
+    if find_spec("edge_digits_train") is None:
+        raise DataError(
+            "which pictures? MNIST comes with the training side: run 'edge-digits testset' there, "
+            "copy mnist-test.npz here and pass --data mnist-test.npz"
+        )
+    from edge_digits_train import mnist
+
+    return mnist.load()
+
+
+def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None, resume: bool) -> "RunRecord":
+    """Train ``recipe`` into the run folder ``out`` and say what came out."""
+    from edge_digits_train.training import train
+
+    say(f"{recipe.name}: {recipe.parameters:,} parameters, {recipe.macs:,} MACs, {recipe.epochs} epochs -> {out}")
+    with _EpochBars(recipe.epochs) as progress:
+        record = train(recipe, dataset, out, source=source, resume=resume, progress=progress)
+    click.echo(
+        f"{out}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}, "
+        f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
+    )
+    return record
+
+
+def write_report(files: Sequence[Path], out: Path | None) -> "Report":
+    """Compare the evaluations in ``files``; with ``out``, write the report there in all its forms."""
+    from edge_digits_runtime.evaluation import Evaluation
+
+    from edge_digits import report
+
+    result = report.compare([Evaluation.load(file) for file in files])
+    if out is not None:
+        report.write(result, out)
+    return result
+
+
+def print_drop_verdict(worst_pp: float | None, limit_pp: float | None) -> int:
+    """Say whether the drop is within ``limit_pp`` and return the exit code: 0, or 1 above it.
+
+    Raises:
+        UsageError: there is a limit but no drop to hold against it.
+    """
+    if limit_pp is None:
+        return 0
+    if worst_pp is None:
+        raise UsageError("--max-drop needs the float original among the evaluations: add its run folder")
+    if worst_pp > limit_pp:
+        say(f"The accuracy drop of {worst_pp:.2f} pp is above the limit of {limit_pp:.2f} pp.")
+        return TOO_LARGE_A_DROP
+    say(f"The accuracy drop of {worst_pp:.2f} pp is within the limit of {limit_pp:.2f} pp.")
+    return 0
+
+
+def newest_run(runs: Path = RUNS) -> Path:
+    """The finished run under ``runs`` that was written last.
+
+    Raises:
+        RunError: there is none.
+    """
+    from edge_digits_runtime.run import RECORD
+
+    records = sorted(runs.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise RunError(f"no finished run under {runs}/: make one with 'edge-digits train', or name a run folder")
+    return records[-1].parent

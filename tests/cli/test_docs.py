@@ -1,0 +1,34 @@
+"""The documentation says what the commands say."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_digits.cli import VERBS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_commands_page_is_what_help_prints() -> None:
+    spec = importlib.util.spec_from_file_location("write_help", ROOT / "docs" / "write_help.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == module.text(), "run: uv run python docs/write_help.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_to_files(page: str) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
+    assert missing == []
+
+
+def test_readme_names_only_verbs_that_exist() -> None:
+    named = set(re.findall(r"edge-digits ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named
+    assert named <= set(VERBS)
