@@ -98,8 +98,8 @@ def save_test(path: str | os.PathLike[str], dataset: DataSet) -> None:
 
 def digest(split: Split) -> str:
     """Hex sha256 of the image bytes and then the label bytes."""
-    content = hashlib.sha256(np.ascontiguousarray(split.images))
-    content.update(np.ascontiguousarray(split.labels))
+    content = hashlib.sha256(np.ascontiguousarray(split.images).data)
+    content.update(np.ascontiguousarray(split.labels).data)
     return content.hexdigest()
 
 
@@ -139,7 +139,8 @@ def _shares(available: NDArray[np.int64], fraction: float) -> NDArray[np.int64]:
     missing = round(int(available.sum()) * fraction) - int(counts.sum())
     # A stable sort, so that of equal remainders the smaller digit comes first on every machine.
     counts[np.argsort(counts - exact, kind="stable")[:missing]] += 1
-    return np.clip(np.minimum(counts, available - 1), 0, None)
+    held_out: NDArray[np.int64] = np.clip(counts, 0, np.maximum(available - 1, 0))
+    return held_out
 
 
 def _load(source: str | os.PathLike[str], need_train: bool) -> DataSet:

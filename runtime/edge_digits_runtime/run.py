@@ -6,7 +6,7 @@
 | ``run.json`` | `RunRecord`, written last: a folder without it is unfinished |
 | ``evaluation.json`` | the Keras original on the test split, see `edge_digits_runtime.evaluation` |
 | ``curves.png`` | loss and accuracy by epoch |
-| ``checkpoint.keras``, ``checkpoint.json`` | there only while training is unfinished; ``--resume`` starts from them |
+| ``checkpoint.npz`` | there only while training is unfinished; ``--resume`` starts from it |
 """
 
 import dataclasses
@@ -22,7 +22,8 @@ from edge_digits_runtime.errors import RunError
 
 FORMAT = "edge-digits-run/1"
 MODEL, RECORD, EVALUATION, CURVES = "model.keras", "run.json", "evaluation.json", "curves.png"
-CHECKPOINT_MODEL, CHECKPOINT_RECORD = "checkpoint.keras", "checkpoint.json"
+# One file, not a model and a record beside it: a process killed between the two would leave a pair that does not match.
+CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class RunRecord:
         if not folder.is_dir():
             raise RunError(f"{folder}: no such run folder; make one with 'edge-digits train'")
         if not (folder / RECORD).is_file():
-            if (folder / CHECKPOINT_RECORD).is_file():
+            if (folder / CHECKPOINT).is_file():
                 raise RunError(f"{folder}: unfinished; finish it with 'edge-digits train --resume --out {folder}'")
             raise RunError(f"{folder}: not a run folder (no {RECORD} in it); make one with 'edge-digits train'")
         try:

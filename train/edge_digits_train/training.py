@@ -1,0 +1,280 @@
+"""Train a recipe into a run folder.
+
+An epoch is a function of the weights, the optimizer's state, the seed and the number of the epoch, and of nothing
+else: pictures are put in the order that (seed, epoch) gives, and every source of randomness in the network is set by
+(seed, epoch). So a training that was killed and resumed ends with the same weights, bit for bit, as one that was not.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edge_digits_runtime import datasets
+from edge_digits_runtime.datasets import DIGITS, DataSet, Split
+from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
+from numpy.typing import NDArray
+
+from edge_digits_train import results
+from edge_digits_train.augment import augment
+from edge_digits_train.backend import keras
+from edge_digits_train.build import build, derived_seed, pixels
+from edge_digits_train.checkpoint import Checkpoint
+from edge_digits_train.recipes import Recipe
+
+STEPS_PER_EXECUTION = 32
+"""Steps that Keras runs between two looks at Python; what that gives is measured by benchmarks/training.py."""
+_HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is."""
+
+    epoch: int
+    """The epoch under way, from 1."""
+    epochs: int
+    step: int
+    """Batches done of this epoch."""
+    steps: int
+    loss: float
+    """Mean over the epoch so far."""
+    accuracy: float
+    """Mean over the epoch so far, in [0, 1]."""
+    val_loss: float | None = None
+    """At the end of an epoch only."""
+    val_accuracy: float | None = None
+    """At the end of an epoch only, in [0, 1]."""
+
+
+Callback = Callable[[Progress], None]
+
+
+def train(
+    recipe: Recipe,
+    dataset: DataSet,
+    out: str | os.PathLike[str],
+    source: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    progress: Callback | None = None,
+) -> RunRecord:
+    """Train ``recipe`` on ``dataset`` and write the run folder ``out``.
+
+    After each epoch ``out`` holds a checkpoint, so that Ctrl-C or a crash loses at most one epoch.
+
+    Args:
+        recipe: what to train and how.
+        dataset: training and test pictures; validation pictures are taken from the training pictures.
+        out: the run folder; made if it is not there.
+        source: what the data set was read from, for the record; None for MNIST.
+        resume: continue the unfinished training in ``out``.
+        progress: called every few steps and, with validation figures, after each epoch.
+
+    Returns:
+        The record, also written as ``run.json``.
+
+    Raises:
+        RunError: ``out`` holds a run already, or nothing to resume, or a training of another recipe or data set; or
+            the loss stopped being a number.
+        DataError: too few pictures to hold some out for validation.
+    """
+    folder = Path(out)
+    training, validation = datasets.split_validation(dataset.train, recipe.validation_fraction, recipe.validation_seed)
+    digest = datasets.digest(training)
+    _check_folder(folder, resume)
+    trainer = Trainer(recipe, len(training))
+    history: dict[str, list[float]] = {name: [] for name in _HISTORY}
+    if resume:
+        checkpoint = Checkpoint.load(folder)
+        _check_same(folder, checkpoint, recipe, digest)
+        trainer.restore(checkpoint.state)
+        history = {name: list(checkpoint.history[name]) for name in _HISTORY}
+    else:
+        # Also before the first epoch: --resume works whenever the process was killed.
+        Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
+    for epoch in range(len(history["loss"]), recipe.epochs):
+        figures = trainer.epoch(epoch, training, validation, progress)
+        for name in _HISTORY:
+            history[name].append(figures[name])
+        Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
+    record = results.write(folder, recipe, trainer.trained(), dataset, source, training, validation, history)
+    (folder / CHECKPOINT).unlink()
+    return record
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """See that ``folder`` is free for a new training, or holds an unfinished one, before anything is computed."""
+    if (folder / RECORD).exists():
+        advice = "there is nothing left to resume" if resume else "choose another folder or delete it"
+        raise RunError(f"{folder}: holds a finished run; {advice}")
+    unfinished = (folder / CHECKPOINT).exists()
+    if resume and not unfinished:
+        raise RunError(f"{folder}: no unfinished training to resume; leave out --resume to start one")
+    if unfinished and not resume:
+        raise RunError(f"{folder}: holds an unfinished training; finish it with --resume, or choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made a run folder: {error.strerror}") from error
+
+
+def _check_same(folder: Path, checkpoint: Checkpoint, recipe: Recipe, digest: str) -> None:
+    """See that the checkpoint is of this recipe and these pictures."""
+    now = recipe.to_dict()
+    changed = [name for name in now if checkpoint.recipe.get(name) != now[name]]
+    if changed:
+        name = "name" if "name" in changed else changed[0]
+        raise RunError(
+            f"{folder}: the unfinished training has {name.replace('_', ' ')} {checkpoint.recipe.get(name)}, not "
+            f"{now[name]}; resume it with the same recipe and options, or choose another folder"
+        )
+    if checkpoint.data_sha256 != digest:
+        raise RunError(f"{folder}: the unfinished training has other pictures; resume it with the same --data")
+
+
+class Trainer:
+    """A network under training, to be stopped and gone on with between any two epochs."""
+
+    def __init__(self, recipe: Recipe, pictures: int, steps_per_execution: int = STEPS_PER_EXECUTION) -> None:
+        """Build the network of ``recipe`` for ``pictures`` training pictures; its weights are the initial ones."""
+        self.recipe = recipe
+        self.steps = math.ceil(pictures / recipe.batch_size)
+        self.model = build(recipe)
+        self.model.compile(
+            optimizer=_optimizer(recipe, self.steps),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+            metrics=["accuracy"],
+            steps_per_execution=min(steps_per_execution, self.steps),
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+
+    def epoch(
+        self, index: int, training: Split, validation: Split, progress: Callback | None = None
+    ) -> Mapping[str, float]:
+        """Train for one epoch, number ``index`` from 0, and validate.
+
+        Returns:
+            ``loss`` and ``accuracy`` as means over the epoch, ``val_loss`` and ``val_accuracy`` after it, and
+            ``seconds`` of wall time for training alone (order, augmentation and all steps).
+
+        Raises:
+            RunError: the loss is not a finite number any more.
+        """
+        watcher = _Watcher(index, self, progress)
+        started = time.perf_counter()
+        images, labels = self._pictures(index, training)
+        self._seed_random_layers(index)
+        self.model.fit(
+            pixels(images),
+            one_hot(labels),
+            batch_size=self.recipe.batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[watcher],
+        )
+        seconds = time.perf_counter() - started
+        figures = {name: float(watcher.figures[name]) for name in ("loss", "accuracy")}
+        if not math.isfinite(figures["loss"]):
+            raise RunError(
+                f"the loss of {self.recipe.name} is {figures['loss']} in epoch {index + 1}: "
+                f"the learning rate of {self.recipe.learning_rate:g} is too high; lower it"
+            )
+        validated = self.model.evaluate(
+            pixels(validation.images), one_hot(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
+        )
+        figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
+        # Keras has put the averaged weights into the network, which were validated; training goes on with the last.
+        _assign(self.model.trainable_variables, watcher.weights)
+        if progress:
+            values = {name: value for name, value in figures.items() if name != "seconds"}
+            progress(Progress(index + 1, self.recipe.epochs, self.steps, self.steps, **values))
+        return figures
+
+    def state(self) -> list[NDArray[Any]]:
+        """Everything that the next epoch depends on, to be given to `restore`."""
+        return [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
+
+    def restore(self, state: Sequence[NDArray[Any]]) -> None:
+        """Go back to what `state` gave.
+
+        Raises:
+            RunError: the state is that of another network or optimizer.
+        """
+        shapes = [tuple(variable.shape) for variable in self._variables()]
+        if [array.shape for array in state] != shapes:
+            raise RunError("the checkpoint does not fit the recipe; train again in another folder")
+        _assign(self._variables(), state)
+
+    def trained(self) -> keras.Model:
+        """A copy of the network as it is to be used: averaged weights where the recipe averages, no optimizer."""
+        model = build(self.recipe)
+        model.set_weights(self.model.get_weights())
+        if self.recipe.weight_average is not None:
+            last = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            model.set_weights(self.model.get_weights())
+            _assign(self.model.trainable_variables, last)
+        return model
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def _pictures(self, index: int, training: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The training pictures of one epoch in its order."""
+        rng = np.random.default_rng((self.recipe.seed, index))
+        order = rng.permutation(len(training))
+        images = training.images[order]
+        if self.recipe.augmentation is not None:
+            images = augment(images, rng, self.recipe.augmentation)
+        return images, training.labels[order]
+
+    def _seed_random_layers(self, index: int) -> None:
+        for number, layer in enumerate(self.model.layers):
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                generator.state.assign([derived_seed(self.recipe.seed, index, number), 0])
+
+
+class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
+    """Passes progress on, and keeps what Keras replaces at the end of an epoch."""
+
+    def __init__(self, index: int, trainer: Trainer, progress: Callback | None) -> None:
+        super().__init__()
+        self._index, self._trainer, self._progress = index, trainer, progress
+        self.figures: Mapping[str, float] = {}
+        self.weights: list[NDArray[Any]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float]) -> None:
+        if self._progress:
+            trainer = self._trainer
+            figures = {name: float(logs[name]) for name in ("loss", "accuracy")}
+            self._progress(Progress(self._index + 1, trainer.recipe.epochs, batch + 1, trainer.steps, **figures))
+
+    def on_epoch_end(self, _epoch: int, logs: Mapping[str, float]) -> None:
+        self.figures = dict(logs)
+        self.weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+
+
+def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Labels of shape ``(n,)`` as targets of shape ``(n, 10)``, 1 at the label and 0 elsewhere."""
+    return np.eye(DIGITS, dtype=np.float32)[labels]
+
+
+def _optimizer(recipe: Recipe, steps: int) -> Any:
+    rate: Any = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps * recipe.epochs)
+    average = {"use_ema": recipe.weight_average is not None, "ema_momentum": recipe.weight_average or 0.99}
+    if recipe.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=recipe.nesterov, **average)
+    return keras.optimizers.Adam(rate, **average)
+
+
+def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
