@@ -67,6 +67,8 @@ class ModelCard:
     """The recipe that was trained, as `Recipe.to_dict` of the training side wrote it, seed included."""
     data: str = ""
     """What it was trained on, such as ``MNIST (54,000 pictures)``."""
+    run: str = ""
+    """sha256 of the Keras weights that it was converted from, which is ``ModelInfo.run`` of its evaluations."""
     calibration: Calibration | None = None
     """None unless the scheme is int8."""
     reference: FloatReference | None = None
