@@ -228,10 +228,10 @@ class Trainer:
         """The training pictures of one epoch in its order."""
         rng = np.random.default_rng((self.recipe.seed, index))
         order = rng.permutation(len(training))
-        images = training.images[order]
+        images, labels = training.images[order], training.labels[order]
         if self.recipe.augmentation is not None:
-            images = augment(images, rng, self.recipe.augmentation)
-        return images, training.labels[order]
+            images = augment(images, rng, self.recipe.augmentation, labels)
+        return images, labels
 
     def _seed_random_layers(self, index: int) -> None:
         for number, layer in enumerate(self.model.layers):
