@@ -64,6 +64,8 @@ class Recipe:
     None for the last weights. Polyak and Juditsky 1992."""
     augmentation: Augmentation | None = None
     """Changes the training pictures anew in each epoch; None leaves them as they are."""
+    handwriting: int = 0
+    """How often an epoch holds each picture of `edge_digits_train.handwriting` besides the training pictures."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
@@ -78,6 +80,7 @@ class Recipe:
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
         for name in ("mean", "momentum", "label_smoothing"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
+        _check("handwriting", self.handwriting, self.handwriting >= 0, "0 or more")
         _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")
         _check("seed", self.seed, 0 <= self.seed < 2**32, "0 to 4294967295")
         _check("validation_seed", self.validation_seed, 0 <= self.validation_seed < 2**32, "0 to 4294967295")

@@ -103,7 +103,7 @@ def _draw(
 
 
 def _centred(images: Pictures) -> Pictures:
-    """Shift each picture by whole pixels so that its centre of mass is nearest to the middle, as MNIST's is."""
+    """Shift each picture by whole pixels so that its centre of mass is nearest to (14, 14), where MNIST's are."""
     mass = np.maximum(images.sum(axis=(1, 2), dtype=np.float64), 1)
     place = np.arange(SIDE)
     result = np.zeros_like(images)
@@ -112,7 +112,7 @@ def _centred(images: Pictures) -> Pictures:
         for axis in (0, 1):
             ink = image.sum(axis=1 - axis, dtype=np.float64)
             used = np.flatnonzero(ink)
-            wanted = round((SIDE - 1) / 2 - float(ink @ place) / mass[k])
+            wanted = round(SIDE / 2 - float(ink @ place) / mass[k])
             room = (-int(used[0]), SIDE - 1 - int(used[-1])) if len(used) else (0, 0)
             shifts.append(int(np.clip(wanted, *room)))
         result[k] = np.roll(image, shifts, axis=(0, 1))

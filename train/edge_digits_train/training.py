@@ -20,7 +20,7 @@ from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train import results
+from edge_digits_train import handwriting, results
 from edge_digits_train.augment import augment
 from edge_digits_train.backend import keras
 from edge_digits_train.build import build, derived_seed, pixels
@@ -85,6 +85,7 @@ def train(
     """
     folder = Path(out)
     training, validation = datasets.split_validation(dataset.train, recipe.validation_fraction, recipe.validation_seed)
+    training = handwriting.mix(training, recipe.handwriting)
     digest = datasets.digest(training)
     _check_folder(folder, resume)
     trainer = Trainer(recipe, len(training))
