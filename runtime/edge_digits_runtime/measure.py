@@ -91,8 +91,8 @@ def _time(function: Callable[[], object], count: int) -> NDArray[np.float64]:
         for i in range(1, count + 1):
             function()
             stamps[i] = clock()
-    nanoseconds: NDArray[np.int64] = np.diff(np.array(stamps, np.int64))
-    return nanoseconds / 1000
+    read = np.array(stamps, np.int64)
+    return (read[1:] - read[:-1]) / 1000
 
 
 @contextmanager
