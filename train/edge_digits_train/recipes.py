@@ -10,7 +10,17 @@ from typing import Any
 from edge_digits_runtime.errors import RunError, UsageError
 
 from edge_digits_train import architecture
-from edge_digits_train.architecture import Conv, Dense, Dropout, Flatten, Layer, Pool, Row, SpatialDropout
+from edge_digits_train.architecture import (
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    Layer,
+    Pool,
+    Row,
+    SpatialDropout,
+)
 from edge_digits_train.augment import Augmentation
 
 INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
@@ -165,6 +175,12 @@ def get(name: str) -> Recipe:
 _COMPARISON = "Nguyen et al., Comparative Analysis of MLP and CNN for Handwritten Digit Recognition"
 _OPTIMIZATION = "Hao 2025, Research on Optimization of Deep Learning in Handwritten Digit Recognition"
 
+
+def _normalized(filters: int, kernel: int = 3, stride: int = 1, padding: str = "same") -> Conv:
+    """A convolution with batch normalization, whose offset makes a bias superfluous."""
+    return Conv(filters, kernel, stride, padding, use_bias=False, batch_norm=True)
+
+
 _ALL = (
     Recipe(
         name="mlp-256-128",
@@ -220,6 +236,29 @@ _ALL = (
             Flatten(),
             Dense(10, activation="linear"),
         ),
+    ),
+    Recipe(
+        name="digits-m",
+        description="Strided convolutions, trained for pictures of real paper: the default model of the runtime.",
+        source="our own, see docs/frontier.md",
+        # The 5 x 5 depthwise convolution is a pooling with learned weights.
+        layers=(
+            _normalized(8),
+            _normalized(16, stride=2),
+            _normalized(24),
+            _normalized(32, stride=2),
+            _normalized(32, padding="valid"),
+            DepthwiseConv(kernel=5, padding="valid", use_bias=False, activation="linear"),
+            Flatten(),
+            Dense(10, activation="linear"),
+        ),
+        learning_rate=0.004,
+        schedule="cosine",
+        batch_size=128,
+        epochs=60,
+        weight_average=0.999,
+        augmentation=Augmentation(crossed_seven=0.1, upstroke_one=0.1),
+        handwriting=3,
     ),
 )
 
