@@ -1,0 +1,97 @@
+"""``edge-digits bundle``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_digits.options import unverified_option
+
+if TYPE_CHECKING:
+    from edge_digits.bundle import Bundle
+
+run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+scheme_option = click.option(
+    "--scheme",
+    type=click.Choice(["int8", "float32", "float16", "dynamic"]),
+    default="int8",
+    show_default=True,
+    help="Which of RUN's .tflite files.",
+)
+model_option = click.option(
+    "--model", type=click.Path(path_type=Path), metavar="FILE", help="This .tflite instead of one in RUN."
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where the data set that RUN was trained on is now.  [default: where it was then]",
+)
+
+
+@click.command()
+@run_argument
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("edge-digits-bundle.zip"),
+    show_default=True,
+    help="The file to write.",
+)
+@scheme_option
+@model_option
+@data_option
+@click.option(
+    "--runtime/--no-runtime",
+    default=True,
+    help="Pack edge-digits itself, too, as it is installed here.  [default: --runtime]",
+)
+@unverified_option
+def bundle(
+    run: Path,
+    out: Path,
+    scheme: str,
+    model: Path | None,
+    data: Path | None,
+    runtime: bool,
+    allow_unverified: bool,
+) -> None:
+    """Pack what a device needs to run and measure the model of RUN into one ZIP.
+
+    In it are the model, the test pictures, ten pictures to try, edge-digits itself, checksums, and a README with
+    the three commands to type on the device. The same input gives the same bytes.
+
+    \b
+    Example:
+      edge-digits bundle runs/cnn-32-64-64-1 -o pi.zip
+      scp pi.zip pi:
+      ssh pi python3 -m zipfile -e pi.zip .
+    """
+    packed = make(run, scheme, model, data, runtime, allow_unverified)
+    packed.save(out)
+    click.echo(f"{out}: {packed}")
+
+
+def make(
+    run: Path, scheme: str, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
+) -> "Bundle":
+    """The bundle of a run; ``data`` replaces the path of the data set in its record.
+
+    Raises:
+        RunError: ``run`` is not a finished run, or holds no model of that scheme.
+        DataError: its data set is not to be found, or has changed.
+        ModelError: as `edge_digits.bundle.make_bundle`.
+    """
+    from edge_digits_runtime.run import RunRecord
+
+    from edge_digits.bundle import check_data, find_model, make_bundle
+    from edge_digits.steps import load_test
+
+    record = RunRecord.load(run)
+    # Before the data, which may take a while to load.
+    chosen = model or find_model(run, scheme)
+    source = data or record.data.get("source")
+    dataset = load_test(None if source is None else Path(source))
+    check_data(record, dataset)
+    return make_bundle(chosen, dataset, runtime=runtime, allow_unverified=allow_unverified)

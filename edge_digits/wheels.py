@@ -1,0 +1,86 @@
+"""Pack our own installed packages as wheels, so that a device can install exactly what runs here.
+
+A wheel is a ZIP of the package and of a ``.dist-info`` folder that describes it (PEP 427). Both are at hand wherever
+a pure-Python package is installed, from an index or editable from its sources, so this needs no build tool, no
+network and no source tree.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import io
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from edge_digits_runtime.errors import UsageError
+
+_TIME = (1980, 1, 1, 0, 0, 0)
+"""The oldest time that a ZIP can hold, so that the same files make the same bytes."""
+_WHEEL = "Wheel-Version: 1.0\nGenerator: edge-digits\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def pack(name: str) -> tuple[str, bytes]:
+    """The wheel of the installed distribution ``name``, whose import package is its name with underscores.
+
+    Returns:
+        The file name that installers expect, and the content: the same bytes for the same package.
+
+    Raises:
+        UsageError: ``name`` is not installed.
+    """
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UsageError(f"{name} is not installed here and cannot be packed: use --no-runtime") from error
+    package = name.replace("-", "_")
+    stem = f"{package}-{distribution.version}"
+    content = _package_files(package) | _info_files(distribution, package, f"{stem}.dist-info")
+    record = f"{stem}.dist-info/RECORD"
+    content[record] = "".join(f"{path},{_digest(data)},{len(data)}\n" for path, data in content.items()).encode()
+    content[record] += f"{record},,\n".encode()
+    return f"{stem}-py3-none-any.whl", zipped(content, zipfile.ZIP_DEFLATED)
+
+
+def zipped(content: dict[str, bytes], compression: int) -> bytes:
+    """A ZIP of ``content`` (path to bytes) in the order given; no times or owners of this machine get into it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, data in content.items():
+            entry = zipfile.ZipInfo(path, _TIME)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, data, compression)
+    return buffer.getvalue()
+
+
+def _package_folder(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def _package_files(package: str) -> dict[str, bytes]:
+    folder = _package_folder(package)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in files}
+
+
+def _info_files(distribution: importlib.metadata.Distribution, package: str, folder: str) -> dict[str, bytes]:
+    """What describes the package; what tells of this installation of it (``RECORD``, ``INSTALLER``) stays here."""
+    content = {f"{folder}/WHEEL": _WHEEL.encode()}
+    for name in ("METADATA", "entry_points.txt"):
+        text = distribution.read_text(name)
+        if text is not None:
+            content[f"{folder}/{name}"] = text.encode()
+    for name in distribution.metadata.get_all("License-File") or ():
+        text = distribution.read_text(f"licenses/{name}")
+        if text is None:
+            # An editable installation leaves the licence where it is: beside the package.
+            text = (_package_folder(package).parent / name).read_text(encoding="utf-8")
+        content[f"{folder}/licenses/{name}"] = text.encode()
+    return content
+
+
+def _digest(data: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
