@@ -8,6 +8,7 @@
     │   └── ChecksumError a .tflite whose bytes do not match the sha256 in its card
     ├── EvaluationError   an evaluation file that is missing, damaged or does not belong with the others
     ├── BackendError      no interpreter for .tflite files on this Python and platform
+    ├── DeployError       a device that cannot be reached, or a step on it that failed
     └── UsageError        an argument or option that names nothing that exists
 
 A message is one line: what was got, what is allowed, what to do. The command prints it after ``Error:`` and
@@ -45,6 +46,10 @@ class EvaluationError(EdgeDigitsError):
 
 class BackendError(EdgeDigitsError):
     """No interpreter for ``.tflite`` files on this Python and platform."""
+
+
+class DeployError(EdgeDigitsError):
+    """A device that cannot be reached, or a step on it that failed."""
 
 
 class UsageError(EdgeDigitsError):

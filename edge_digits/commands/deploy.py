@@ -1,0 +1,85 @@
+"""``edge-digits deploy``."""
+
+from pathlib import Path
+
+import click
+
+from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
+from edge_digits.options import percent, unverified_option
+from edge_digits.progress import say
+
+
+@click.command()
+@run_argument
+@click.argument("host")
+@scheme_option
+@model_option
+@data_option
+@click.option(
+    "--remote-dir",
+    default="edge-digits",
+    show_default=True,
+    metavar="FOLDER",
+    help="The folder on the device, relative to the login folder unless absolute.",
+)
+@click.option("--no-install", is_flag=True, help="Install nothing; only check that edge-digits is there.")
+@click.option(
+    "--python",
+    metavar="PYTHON",
+    help="The interpreter on the device: the one to install with; with --no-install the one that has edge-digits.  "
+    "[default: python3; with --no-install that of the last installation]",
+)
+@click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port of the ssh server.")
+@click.option(
+    "-F",
+    "--ssh-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="An ssh configuration instead of your own.",
+)
+@unverified_option
+def deploy(
+    run: Path,
+    host: str,
+    scheme: str,
+    model: Path | None,
+    data: Path | None,
+    remote_dir: str,
+    no_install: bool,
+    python: str | None,
+    port: int | None,
+    ssh_config: Path | None,
+    allow_unverified: bool,
+) -> None:
+    """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
+
+    HOST is what you type behind ssh. Your ssh configuration and keys are used, and one login is shared by all
+    steps. On the device edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits
+    evaluate' are run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits
+    report RUN' finds it. If anything fails before the doctor is content, what was in use there before still is.
+
+    \b
+    Example:
+      edge-digits deploy runs/cnn-32-64-64-1 pi@raspberrypi.local
+      edge-digits deploy runs/cnn-32-64-64-1 pi --scheme float32 --no-install
+      edge-digits report runs/cnn-32-64-64-1
+    """
+    from edge_digits import deploy as deployment
+
+    target = deployment.Target(host, remote_dir.rstrip("/"), port, ssh_config)
+    bundle = make(run, scheme, model, data, not no_install, allow_unverified)
+    out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
+    say(f"{host}: {bundle}")
+    evaluation = deployment.deploy(
+        bundle,
+        target,
+        out,
+        install=not no_install,
+        python=python,
+        allow_unverified=allow_unverified,
+        progress=say,
+    )
+    click.echo(
+        f"{out}: {percent(evaluation.accuracy)} right, {evaluation.latency['invoke'].p50:,.0f} µs a picture (median) "
+        f"on {evaluation.device['name']}"
+    )
