@@ -1,0 +1,49 @@
+"""Draw the pictures that the activation ranges of an int8 model are taken from."""
+
+import numpy as np
+from edge_digits_runtime.datasets import DIGITS, Split
+from edge_digits_runtime.errors import UsageError
+from numpy.typing import NDArray
+
+DEFAULT_COUNT = 500
+"""Chosen on validation pictures, see docs/calibration.md."""
+DEFAULT_SEED = 0
+
+
+def draw(training: Split, count: int | None = None, seed: int = DEFAULT_SEED) -> NDArray[np.uint8]:
+    """A seeded, class-balanced draw of ``count`` training pictures, shape ``(count, 28, 28)``, ordered by digit.
+
+    The same seed with a smaller count draws a part of the same pictures. The darkest pixel of the draw is 0 and the
+    brightest 255 in any case: the range of the input becomes its scale, and that is to be 1/255.
+
+    Args:
+        training: at least one picture of each digit.
+        count: the same number of each digit give or take one (more of the small digits); None for `DEFAULT_COUNT`,
+            or as many as a small training split allows.
+        seed: of the draw.
+
+    Raises:
+        UsageError: fewer than 10 pictures asked for, or more of some digit than there are.
+    """
+    available = np.bincount(training.labels, minlength=DIGITS)
+    allowed = int(available.min()) * DIGITS
+    wanted = min(DEFAULT_COUNT, allowed) if count is None else count
+    if not DIGITS <= wanted <= allowed:
+        raise UsageError(
+            f"a calibration count of {wanted}; allowed is {DIGITS} to {allowed}, since the training split has "
+            f"{available.min()} pictures of digit {available.argmin()}"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for digit in range(DIGITS):
+        share = wanted // DIGITS + (digit < wanted % DIGITS)
+        chosen.append(rng.permutation(np.flatnonzero(training.labels == digit))[:share])
+    return _full_range(training.images[np.concatenate(chosen)])
+
+
+def _full_range(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Set one darkest pixel to 0 and one brightest to 255, which changes nothing in nearly every draw."""
+    flat = pictures.reshape(-1).copy()
+    flat[flat.argmin()] = 0
+    flat[flat.argmax()] = 255
+    return flat.reshape(pictures.shape)

@@ -1,0 +1,180 @@
+"""From the Keras model of a run to the function that a device computes: raw picture in, logits out.
+
+What only training needs is left out, the standardization of the input goes into the first weights, and all weights are
+constants. Batch normalization stays as it is: the converter folds it into the convolution or dense layer in front
+of it (tests look for what would be left of it).
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from edge_digits_runtime.errors import ModelError, RunError
+from numpy.typing import NDArray
+
+PICTURE = (28, 28, 1)
+TRAINING_ONLY = (
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.ActivityRegularization,
+)
+"""Layers that hand on their input unchanged outside of training."""
+_TOLERANCE = 1e-3
+"""Allowed difference between the logits before and after folding, relative to the largest logit; float32 rounding
+makes about 1e-6."""
+
+
+def load_model(path: Path) -> keras.Model:
+    """Load ``model.keras`` of a run.
+
+    Raises:
+        RunError: Keras runs on another backend than TensorFlow, cannot load it, or it is no classifier of 28 × 28
+            pictures into ten digits.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise RunError(
+            f"{path}: conversion needs Keras on TensorFlow, but KERAS_BACKEND is {keras.backend.backend()}: unset it"
+        )
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise RunError(f"{path}: Keras {keras.__version__} cannot load it ({reason}): train again") from error
+    shapes = model.input_shape, model.output_shape
+    if shapes != ((None, *PICTURE), (None, 10)):
+        raise RunError(f"{path}: a model of shapes {shapes}; a digit classifier has (None, 28, 28, 1), (None, 10)")
+    return model
+
+
+def inference_function(model: keras.Model) -> Any:
+    """The function that is converted: a ``tf.function`` of float32 pictures ``(n, 28, 28, 1)`` in [0, 1] to logits.
+
+    Every weight is a constant in it, so that converting it needs no variables and no SavedModel of them.
+
+    Raises:
+        RunError: the standardization of the input cannot be folded, see `inference_model`.
+    """
+    lean = inference_model(model)
+    trainable = [variable.numpy() for variable in lean.trainable_variables]
+    fixed = [variable.numpy() for variable in lean.non_trainable_variables]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *PICTURE), tf.float32)])  # type: ignore[untyped-decorator]
+    def infer(pictures: Any) -> Any:
+        return lean.stateless_call(trainable, fixed, pictures, training=False)[0]
+
+    return infer
+
+
+def check_same(model: keras.Model, infer: Any, pictures: NDArray[np.uint8]) -> None:
+    """Check that the function to be converted computes what the trained model does, on pictures ``(n, 28, 28)``.
+
+    Raises:
+        ModelError: it does not.
+    """
+    values = pictures[..., None].astype(np.float32) / np.float32(255)
+    expected = np.asarray(model(values, training=False))
+    difference = float(np.abs(np.asarray(infer(values)) - expected).max())
+    if not difference <= _TOLERANCE * float(np.abs(expected).max()):
+        raise ModelError(f"the logits differ by {difference:.3g} once the model is made ready for conversion")
+
+
+def inference_model(model: keras.Model) -> keras.Model:
+    """The same network without `TRAINING_ONLY` layers and without standardization, sharing the other layers.
+
+    A ``Rescaling`` of the input by scale ``s`` and offset ``o`` is folded into the first layer with weights ``w`` and
+    bias ``b``: ``w · (s x + o) + b = (s w) · x + (b + o Σw)``. That is exact only where every weight meets a pixel,
+    so a first convolution must be 'valid', with the raw picture padded in front of the rescaling. Padding as wide as
+    that of 'same' becomes 'same' again, which needs no operator of its own.
+
+    Raises:
+        RunError: the rescaling is not directly in front of a convolution or dense layer, or that one pads.
+    """
+    whole = keras.Model(model.inputs[0], model.outputs[0])
+    head = _find_head(whole)
+    folded = head and _folded(head)
+    absorbed = (head.rescaling, head.absorbed_padding) if head else ()
+
+    def replaced(layer: Any) -> Any:
+        return folded if head and layer is head.first else layer
+
+    def called(layer: Any, values: Any, **options: Any) -> Any:
+        if layer in absorbed or isinstance(layer, TRAINING_ONLY):
+            return values
+        if isinstance(layer, keras.layers.Flatten):
+            # Keras' own keeps the batch size, and so computes the shape at run time in three more operators.
+            return keras.ops.reshape(values, (-1, math.prod(values.shape[1:])))
+        return layer(values, **options)
+
+    return keras.models.clone_model(whole, clone_function=replaced, call_function=called)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """A standardized input and the layer that it goes into."""
+
+    padding: Any
+    """Pads the raw picture; None if nothing does."""
+    rescaling: Any
+    first: Any
+    """Convolution, depthwise convolution or dense layer."""
+
+    @property
+    def absorbed_padding(self) -> Any:
+        """``padding`` if it is that of a 'same' convolution, else None."""
+        if self.padding is None or isinstance(self.first, keras.layers.Dense):
+            return None
+        windows = zip(PICTURE, self.first.kernel_size, self.first.strides, strict=False)
+        return self.padding if self.padding.padding == tuple(_same(*window) for window in windows) else None
+
+
+def _find_head(model: keras.Model) -> _Head | None:
+    """The head of a functional model; None if its input is not standardized."""
+    layers = [layer for layer in model.layers if not isinstance(layer, (keras.layers.InputLayer, *TRAINING_ONLY))]
+    if not any(isinstance(layer, keras.layers.Rescaling) for layer in layers):
+        return None
+    rest = iter(layers)
+    padding = layer = next(rest)
+    if isinstance(padding, keras.layers.ZeroPadding2D):
+        layer = next(rest)
+    else:
+        padding = None
+    rescaling, first = layer, next(rest)
+    if isinstance(first, keras.layers.Flatten):
+        first = next(rest)
+    weighted = isinstance(first, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense))
+    pads = getattr(first, "padding", "valid") != "valid"
+    if not isinstance(rescaling, keras.layers.Rescaling) or not weighted or pads:
+        raise RunError(
+            f"the standardization of the input cannot be folded into layer {first.name}: allowed is padding of the raw "
+            "picture, then Rescaling, then a dense layer or a convolution that does not pad"
+        )
+    return _Head(padding, rescaling, first)
+
+
+def _folded(head: _Head) -> Any:
+    """The first layer with the rescaling in its weights."""
+    kernel, *rest = head.first.get_weights()
+    # The weights that are summed into one output: of a depthwise kernel (height, width, in, multiplier) one square.
+    depthwise = isinstance(head.first, keras.layers.DepthwiseConv2D)
+    axes = (0, 1) if depthwise else tuple(range(kernel.ndim - 1))
+    sums = kernel.sum(axis=axes, dtype=np.float64).reshape(-1)
+    bias = rest[0] if rest else np.zeros(len(sums), np.float32)
+    config = head.first.get_config() | {"use_bias": True}
+    if head.absorbed_padding is not None:
+        config["padding"] = "same"
+    layer = type(head.first).from_config(config)
+    layer.build(head.first.input.shape)
+    layer.set_weights([kernel * np.float32(head.rescaling.scale), bias + float(head.rescaling.offset) * sums])
+    return layer
+
+
+def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """What a 'same' convolution pads in front of and behind ``size`` pixels."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2

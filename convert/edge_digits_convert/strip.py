@@ -1,0 +1,145 @@
+"""Take out of a TFLite flatbuffer what no interpreter reads, and store once what is there twice.
+
+The converter writes for tools: every tensor has a name, a buffer of its own even if that is empty, a second shape
+with an open batch, and of equal lists each tensor has its copy. For a network of 10,000 parameters this is as much as
+half the file. Nothing here changes a number that an interpreter computes with:
+
+- strings: names of tensors and subgraph, description, signatures, metadata (``min_runtime_version`` tells converters,
+  not interpreters);
+- ``shape_signature`` and ``has_rank``: interpreters resize a tensor by its shape; the minimum and maximum in the
+  quantization parameters: interpreters use scale and zero point;
+- buffers with equal content become one, those without content become buffer 0, which the schema keeps empty;
+- equal vectors (zero points, shapes, lists of inputs) and equal tables (quantization parameters, options) are written
+  once and referred to from everywhere, which a flatbuffer allows.
+
+What stays although it looks idle, measured with LiteRT 2.3 and tflite-runtime 2.14: the zero points of per-channel
+weights, all 0, must be as many as the scales or the model does not load; without the quantization parameters of the
+biases it loads, but no longer runs on XNNPACK (51 instead of 13 µs). Buffers keep the 16-byte alignment that the schema
+asks for; 4 bytes would save 0.8 % and load as well, but kernels on small devices read them with aligned instructions.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+FILE_IDENTIFIER = b"TFL3"
+_BUFFER_ALIGNMENT = 16
+"""``force_align`` of ``Buffer.data`` in the TFLite schema, which the Python writer of flatbuffers does not know."""
+
+
+def unpack(flatbuffer: bytes) -> Any:
+    """The flatbuffer as a tree of the schema's objects, a ``ModelT``."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer, 0))
+
+
+def strip(flatbuffer: bytes) -> bytes:
+    """The same model in fewer bytes; equal input gives equal output, and stripping twice changes nothing more."""
+    model = unpack(flatbuffer)
+    model.description = model.signatureDefs = model.metadata = model.metadataBuffer = None
+    for graph in model.subgraphs:
+        graph.name = None
+        for tensor in graph.tensors:
+            _strip_tensor(tensor)
+    _share_buffers(model)
+    _share_tables(model)
+    builder = _SharingBuilder()
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _strip_tensor(tensor: Any) -> None:
+    tensor.name = tensor.shapeSignature = None
+    tensor.hasRank = False
+    quantization = tensor.quantization
+    if quantization is None:
+        return
+    quantization.min = quantization.max = None
+    if quantization.scale is None:
+        tensor.quantization = None
+
+
+def _share_buffers(model: Any) -> None:
+    """Give tensors of equal content one buffer, and those without content buffer 0."""
+    buffers = [schema.BufferT()]
+    index: dict[bytes, int] = {b"": 0}
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            content = b"" if data is None else data.tobytes()
+            if content not in index:
+                index[content] = len(buffers)
+                buffers.append(schema.BufferT(data=data))
+            tensor.buffer = index[content]
+    model.buffers = buffers
+
+
+def _share_tables(model: Any) -> None:
+    """Replace equal quantization parameters, and equal options of operators, by one object each."""
+    shared: dict[Hashable, _Once] = {}
+
+    def share(table: Any) -> Any:
+        return None if table is None else shared.setdefault(_key(table), _Once(table))
+
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.quantization = share(tensor.quantization)
+        graph.inputs, graph.outputs = _indices(graph.inputs), _indices(graph.outputs)
+        for operator in graph.operators:
+            operator.builtinOptions = share(operator.builtinOptions)
+            operator.inputs, operator.outputs = _indices(operator.inputs), _indices(operator.outputs)
+
+
+def _indices(values: Any) -> NDArray[np.int32]:
+    # The builder shares what it is given as an array.
+    return np.asarray(values, np.int32)
+
+
+def _key(value: Any) -> Hashable:
+    """Equal for equal content: an array, a list, a table with its fields, or a plain value."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.tobytes()
+    if isinstance(value, list):
+        return tuple(map(_key, value))
+    if hasattr(value, "__dict__"):
+        return type(value).__name__, tuple((name, _key(field)) for name, field in sorted(vars(value).items()))
+    return value  # type: ignore[no-any-return]
+
+
+class _Once:
+    """A table that is written when it is first packed, and only referred to from then on."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self._offset: int | None = None
+
+    def Pack(self, builder: Any) -> int:
+        """Offset of the table in ``builder``; the objects of the schema call this method."""
+        if self._offset is None:
+            self._offset = int(self._table.Pack(builder))
+        return self._offset
+
+
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Writes equal vectors once, and buffers at the alignment of the schema."""
+
+    def __init__(self) -> None:
+        super().__init__(1024)
+        self._vectors: dict[tuple[int, int, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:
+        """Offset of a vector with the elements of ``x``, which has one axis."""
+        # Buffers are the only vectors of bytes here.
+        alignment = _BUFFER_ALIGNMENT if x.dtype == np.uint8 else x.dtype.itemsize
+        content = x.astype(x.dtype.newbyteorder("<")).tobytes()
+        key = (alignment, x.size, content)
+        if key not in self._vectors:
+            self.StartVector(1, len(content), alignment)
+            self.head -= len(content)
+            self.Bytes[self.head : self.head + len(content)] = content
+            self.vectorNumElems = x.size
+            self._vectors[key] = self.EndVector()
+        return self._vectors[key]

@@ -1,0 +1,48 @@
+"""One number that makes confidence honest."""
+
+import math
+
+import numpy as np
+from edge_digits_runtime import metrics
+from numpy.typing import NDArray
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Range of the search. Where every answer is right the likelihood has no maximum, and the result is `LOWEST`."""
+_GOLDEN = (math.sqrt(5) - 1) / 2
+_PRECISION = 1e-4
+"""Of the logarithm of the temperature: a relative step of 0.01 %."""
+
+
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """The temperature in [`LOWEST`, `HIGHEST`] that makes the labels most likely.
+
+    Temperature scaling after Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv:1706.04599). The
+    negative log-likelihood is convex in 1 / temperature, so a golden-section search over the logarithm finds its one
+    minimum.
+
+    Args:
+        logits: shape ``(n, 10)``, n ≥ 1; log-probabilities do as well, since adding a number to a row changes nothing.
+        labels: the true digits, shape ``(n,)``.
+    """
+    low, high = math.log(LOWEST), math.log(HIGHEST)
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = (negative_log_likelihood(logits, labels, math.exp(x)) for x in (left, right))
+    while high - low > _PRECISION:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - _GOLDEN * (high - low)
+            at_left = negative_log_likelihood(logits, labels, math.exp(left))
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + _GOLDEN * (high - low)
+            at_right = negative_log_likelihood(logits, labels, math.exp(right))
+    return math.exp((low + high) / 2)
+
+
+def negative_log_likelihood(
+    logits: NDArray[np.floating], labels: NDArray[np.integer], temperature: float = 1.0
+) -> float:
+    """Mean over the pictures of ``-log p(label)``, in nats, with logits of shape ``(n, 10)``."""
+    chosen = metrics.softmax(logits, temperature)[np.arange(len(labels)), labels]
+    # A probability that underflows to 0 counts as the smallest number there is, not as infinitely bad.
+    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from edge_digits_convert import calibration
+from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.errors import UsageError
+
+
+def split(counts: list[int], low: int = 0, high: int = 255) -> Split:
+    """Pictures that can be told apart: the label is in pixel 1, the number within its digit in pixel 2."""
+    labels = np.repeat(np.arange(10, dtype=np.uint8), counts)
+    images = np.full((len(labels), 28, 28), low, np.uint8)
+    images[:, 0, 1] = labels + low
+    images[:, 0, 2] = np.concatenate([np.arange(n) for n in counts]) + low
+    images[:, 0, 3] = high
+    return Split(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (10, [1] * 10),
+        (23, [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]),
+        (200, [20] * 10),
+        (None, [20] * 10),  # the default is more than there is of digit 4
+    ],
+)
+def test_classes_are_balanced(count: int | None, expected: list[int]) -> None:
+    pictures = calibration.draw(split([30, 40, 50, 60, 20, 30, 40, 50, 60, 70]), count)
+    assert np.bincount(pictures[:, 0, 1], minlength=10).tolist() == expected
+    assert len(np.unique(pictures[:, 0, 1:3].reshape(-1, 2), axis=0)) == sum(expected)  # none twice
+
+
+def test_the_default_count_is_drawn_where_there_is_enough() -> None:
+    assert len(calibration.draw(split([250] * 10))) == calibration.DEFAULT_COUNT
+
+
+def test_the_seed_decides() -> None:
+    training = split([30] * 10)
+    first, again, other = (calibration.draw(training, 50, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
+    training = split([30] * 10)
+    small, large = ({picture.tobytes() for picture in calibration.draw(training, n, 7)} for n in (40, 200))
+    assert small < large
+
+
+def test_pictures_of_the_full_range_are_untouched() -> None:
+    training = split([3] * 10)
+    drawn = calibration.draw(training, 30)
+    assert {p.tobytes() for p in drawn} == {p.tobytes() for p in training.images}
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 200), (20, 255), (20, 200), (0, 0), (255, 255), (9, 9)])
+def test_the_range_is_always_full(low: int, high: int) -> None:
+    training = Split(np.full((10, 28, 28), low, np.uint8), np.arange(10, dtype=np.uint8))
+    training.images[:, 5, 5] = high
+    before = training.images.copy()
+    drawn = calibration.draw(training, 10)
+    assert (drawn.min(), drawn.max()) == (0, 255)
+    assert np.count_nonzero(drawn != before) <= 2
+    assert np.array_equal(training.images, before)  # the data set itself is left alone
+
+
+@pytest.mark.parametrize("count", [-1, 0, 9, 51])
+def test_a_count_out_of_range_names_the_range(count: int) -> None:
+    with pytest.raises(UsageError, match=rf"count of {count}; allowed is 10 to 50, .* 5 pictures of digit 3"):
+        calibration.draw(split([9, 9, 9, 5, 9, 9, 9, 9, 9, 9]), count)
