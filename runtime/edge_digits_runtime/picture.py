@@ -18,7 +18,7 @@ from edge_digits_runtime.errors import PictureError
 SIDE, BOX = 28, 20
 MAX_PIXELS = 90_000_000
 """A larger picture is refused before it is decoded: a few kilobytes can announce gigabytes."""
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """Pillow's names of what is read. Not EPS, for which Pillow would run another program on the file."""
 _SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".jpe", ".mpo", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
