@@ -13,7 +13,8 @@ from edge_digits_train.augment import Augmentation, augment
 OFF = Augmentation(
     rotation=0,
     shear=0,
-    scale=(1.0, 1.0),
+    width=(1.0, 1.0),
+    height=(1.0, 1.0),
     translation=0,
     elastic=0,
     thicken=0,

@@ -12,7 +12,8 @@ from numpy.testing import assert_array_equal
 OFF = Augmentation(
     rotation=0,
     shear=0,
-    scale=(1.0, 1.0),
+    width=(1.0, 1.0),
+    height=(1.0, 1.0),
     translation=0,
     elastic=0,
     thicken=0,
@@ -93,7 +94,7 @@ def test_what_leaves_the_picture_does_not_come_back_on_the_other_side() -> None:
 
 
 def test_scale_changes_the_area_within_its_range() -> None:
-    area = ink(augment(blocks(5000), rng(), dataclasses.replace(OFF, scale=(0.5, 1.5)))) / 64
+    area = ink(augment(blocks(5000), rng(), dataclasses.replace(OFF, width=(0.5, 1.5), height=(0.5, 1.5)))) / 64
     assert area.min() == pytest.approx(0.25, abs=0.06)
     assert area.max() == pytest.approx(2.25, rel=0.08)
 
@@ -197,7 +198,7 @@ def test_written_forms_need_labels_and_go_to_their_digits() -> None:
 
 
 def test_settings_survive_json() -> None:
-    settings = Augmentation(rotation=7, scale=(0.9, 1.2), noise=4)
+    settings = Augmentation(rotation=7, width=(0.9, 1.2), noise=4)
     assert Augmentation.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
     assert Augmentation.from_dict({}) == Augmentation()
 
@@ -210,7 +211,7 @@ def test_settings_survive_json() -> None:
         ({"rotation": -3}, "augmentation rotation is -3; allowed is 0 to 180"),
         ({"elastic_sigma": 0.5}, "augmentation elastic_sigma is 0.5; allowed is 2 to 28"),
         ({"blur": float("nan")}, "augmentation blur is nan; allowed is 0 to 0.7"),
-        ({"scale": (1.2, 0.8)}, "augmentation scale is 1.2 to 0.8; allowed is 0.1 to 10, the smaller first"),
+        ({"height": (1.2, 0.8)}, "augmentation height is 1.2 to 0.8; allowed is 0.1 to 10, the smaller first"),
     ],
 )
 def test_settings_out_of_range_are_refused(values: dict[str, object], message: str) -> None:

@@ -32,17 +32,6 @@ def test_the_pictures_have_the_form_of_mnist() -> None:
     assert images.mean() == pytest.approx(mnist.load().train.images.mean(), rel=0.25)
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "wanted"), [(40, 40, (20, 20)), (10, 5, (20, 10)), (3, 60, (1, 20)), (1, 1, (20, 20))]
-)
-def test_the_larger_side_becomes_20_pixels(height: int, width: int, wanted: tuple[int, int]) -> None:
-    image = np.zeros((64, 64), np.uint8)
-    image[2 : 2 + height, 1 : 1 + width] = 255
-    fitted = handwriting.fit(image)
-    assert (fitted.any(axis=1).sum(), fitted.any(axis=0).sum()) == wanted
-    assert centre(fitted[None])[0] == pytest.approx([14, 14], abs=0.51)
-
-
 def test_mixing_puts_the_handwriting_behind_as_often_as_asked() -> None:
     training = Split(np.ones((5, 28, 28), np.uint8), np.arange(5, dtype=np.uint8))
     more = handwriting.load()

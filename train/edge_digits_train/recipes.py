@@ -255,9 +255,9 @@ _ALL = (
         learning_rate=0.004,
         schedule="cosine",
         batch_size=128,
-        epochs=60,
+        epochs=45,
         weight_average=0.999,
-        augmentation=Augmentation(crossed_seven=0.1, upstroke_one=0.1),
+        augmentation=Augmentation(crossed_seven=0.15, upstroke_one=0.2),
         handwriting=3,
     ),
 )

@@ -1,20 +1,25 @@
 """Written forms that MNIST, collected in the United States, hardly has: the crossed 7 and the 1 with an upstroke.
 
 Both are drawn onto MNIST's own pictures with the pen of the picture, so that a network learns the form and not a
-second set's pen. A 7 keeps its label with a bar through its stem, a 1 with a line from its top down to the left.
+second set's pen. A 7 keeps its label with a bar through its stem, a 1 with a line from its top down to the left, which
+may be as long as the stem, and now and then a foot.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28
+from edge_digits_train.form import fit
+
 _INK = 128
 """A pixel at least this dark belongs to the stroke."""
+_MARGIN = 10
+"""Pixels around a 1 while it is drawn on: the longest upstroke ends outside of the picture."""
+_FOOT = 0.25
+"""Share of the 1s with an upstroke that get a foot."""
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.floating]
 Pictures = NDArray[np.uint8]
+Points = tuple[Floats, Floats]
 
 
 def add_strokes(
@@ -48,51 +53,65 @@ def cross(images: Pictures, rng: np.random.Generator) -> Pictures:
     left, right = rng.uniform(2.5, 5.5, (2, len(images)))
     # Most writers draw it level or rising to the right.
     rise = rng.uniform(-0.15, 0.5, len(images))
-    return _draw(images, (x - left, y + rise * left), (x + right, y - rise * right), rng)
+    return _draw(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
 
 
 def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Draw a line from the top of each 1 of ``images`` ``(n, 28, 28)`` down to its left."""
-    top, bottom = _rows(images)
-    height = bottom - top
-    x = _middle(images, top + 1)
-    length = rng.uniform(0.3, 0.6, len(images)) * height
-    # From the horizontal. Flatter than 35 degrees is the head of a 7, steeper than 65 lies on the stem.
-    angle = np.deg2rad(rng.uniform(35, 65, len(images)))
-    # Where the stem leans to the right the upstroke leans with it, so that the two stay apart.
-    lean: Floats = np.arctan2(x - _middle(images, bottom - 1), np.maximum(height, 1))
-    angle = np.maximum(angle - np.maximum(lean, 0), np.deg2rad(35))
-    changed = _draw(images, (x, top + 1.0), (x - length * np.cos(angle), top + 1.0 + length * np.sin(angle)), rng)
+    """Draw a line from the top of each 1 of ``images`` ``(n, 28, 28)`` down to its left, and give it MNIST's form."""
+    count = len(images)
+    if not count:
+        return images
+    wide = np.pad(images, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
+    top, bottom = _rows(wide)
+    height, head, foot = bottom - top, _middle(wide, top + 1), _middle(wide, bottom - 1)
+    lean = np.arctan2(head - foot, np.maximum(height, 1))
+    # From the horizontal. Flatter than 30 degrees is the head of a 7, steeper than 65 lies on the stem. Where the
+    # stem leans to the right the upstroke leans with it, so that the two stay apart.
+    angle = np.maximum(np.deg2rad(rng.uniform(30, 65, count)) - np.maximum(lean, 0), np.deg2rad(30))
+    length = rng.uniform(0.3, 1.0, count) * height
+    pen = _pen(wide, rng)
+    end = (head - length * np.cos(angle), top + 1 + length * np.sin(angle))
+    drawn = _draw(wide, (head, top + 1.0), end, pen)
+    left, right = rng.uniform(0.1, 0.35, (2, count)) * height
+    footed = np.flatnonzero(rng.random(count) < _FOOT)
+    base = bottom - pen / 2 + 0.5
+    drawn[footed] = _draw(drawn, (foot - left, base), (foot + right, base), pen)[footed]
     # A stem that leans further than 25 degrees with an upstroke could as well be a 7: it stays as it was.
-    slanted = np.flatnonzero(np.abs(lean) > np.deg2rad(25))
-    changed = _centred(changed)
-    changed[slanted] = images[slanted]
-    return changed
+    upright = np.flatnonzero((np.abs(lean) < np.deg2rad(25)) & images.any(axis=(1, 2)))
+    result = images.copy()
+    for index in upright:
+        result[index] = fit(drawn[index])
+    return result
 
 
 def _rows(images: Pictures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last row with ink of each picture; 0 and 27 where there is none."""
+    """First and last row with ink of each picture; the first and last of all where there is none."""
     inked = images.max(axis=2) >= _INK
-    return inked.argmax(axis=1), SIDE - 1 - inked[:, ::-1].argmax(axis=1)
+    return inked.argmax(axis=1), inked.shape[1] - 1 - inked[:, ::-1].argmax(axis=1)
 
 
 def _middle(images: Pictures, rows: NDArray[np.intp]) -> Floats:
     """Mean column of the ink in one row of each picture; the middle of the picture where the row is empty."""
-    ink = images[np.arange(len(images)), np.clip(rows, 0, SIDE - 1)].astype(np.float64)
+    side = images.shape[2]
+    ink = images[np.arange(len(images)), np.clip(rows, 0, side - 1)].astype(np.float64)
     total = ink.sum(axis=1)
-    return np.where(total > 0, ink @ np.arange(SIDE) / np.maximum(total, 1), (SIDE - 1) / 2)
+    mean: Floats = ink @ np.arange(side) / np.maximum(total, 1)
+    return np.where(total > 0, mean, (side - 1) / 2)
 
 
-def _draw(
-    images: Pictures, start: tuple[Floats, Floats], end: tuple[Floats, Floats], rng: np.random.Generator
-) -> Pictures:
-    """Add a line from ``start`` to ``end`` (x, y), about as wide as the strokes of each picture."""
+def _pen(images: Pictures, rng: np.random.Generator) -> Floats:
+    """A width in pixels for each picture, about that of its strokes."""
     # Area over the length of its middle line, which is about half the outline, is the width of a stroke.
     inked = images >= _INK
     outline = (inked[:, 1:] != inked[:, :-1]).sum(axis=(1, 2)) + (inked[:, :, 1:] != inked[:, :, :-1]).sum(axis=(1, 2))
     width = np.clip(2.2 * inked.sum(axis=(1, 2)) / np.maximum(outline, 1), 1.2, 4.0)
-    width *= rng.uniform(0.8, 1.1, len(images))
-    y, x = (axis[None].astype(np.float64) for axis in np.mgrid[0:SIDE, 0:SIDE])
+    scaled: Floats = width * rng.uniform(0.8, 1.1, len(images))
+    return scaled
+
+
+def _draw(images: Pictures, start: Points, end: Points, width: Floats) -> Pictures:
+    """Add a line from ``start`` to ``end``, each x and y by picture."""
+    y, x = (axis[None].astype(np.float64) for axis in np.mgrid[0 : images.shape[1], 0 : images.shape[2]])
     (x0, y0), (x1, y1) = (tuple(value[:, None, None] for value in point) for point in (start, end))
     dx, dy = x1 - x0, y1 - y0
     along = np.clip(((x - x0) * dx + (y - y0) * dy) / np.maximum(dx**2 + dy**2, 1e-9), 0, 1)
@@ -100,20 +119,3 @@ def _draw(
     line = np.clip(width[:, None, None] / 2 + 0.5 - distance, 0, 1) * 255
     drawn: Pictures = (line + 0.5).astype(np.uint8)
     return np.maximum(images, drawn, dtype=np.uint8)
-
-
-def _centred(images: Pictures) -> Pictures:
-    """Shift each picture by whole pixels so that its centre of mass is nearest to (14, 14), where MNIST's are."""
-    mass = np.maximum(images.sum(axis=(1, 2), dtype=np.float64), 1)
-    place = np.arange(SIDE)
-    result = np.zeros_like(images)
-    for k, image in enumerate(images):
-        shifts = []
-        for axis in (0, 1):
-            ink = image.sum(axis=1 - axis, dtype=np.float64)
-            used = np.flatnonzero(ink)
-            wanted = round(SIDE / 2 - float(ink @ place) / mass[k])
-            room = (-int(used[0]), SIDE - 1 - int(used[-1])) if len(used) else (0, 0)
-            shifts.append(int(np.clip(wanted, *room)))
-        result[k] = np.roll(image, shifts, axis=(0, 1))
-    return result
