@@ -162,7 +162,7 @@ def _unpack(device: "_Device", bundle: Bundle, stamp: str, python: str) -> None:
         f"echo '{bundle.sha256}  {incoming}.zip' | sha256sum -c - >&2",
         f"{shlex.quote(python)} -m zipfile -e {incoming}.zip {incoming}",
         f"(cd {incoming}/{bundles.FOLDER} && sha256sum -c {bundles.SUMS}) >&2",
-        f"mv {incoming}/{bundles.FOLDER} bundles/{stamp}",
+        f"mv -T {incoming}/{bundles.FOLDER} bundles/{stamp}",
         advice=f"{_STILL}; see that there is room on the disk and try again",
     )
 
@@ -224,9 +224,7 @@ def _fetch(device: "_Device", bundle: Bundle, stamp: str, out: Path) -> Evaluati
         device.fetch("fetch the evaluation", f"bundles/{stamp}/{_EVALUATION}", temporary, "try again")
         evaluation = Evaluation.load(temporary)
         if (evaluation.model.sha256, evaluation.data.sha256) != (bundle.model_sha256, bundle.data_sha256):
-            raise DeployError(
-                f"{device.target.host}: the evaluation is not of this model and these pictures; try again"
-            )
+            raise DeployError(f"{device.target.host}: the evaluation is of another model or other pictures; try again")
     return evaluation
 
 
@@ -251,8 +249,8 @@ class _Device:
         """Run shell commands in the remote folder until one fails; what they print is returned."""
         folder = shlex.quote(self.target.folder)
         first = f"mkdir -p {folder}/bundles" if make_folder else ":"
-        # The login shell may be any; it only has to start sh with one quoted argument.
-        script = shlex.join(["sh", "-c", "\n".join(["set -e", first, f"cd {folder}", *commands])])
+        # The login shell may be any; it only has to start sh with one quoted argument on one line.
+        script = shlex.join(["sh", "-c", "; ".join(["set -e", first, f"cd {folder}", *commands])])
         return self._call(step, ["ssh", "-T", *self.options, "--", self.target.host, script], advice)
 
     def send(self, step: str, file: Path, name: str, advice: str) -> None:
@@ -300,4 +298,4 @@ def _connected(target: Target, progress: Callable[[str], None]) -> Iterator[_Dev
 def _last_line(stream: IO[bytes]) -> str:
     stream.seek(0)
     lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
+    return lines[-1].rstrip(".") if lines else ""
