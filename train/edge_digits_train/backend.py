@@ -4,10 +4,19 @@ Everything here imports Keras from this module, so that what has to be set befor
 """
 
 import os
+from pathlib import Path
 
-# Training must give the same bits again; on a GPU some kernels of TensorFlow and XLA do so only when asked.
-os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from edge_digits_runtime.quiet import quiet
 
-import keras as keras
+# The same seed must give the same bits. On a CPU it does (tested); on a GPU some kernels of TensorFlow and XLA do so
+# only when asked. Not asked on a CPU, since TensorFlow then logs an error of 600 characters twice an epoch.
+if Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+
+with quiet():
+    import keras as keras
+
+    # The first look at the devices starts the backend, which says much about GPUs that are not there.
+    DEVICES: tuple[str, ...] = tuple(keras.distribution.list_devices())
+    """What Keras computes on, such as ``("gpu:0",)`` or ``("cpu:0",)``; GPUs come first."""

@@ -18,7 +18,7 @@ from edge_digits_runtime.measure import latency
 from edge_digits_runtime.run import RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train.backend import keras
+from edge_digits_train.backend import DEVICES, keras
 from edge_digits_train.build import pixels
 from edge_digits_train.curves import save_curves
 from edge_digits_train.recipes import Recipe
@@ -106,7 +106,7 @@ def device_facts() -> dict[str, Any]:
     """Facts of the device that Keras computes on: those of the computer, and which processor of it that is."""
     backend = keras.backend.backend()
     facts = device.device_facts() | {"kind": "CPU", "backend": f"keras {keras.__version__} on {backend}"}
-    if keras.distribution.list_devices()[0].startswith("gpu"):
+    if DEVICES[0].startswith("gpu"):
         facts |= {"kind": "GPU", "cpu": facts["name"], "name": _gpu_name()}
     return facts
 

@@ -254,7 +254,9 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         if self._progress:
             trainer = self._trainer
             figures = {name: float(logs[name]) for name in ("loss", "accuracy")}
-            self._progress(Progress(self._index + 1, trainer.recipe.epochs, batch + 1, trainer.steps, **figures))
+            # Keras names the last batch that an execution could have had, which may be behind the end of the epoch.
+            step = min(batch + 1, trainer.steps)
+            self._progress(Progress(self._index + 1, trainer.recipe.epochs, step, trainer.steps, **figures))
 
     def on_epoch_end(self, _epoch: int, logs: Mapping[str, float]) -> None:
         self.figures = dict(logs)
