@@ -1,0 +1,195 @@
+"""The seam to what runs a ``.tflite``: LiteRT, or tflite-runtime where there is no LiteRT, as on 32-bit ARM.
+
+Both offer the same ``Interpreter`` class; nothing else in the runtime knows which of them it has.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_digits_runtime import flatbuffer
+from edge_digits_runtime.errors import BackendError, ModelError
+
+VARIABLE = "EDGE_DIGITS_BACKEND"
+"""Environment variable that chooses a backend where no argument does."""
+# tflite-runtime was last built for this Python and against numpy 1.
+_TFLITE_PYTHON = (3, 11)
+_TFLITE_LAST = (2, 14)
+_DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+_stderr_lock = threading.Lock()
+
+
+class Interpreter(Protocol):
+    """What we use of ``Interpreter``; the same in both packages."""
+
+    def allocate_tensors(self) -> None:
+        """Plan memory; must come before the first invocation and after each resizing."""
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        """Name, index, shape, dtype and quantization of each input."""
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        """The same of each output."""
+
+    def get_tensor_details(self) -> list[dict[str, Any]]:
+        """The same of every tensor."""
+
+    def resize_tensor_input(self, input_index: int, tensor_size: tuple[int, ...]) -> None:
+        """Give an input another shape."""
+
+    def set_tensor(self, tensor_index: int, value: NDArray[Any]) -> None:
+        """Copy ``value`` into an input."""
+
+    def invoke(self) -> None:
+        """Run the network once; releases the interpreter lock of Python."""
+
+    def get_tensor(self, tensor_index: int) -> NDArray[Any]:
+        """A copy of an output."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One package that runs ``.tflite`` files."""
+
+    name: str
+    """As in ``--backend`` and `VARIABLE`."""
+    module: str
+    """The module that has ``Interpreter``."""
+    distribution: str
+    """What to ``pip install``."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package is there; importing it may still fail."""
+        return find_spec(self.module.partition(".")[0]) is not None
+
+    @property
+    def version(self) -> str:
+        """Version of the installed distribution."""
+        return importlib.metadata.version(self.distribution)
+
+    def interpreter(self, content: bytes, name: str, threads: int = 1, batch: int | None = None) -> Interpreter:
+        """Load a model and plan its memory.
+
+        Args:
+            content: the file; what is appended to the flatbuffer is ignored.
+            name: what messages call it.
+            threads: how many threads one invocation may use, at least 1.
+            batch: how many pictures an invocation takes, in place of the first axis that the model states.
+
+        Raises:
+            ModelError: damaged, or it has an operation that this backend cannot run, or cannot be resized.
+            BackendError: the package cannot work here, as tflite-runtime beside numpy 2.
+        """
+        if not flatbuffer.is_whole(content):
+            raise ModelError(f"{name}: the model is damaged or was cut off: copy the file again")
+        make = self._load().Interpreter
+        try:
+            with _without_delegate_line():
+                interpreter: Interpreter = make(model_content=content, num_threads=threads)
+                if batch is not None:
+                    tensor = interpreter.get_input_details()[0]
+                    interpreter.resize_tensor_input(tensor["index"], (batch, *map(int, tensor["shape"][1:])))
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{name}: {self.name} {self.version} cannot run this model: {reason}") from error
+        return interpreter
+
+    def _load(self) -> Any:
+        """Import the package; that it is broken shows in its own traceback."""
+        # Imported beside numpy 2 it prints a page of warnings before it fails, so this comes first.
+        if self is TFLITE and _major(np.__version__) >= 2 and _release(self.version) <= _TFLITE_LAST:
+            raise BackendError(
+                f"tflite-runtime {self.version} does not work with numpy {np.__version__}: "
+                "pip install 'numpy<2', or use the other backend: pip install ai-edge-litert"
+            )
+        return importlib.import_module(self.module)
+
+
+LITERT = Backend("litert", "ai_edge_litert.interpreter", "ai-edge-litert")
+TFLITE = Backend("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime")
+BACKENDS = {backend.name: backend for backend in (LITERT, TFLITE)}
+"""By name, the preferred one first."""
+
+
+def choose(name: str | None = None) -> Backend:
+    """The backend called ``name``, else the one that `VARIABLE` names, else the first that is installed.
+
+    Raises:
+        BackendError: no such backend, or not installed; the message says what to install.
+    """
+    wanted = name or os.environ.get(VARIABLE)
+    if wanted:
+        if wanted not in BACKENDS:
+            raise BackendError(f"no backend is called {wanted!r}; allowed are {' and '.join(BACKENDS)}")
+        if not BACKENDS[wanted].installed:
+            raise BackendError(f"the backend {wanted} is not installed: {remedy(wanted)}")
+        return BACKENDS[wanted]
+    installed = [backend for backend in BACKENDS.values() if backend.installed]
+    if not installed:
+        raise BackendError(f"nothing here can run .tflite files: {remedy()}")
+    return installed[0]
+
+
+def remedy(name: str | None = None, machine: str | None = None, python: tuple[int, int] | None = None) -> str:
+    """What to do to get backend ``name``, or any; for this machine and Python where these are not given."""
+    machine = machine or platform.machine()
+    python = python or sys.version_info[:2]
+    if name is None:
+        name = TFLITE.name if machine.startswith("armv") else LITERT.name
+    if name == LITERT.name:
+        if machine.startswith("armv"):
+            return f"there is no ai-edge-litert for {machine}; use tflite-runtime, or a 64-bit system"
+        return "pip install ai-edge-litert"
+    if python > _TFLITE_PYTHON:
+        here, last = (".".join(map(str, version)) for version in (python, _TFLITE_PYTHON))
+        return f"there is no tflite-runtime for Python {here}; use Python {last}, or ai-edge-litert on a 64-bit system"
+    return "pip install 'tflite-runtime==2.14.*' 'numpy<2'"
+
+
+def _major(version: str) -> int:
+    return _release(version)[0]
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+@contextmanager
+def _without_delegate_line() -> Iterator[None]:
+    """Keep the line with which XNNPACK announces itself off stderr; whatever else is written there stays.
+
+    It is printed by native code, without a switch in either package.
+    """
+    with _stderr_lock:
+        try:
+            real = os.dup(2)
+        except OSError:
+            # A process without stderr shows nothing anyway.
+            yield
+            return
+        with tempfile.TemporaryFile() as kept:
+            os.dup2(kept.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(real, 2)
+                os.close(real)
+                kept.seek(0)
+                rest = kept.read().replace(_DELEGATE_LINE, b"")
+                if rest:
+                    os.write(2, rest)

@@ -1,0 +1,232 @@
+"""Pictures in, digit and confidence out."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edge_digits_runtime
+from edge_digits_runtime import backend as backends
+from edge_digits_runtime.card import parse_model_file, read_model_file
+from edge_digits_runtime.decoding import decoder
+from edge_digits_runtime.errors import ModelError, PictureError
+from edge_digits_runtime.metrics import CLASSES
+from edge_digits_runtime.network import SIDE, Network
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from edge_digits_runtime.picture import DigitPixels
+
+DEFAULT_MODEL = Path(__file__).parent / "models" / "default.tflite"
+"""The model that ships with the runtime."""
+MIN_CONFIDENCE = 0.5
+"""Below this an answer of a model without a card is not sure."""
+NO_INK = "no ink found"
+
+
+class Prediction(NamedTuple):
+    """What a model says of one picture.
+
+    A named tuple rather than a frozen dataclass, which takes three times as long to make: with a small network on a
+    fast processor a tenth of the whole call.
+    """
+
+    digit: int
+    """The answer, 0-9."""
+    confidence: float
+    """Probability of the answer in [0, 1], calibrated with the temperature of the card."""
+    probabilities: tuple[float, ...]
+    """Of all ten digits, each in [0, 1], together 1."""
+    sure: bool
+    """Whether nothing speaks against the answer."""
+    reason: str | None = None
+    """Why it is not sure, such as ``could be a 3 or an 8 (52 % / 44 %)``; None if it is."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of ``n`` pictures."""
+
+    digits: NDArray[np.uint8]
+    """The answers, shape ``(n,)``."""
+    confidences: NDArray[np.float32]
+    """Calibrated probability of each answer in [0, 1], shape ``(n,)``."""
+    probabilities: NDArray[np.float32]
+    """Of all ten digits, shape ``(n, 10)``, each row together 1."""
+    sure: NDArray[np.bool_]
+    """Whether nothing speaks against the answer, shape ``(n,)``."""
+
+
+class DigitClassifier:
+    """Says which digit is in a picture, with one ``.tflite``; for one thread at a time.
+
+    Input and output of the model may be float32, int8 or uint8; scale and zero point are read from the file. A float
+    input gets pixel / 255. Logits go through softmax, what is a probability already does not (see `decoding.decoder`).
+
+    Attributes:
+        model: the file taken apart, with its card if it has one.
+        name: what messages call it.
+        backend: which package runs it.
+        network: the model behind its tensors.
+        min_confidence: answers below this are not sure, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes | None = None,
+        *,
+        backend: str | None = None,
+        threads: int = 1,
+        allow_unverified: bool = False,
+        min_confidence: float | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a file, or the content of one; None for the model that ships with the runtime.
+            backend: ``litert`` or ``tflite-runtime``; None for ``EDGE_DIGITS_BACKEND``, else what is installed.
+            threads: how many cores a call may use, at least 1: `classify` within the invocation (worth it for large
+                networks only), `classify_batch` for invocations side by side.
+            allow_unverified: run a model although its bytes do not match the sha256 in its card.
+            min_confidence: in place of the one in the card.
+
+        Raises:
+            ModelError: missing, damaged, or not a digit classifier; the message says what was got.
+            ChecksumError: the model does not match its card.
+            BackendError: no interpreter is installed, or not the one asked for.
+        """
+        if isinstance(model, bytes):
+            self.name = "the model"
+            self.model = parse_model_file(model, self.name, allow_unverified)
+        else:
+            path = DEFAULT_MODEL if model is None else model
+            self.name = os.fspath(path)
+            self.model = read_model_file(path, allow_unverified)
+        card = self.model.card
+        if card is not None and _release(card.runtime) > _release(edge_digits_runtime.__version__):
+            raise ModelError(
+                f"{self.name}: needs edge-digits-runtime {card.runtime} or newer, here is "
+                f"{edge_digits_runtime.__version__}: pip install --upgrade edge-digits-runtime"
+            )
+        default = MIN_CONFIDENCE if card is None else card.min_confidence
+        self.min_confidence = default if min_confidence is None else min_confidence
+        self.backend = backends.choose(backend)
+        self.network = Network(self.model.content, self.name, self.backend, threads)
+        answers = self._probe()
+        self._blank, self._blank_bytes = answers[0], answers[0].tobytes()
+        self._decoder = decoder(self.network.output, answers, 1.0 if card is None else card.temperature)
+
+    @property
+    def output_scale(self) -> float:
+        """What one step of a quantized output stands for; 0 where the output is float."""
+        return self.network.output.scale
+
+    def classify(
+        self, picture: "Image.Image | NDArray[np.uint8] | str | os.PathLike[str] | bytes | BinaryIO"
+    ) -> Prediction:
+        """Say which digit is in one picture.
+
+        Args:
+            picture: an image, a file or its content, which go through `picture.digit_pixels`; or pixels that are
+                ready, a uint8 array of shape ``(28, 28)``, 0 background, 255 ink.
+
+        Raises:
+            PictureError: it cannot be read; or an array of another shape or type.
+        """
+        if isinstance(picture, np.ndarray):
+            if picture.shape != (SIDE, SIDE) or picture.dtype != np.uint8:
+                raise _wrong_pixels(picture, "(28, 28)")
+            return self._classify_pixels(picture)
+        # Whoever has pixels needs no Pillow.
+        from PIL import Image
+
+        from edge_digits_runtime.picture import digit_pixels, open_picture
+
+        image = picture if isinstance(picture, Image.Image) else open_picture(picture)
+        return self.classify_found(digit_pixels(image))
+
+    def classify_found(self, found: "DigitPixels") -> Prediction:
+        """Say which digit `picture.digit_pixels` found; not sure where that had its doubts."""
+        prediction = self._classify_pixels(found.pixels)
+        return prediction if found.reason is None else prediction._replace(sure=False, reason=found.reason)
+
+    def classify_batch(self, pictures: NDArray[np.uint8]) -> Predictions:
+        """Say which digit is in each of many pictures.
+
+        Args:
+            pictures: a uint8 array of shape ``(n, 28, 28)``, 0 background, 255 ink; n may be 0.
+
+        Raises:
+            PictureError: an array of another shape or type.
+        """
+        outputs = self.outputs(pictures)
+        probabilities = self._decoder.many(outputs)
+        probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        digits = probabilities.argmax(axis=1)
+        confidences = probabilities[np.arange(len(digits)), digits]
+        sure = confidences >= self.min_confidence
+        # To look for ink in all pictures would take a tenth of the network's time; only what is answered as a blank
+        # picture can be one.
+        suspects = np.flatnonzero((outputs == self._blank).all(axis=1))
+        sure[suspects] &= pictures[suspects].any(axis=(1, 2))
+        return Predictions(digits.astype(np.uint8), confidences, probabilities, sure)
+
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
+        """What the network itself gives for pictures as `classify_batch` takes them: shape ``(n, 10)``, its own type.
+
+        Raises:
+            PictureError: an array of another shape or type.
+        """
+        if (
+            not isinstance(pictures, np.ndarray)
+            or pictures.ndim != 3
+            or pictures.shape[1:] != (SIDE, SIDE)
+            or pictures.dtype != np.uint8
+        ):
+            raise _wrong_pixels(pictures, "(n, 28, 28)")
+        return self.network.many(pictures)
+
+    def _classify_pixels(self, pixels: NDArray[np.uint8]) -> Prediction:
+        output = self.network.one(pixels).tobytes()
+        weights = self._decoder.one(output)
+        total = sum(weights) or 1.0
+        probabilities = tuple([weight / total for weight in weights])
+        confidence = max(probabilities)
+        digit = probabilities.index(confidence)
+        # As in `classify_batch`: first what is cheap to compare.
+        if output == self._blank_bytes and not pixels.any():
+            return Prediction(digit, confidence, probabilities, False, NO_INK)
+        if confidence < self.min_confidence:
+            return Prediction(digit, confidence, probabilities, False, _doubt(probabilities))
+        return Prediction(digit, confidence, probabilities, True)
+
+    def _probe(self) -> NDArray[Any]:
+        """The outputs for four patterns that are unlike each other, a blank picture first; shape ``(4, 10)``."""
+        ramp = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+        patterns = (ramp * 0, ramp * 0 + 255, ramp, ramp * 37)
+        answers = np.stack([self.network.one((p % 256).astype(np.uint8)).reshape(CLASSES) for p in patterns])
+        if not np.isfinite(answers).all():
+            raise ModelError(f"{self.name}: answers with NaN or infinity; its weights are damaged")
+        return answers
+
+
+def _doubt(probabilities: tuple[float, ...]) -> str:
+    """Name the two likeliest digits."""
+    first, second = sorted(range(CLASSES), key=lambda digit: -probabilities[digit])[:2]
+    names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in (first, second)]
+    shares = [f"{probabilities[digit] * 100:.0f} %" for digit in (first, second)]
+    return f"could be {' or '.join(names)} ({' / '.join(shares)})"
+
+
+def _wrong_pixels(got: object, allowed: str) -> PictureError:
+    what = f"{got.dtype} array of shape {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
+    return PictureError(f"pixels: got {what}; allowed is a uint8 array of shape {allowed}, 0 background, 255 ink")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``0.10.2`` as numbers; what is behind the numbers, as in ``0.2.dev1``, does not count."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
