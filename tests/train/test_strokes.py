@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edge_digits_train.strokes import add_strokes, cross, upstroke
+from edge_digits_train.strokes import add_forms, cross, hook, shorten, upstroke
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -31,8 +31,8 @@ def test_the_bar_crosses_the_stem_in_its_middle_and_nothing_else_changes() -> No
     added = cross(sevens, rng()).astype(int) - sevens
     assert added.min() == 0
     rows, columns = (np.flatnonzero(added.any(axis=axes)) for axes in ((0, 2), (0, 1)))
-    assert 9 <= rows.min() < rows.max() <= 19
-    assert 11 <= columns.min() < 18
+    assert 8 <= rows.min() < rows.max() <= 22
+    assert 10 <= columns.min() < 18
     assert 19 < columns.max() <= 27
     both_sides = (added[:, :, :18].max(axis=(1, 2)) == 255) & (added[:, :, 20:].max(axis=(1, 2)) == 255)
     assert both_sides.all()
@@ -50,8 +50,6 @@ def test_the_upstroke_starts_at_the_top_and_lies_left_of_the_stem() -> None:
         ink = image >= 128
         rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
         first = np.flatnonzero(ink[rows[0] : rows[0] + 3].any(axis=0))
-        # Nothing but the foot reaches to the right of where the stem begins.
-        assert columns[-1] - first[-1] <= 1 or ink[rows[-1] - 1].sum() >= 4
         assert columns[0] < first[0] - 1
         # From the top on the ink goes to the left, and not at once: that would be the head of a 7.
         assert np.flatnonzero(ink[:, columns[0]])[0] >= rows[0] + 1
@@ -81,21 +79,72 @@ def test_a_slanted_one_keeps_its_form_since_it_could_become_a_seven(lean: float,
     assert (upstroke(ones, rng()) != ones).any() == drawn
 
 
-def test_only_sevens_and_ones_change_and_about_the_share_asked_for() -> None:
+def nine() -> np.ndarray:
+    """A ring in rows 4-11 from column 9 to 18 with an upright stem at its right side down to row 23."""
+    image = np.zeros((28, 28), np.uint8)
+    image[4:12, 9:19] = 255
+    image[6:10, 11:17] = 0
+    image[4:24, 17:19] = 255
+    return image
+
+
+def four() -> np.ndarray:
+    """Two upright lines from row 4, a bar in rows 12-13 between them; the right one goes on to row 23."""
+    image = np.zeros((28, 28), np.uint8)
+    image[4:14, 8:10] = 255
+    image[12:14, 8:20] = 255
+    image[4:24, 16:18] = 255
+    return image
+
+
+def test_the_hook_turns_left_below_and_the_ring_stays_closed() -> None:
+    for image in hook(np.repeat(nine()[None], 100, axis=0), rng()):
+        ink = image >= 128
+        rows = np.flatnonzero(ink.any(axis=1))
+        low = ink[rows[-1] - 4 : rows[-1] + 1].any(axis=0)
+        assert low.sum() >= 4
+        hole = rows[0] + round(3.5 / 20 * len(rows)), np.flatnonzero(ink.any(axis=0))[-1]
+        assert not ink[hole[0], hole[1] - 3]
+
+
+def test_the_stem_of_a_four_is_cut_below_its_bar_only() -> None:
+    fours = np.repeat(four()[None], 100, axis=0)
+    changed = shorten(fours, rng())
+    # From 12 columns × 20 rows to 12 × 13-18 rows, which is scaled up to 20 again.
+    rows, columns = changed.any(axis=2).sum(axis=1), changed.any(axis=1).sum(axis=1)
+    ratio = columns / rows
+    assert ratio.min() > 12 / 20
+    assert ratio.max() < 12 / 12 + 0.1
+    # The left line still ends at the bar: below it only the stem has ink.
+    for image in changed:
+        assert np.flatnonzero(image[-1 - image.any(axis=1)[::-1].argmax()] >= 128).size <= 5
+
+
+def test_a_four_without_a_stem_below_its_bar_stays() -> None:
+    stubs = np.repeat(four()[None], 5, axis=0)
+    stubs[:, 14:] = 0
+    assert (shorten(stubs, rng()) == stubs).all()
+
+
+def test_only_the_digits_asked_for_change_and_about_as_many() -> None:
     labels = np.tile(np.arange(10, dtype=np.uint8), 300)
-    images = np.where((labels == 1)[:, None, None], one(), seven()).astype(np.uint8)
+    drawn = {1: one(), 4: four(), 9: nine()}
+    images = np.stack([drawn.get(int(label), seven()) for label in labels])
     before = images.copy()
-    result = add_strokes(images, labels, rng(), crossed_seven=0.5, upstroke_one=0.2)
-    changed = (result != images).any(axis=(1, 2))
+    shares = {1: 0.2, 4: 0.3, 7: 0.5}
+    changed = (add_forms(images, labels, rng(), shares) != images).any(axis=(1, 2))
     assert (images == before).all()
-    assert changed[labels == 7].mean() == pytest.approx(0.5, abs=0.1)
-    assert changed[labels == 1].mean() == pytest.approx(0.2, abs=0.08)
-    assert not changed[(labels != 7) & (labels != 1)].any()
+    for digit in range(10):
+        assert changed[labels == digit].mean() == pytest.approx(shares.get(digit, 0), abs=0.1)
+    assert not changed[np.isin(labels, [0, 2, 3, 5, 6, 8, 9])].any()
 
 
 def test_one_seed_gives_one_result_and_blank_pictures_are_no_fault() -> None:
-    labels = np.array([1, 7] * 20, np.uint8)
-    blank = np.zeros((40, 28, 28), np.uint8)
-    first, second = (add_strokes(blank, labels, rng(5), 1, 1) for _ in range(2))
+    labels = np.array([1, 4, 7, 9] * 10, np.uint8)
+    shares = {1: 1.0, 4: 1.0, 7: 1.0, 9: 1.0}
+    images = np.stack([one(), four(), seven(), nine()] * 10)
+    first, second = (add_forms(images, labels, rng(5), shares) for _ in range(2))
     assert (first == second).all()
-    assert add_strokes(blank[:0], labels[:0], rng(), 1, 1).shape == (0, 28, 28)
+    blank = np.zeros((40, 28, 28), np.uint8)
+    assert add_forms(blank, labels, rng(), shares).shape == (40, 28, 28)
+    assert add_forms(blank[:0], labels[:0], rng(), shares).shape == (0, 28, 28)

@@ -21,7 +21,7 @@ import numpy as np
 from edge_digits_runtime.errors import UsageError
 from numpy.typing import NDArray
 
-from edge_digits_train.strokes import add_strokes
+from edge_digits_train.strokes import add_forms
 
 SIDE = 28
 # 64 pictures of float32 are 200 kB: the dozen arrays of a chunk that are in use at a time stay in a 1 MB L2 cache.
@@ -33,6 +33,7 @@ _CENTRE = (SIDE - 1) / 2
 # Rows or columns, from the centre.
 _PLACE = np.arange(SIDE) - _CENTRE
 _RANGES = ("width", "height")
+_FORMS = {1: "upstroke_one", 4: "short_four", 7: "crossed_seven", 9: "hooked_nine"}
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
@@ -70,13 +71,17 @@ class Augmentation:
     """Largest standard deviation of added noise, in grey levels."""
     clean: float = 0.1
     """Share in [0, 1] of the pictures that are left as they are."""
-    crossed_seven: float = 0.0
-    """Share in [0, 1] of the 7s that get a bar through the stem, see `edge_digits_train.strokes`."""
     upstroke_one: float = 0.0
-    """Share in [0, 1] of the 1s that get an upstroke."""
+    """Share in [0, 1] of the 1s that get an upstroke, see `edge_digits_train.strokes`."""
+    short_four: float = 0.0
+    """Share in [0, 1] of the 4s whose stem is shortened."""
+    crossed_seven: float = 0.0
+    """Share in [0, 1] of the 7s that get a bar through the stem."""
+    hooked_nine: float = 0.0
+    """Share in [0, 1] of the 9s whose stem turns to the left at its end."""
 
     def __post_init__(self) -> None:
-        unit = ("thicken", "thin", "tone", "clean", "crossed_seven", "upstroke_one")
+        unit = ("thicken", "thin", "tone", "clean", *_FORMS.values())
         checks = [(name, 0.0, 1.0) for name in unit] + [("blur", 0.0, 0.7), ("contrast", 0.0, 0.99)]
         checks += [("rotation", 0.0, 180.0), ("shear", 0.0, 2.0), ("translation", 0.0, float(SIDE))]
         checks += [("elastic", 0.0, float(SIDE)), ("elastic_sigma", 2.0, float(SIDE)), ("noise", 0.0, 255.0)]
@@ -127,10 +132,11 @@ def augment(
     Raises:
         ValueError: written forms are asked for and there are no labels.
     """
-    if settings.crossed_seven or settings.upstroke_one:
+    shares = {digit: share for digit, name in _FORMS.items() if (share := getattr(settings, name))}
+    if shares:
         if labels is None:
-            raise ValueError("crossed_seven and upstroke_one need the labels of the pictures")
-        images = add_strokes(images, labels, rng, settings.crossed_seven, settings.upstroke_one)
+            raise ValueError(f"{' and '.join(_FORMS[digit] for digit in shares)} need the labels of the pictures")
+        images = add_forms(images, labels, rng, shares)
     result = np.empty_like(images)
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]

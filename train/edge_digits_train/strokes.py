@@ -1,19 +1,26 @@
-"""Written forms that MNIST, collected in the United States, hardly has: the crossed 7 and the 1 with an upstroke.
+"""Written forms that MNIST, collected in the United States, hardly has.
 
-Both are drawn onto MNIST's own pictures with the pen of the picture, so that a network learns the form and not a
-second set's pen. A 7 keeps its label with a bar through its stem, a 1 with a line from its top down to the left, which
-may be as long as the stem, and now and then a foot.
+A 1 with a line from its top down to the left, which may be as long as the stem, and now and then a foot; a 4 whose
+stem ends just below the bar; a 7 with a bar through its stem; a 9 whose stem turns to the left at its end. All are made
+of MNIST's own pictures with the pen of the picture, so that a network learns the form and not a second set's pen.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
+from edge_digits_runtime.datasets import SIDE
 from numpy.typing import NDArray
 
 from edge_digits_train.form import fit
 
 _INK = 128
 """A pixel at least this dark belongs to the stroke."""
-_MARGIN = 10
-"""Pixels around a 1 while it is drawn on: the longest upstroke ends outside of the picture."""
+_MARGIN = 12
+"""Pixels around a picture while it is drawn on: the longest upstroke ends outside."""
+_HOOK = ((0.1, 0.25), (0.0, 0.1), (0.05, 0.3), (0.0, 0.2))
+"""Limits in heights of the 9: from the foot to the left and down, from there further to the left and back up."""
+_SHORTEST_STEM = 4
+"""Pixels below the bar of a 4 that leave something to take away."""
 _FOOT = 0.25
 """Share of the 1s with an upstroke that get a foot."""
 
@@ -22,53 +29,38 @@ Pictures = NDArray[np.uint8]
 Points = tuple[Floats, Floats]
 
 
-def add_strokes(
-    images: Pictures, labels: NDArray[np.uint8], rng: np.random.Generator, crossed_seven: float, upstroke_one: float
+def add_forms(
+    images: Pictures, labels: NDArray[np.uint8], rng: np.random.Generator, shares: Mapping[int, float]
 ) -> Pictures:
-    """Give some 7s a bar and some 1s an upstroke.
+    """Give some pictures of 1, 4, 7 and 9 the other form.
 
     Args:
         images: shape ``(n, 28, 28)``, 0 background, 255 ink; left as it is.
         labels: shape ``(n,)``.
         rng: the same generator state gives the same result.
-        crossed_seven: share in [0, 1] of the 7s that get a bar through the stem.
-        upstroke_one: share in [0, 1] of the 1s that get a line from the top down to the left; those that lean too
-            far stay as they are.
+        shares: by digit, which share in [0, 1] of its pictures; none of those not named.
 
     Returns:
         A new array of the same shape and type.
     """
     result = images.copy()
-    for digit, share, draw in ((7, crossed_seven, cross), (1, upstroke_one, upstroke)):
-        chosen = np.flatnonzero((labels == digit) & (rng.random(len(labels)) < share))
+    for digit, draw in _FORMS.items():
+        chosen = np.flatnonzero((labels == digit) & (rng.random(len(labels)) < shares.get(digit, 0)))
         result[chosen] = draw(images[chosen], rng)
     return result
 
 
-def cross(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Draw a short bar through the middle of the stem of each 7 of ``images`` ``(n, 28, 28)``."""
-    top, bottom = _rows(images)
-    y = np.rint(top + rng.uniform(0.45, 0.62, len(images)) * (bottom - top)).astype(np.intp)
-    x = _middle(images, y)
-    left, right = rng.uniform(2.5, 5.5, (2, len(images)))
-    # Most writers draw it level or rising to the right.
-    rise = rng.uniform(-0.15, 0.5, len(images))
-    return _draw(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
-
-
 def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Draw a line from the top of each 1 of ``images`` ``(n, 28, 28)`` down to its left, and give it MNIST's form."""
+    """Draw a line from the top of each 1 down to its left, ``images`` ``(n, 28, 28)``, and a foot under some."""
     count = len(images)
-    if not count:
-        return images
-    wide = np.pad(images, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
+    wide = _widened(images)
     top, bottom = _rows(wide)
     height, head, foot = bottom - top, _middle(wide, top + 1), _middle(wide, bottom - 1)
     lean = np.arctan2(head - foot, np.maximum(height, 1))
     # From the horizontal. Flatter than 30 degrees is the head of a 7, steeper than 65 lies on the stem. Where the
     # stem leans to the right the upstroke leans with it, so that the two stay apart.
     angle = np.maximum(np.deg2rad(rng.uniform(30, 65, count)) - np.maximum(lean, 0), np.deg2rad(30))
-    length = rng.uniform(0.3, 1.0, count) * height
+    length = rng.uniform(0.3, 1.2, count) * height
     pen = _pen(wide, rng)
     end = (head - length * np.cos(angle), top + 1 + length * np.sin(angle))
     drawn = _draw(wide, (head, top + 1.0), end, pen)
@@ -77,9 +69,59 @@ def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
     base = bottom - pen / 2 + 0.5
     drawn[footed] = _draw(drawn, (foot - left, base), (foot + right, base), pen)[footed]
     # A stem that leans further than 25 degrees with an upstroke could as well be a 7: it stays as it was.
-    upright = np.flatnonzero((np.abs(lean) < np.deg2rad(25)) & images.any(axis=(1, 2)))
+    return _fitted(images, drawn, np.less(np.abs(lean), np.deg2rad(25)))
+
+
+def shorten(images: Pictures, rng: np.random.Generator) -> Pictures:
+    """End the stem of each 4 of ``images`` ``(n, 28, 28)`` soon below the bar."""
+    top, bottom = _rows(images)
+    place = np.arange(SIDE)
+    inked = (images >= _INK).sum(axis=2)
+    # The bar is the row with the most ink in the lower two thirds.
+    inked[place < (top + (bottom - top) / 3)[:, None]] = 0
+    bar = inked.argmax(axis=1)
+    below = bottom - bar
+    kept = bar + 1 + rng.uniform(0.35, 0.75, len(images)) * below
+    drawn = np.where((place <= kept[:, None])[:, :, None], images, np.uint8(0))
+    return _fitted(images, drawn, below >= _SHORTEST_STEM)
+
+
+def cross(images: Pictures, rng: np.random.Generator) -> Pictures:
+    """Draw a short bar through the stem of each 7 of ``images`` ``(n, 28, 28)``."""
+    top, bottom = _rows(images)
+    y = np.rint(top + rng.uniform(0.4, 0.75, len(images)) * (bottom - top)).astype(np.intp)
+    x = _middle(images, y)
+    left, right = rng.uniform(2.5, 6.5, (2, len(images)))
+    # Most writers draw it level or rising to the right.
+    rise = rng.uniform(-0.15, 0.5, len(images))
+    return _draw(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
+
+
+def hook(images: Pictures, rng: np.random.Generator) -> Pictures:
+    """Turn the stem of each 9 of ``images`` ``(n, 28, 28)`` to the left at its end, level or back upwards."""
+    wide = _widened(images)
+    top, bottom = _rows(wide)
+    height, pen = bottom - top, _pen(wide, rng)
+    foot = (_middle(wide, bottom - 1), bottom - 1.0)
+    across, down, on, back = (rng.uniform(*limits, len(images)) * height for limits in _HOOK)
+    turn = (foot[0] - across, foot[1] + down)
+    end = (turn[0] - on, turn[1] - back)
+    drawn = _draw(_draw(wide, foot, turn, pen), turn, end, pen)
+    return _fitted(images, drawn, height > 0)
+
+
+_FORMS: Mapping[int, Callable[[Pictures, np.random.Generator], Pictures]] = {1: upstroke, 4: shorten, 7: cross, 9: hook}
+
+
+def _widened(images: Pictures) -> Pictures:
+    """Room around each picture for strokes that end outside of it."""
+    return np.pad(images, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
+
+
+def _fitted(images: Pictures, drawn: Pictures, chosen: NDArray[np.bool_]) -> Pictures:
+    """``drawn`` in MNIST's form where ``chosen`` and not blank, ``images`` elsewhere."""
     result = images.copy()
-    for index in upright:
+    for index in np.flatnonzero(chosen & drawn.any(axis=(1, 2))):
         result[index] = fit(drawn[index])
     return result
 
