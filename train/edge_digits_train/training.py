@@ -84,8 +84,7 @@ def train(
         DataError: too few pictures to hold some out for validation.
     """
     folder = Path(out)
-    training, validation = datasets.split_validation(dataset.train, recipe.validation_fraction, recipe.validation_seed)
-    training = handwriting.mix(training, recipe.handwriting)
+    training, validation = pictures(recipe, dataset)
     digest = datasets.digest(training)
     _check_folder(folder, resume)
     trainer = Trainer(recipe, len(training))
@@ -106,6 +105,16 @@ def train(
     record = results.write(folder, recipe, trainer.trained(), dataset, source, training, validation, history)
     (folder / CHECKPOINT).unlink()
     return record
+
+
+def pictures(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
+    """The pictures that ``recipe`` is trained on and those that it is validated on.
+
+    Raises:
+        DataError: too few pictures to hold some out for validation.
+    """
+    training, validation = datasets.split_validation(dataset.train, recipe.validation_fraction, recipe.validation_seed)
+    return handwriting.mix(training, recipe.handwriting), validation
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
