@@ -29,7 +29,9 @@ SETTINGS = {
     "with pen width": dataclasses.replace(OFF, thicken=0.6, thin=0.5),
     "with blur": dataclasses.replace(OFF, blur=0.5),
     "with noise": dataclasses.replace(OFF, noise=10),
-    "with crossed 7s and upstrokes": dataclasses.replace(OFF, crossed_seven=0.1, upstroke_one=0.1),
+    "with other written forms": dataclasses.replace(
+        OFF, upstroke_one=0.2, short_four=0.1, crossed_seven=0.15, hooked_nine=0.1
+    ),
     "the default": Augmentation(),
 }
 
