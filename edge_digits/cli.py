@@ -44,6 +44,8 @@ VERBS = {
     "read": Verb("read:read", "Read all digits of a picture or page, line by line."),
     "evaluate": Verb("evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."),
     "report": Verb("report:report", "Compare evaluations: what did quantization and device cost?", ("report",)),
+    "bundle": Verb("bundle:bundle", "Pack model, test pictures and edge-digits for a device.", ("train",)),
+    "deploy": Verb("deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back.", ("train",)),
     "quickstart": Verb("quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")),
     "recipes": Verb("recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)),
     "testset": Verb("testset:testset", "Write the test pictures as one file for the device.", ("train",)),

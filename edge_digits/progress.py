@@ -1,14 +1,20 @@
-"""Progress on stderr: a bar on a terminal, a line now and then where there is none."""
+"""Progress on stderr: a bar on a terminal, lines now and then where there is none."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
+Update = Callable[[str, int, int, str], None]
+"""``update(label, done, length, note)``: ``done`` of ``length`` are done of what ``label`` calls it."""
+
 _LINE_EVERY_S = 30.0
 """Without a terminal, how often a long step says where it is."""
+_REDRAW_EVERY_S = 0.1
 
 
 def say(message: str) -> None:
@@ -17,32 +23,55 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def bar(label: str, length: int) -> Iterator[Callable[..., None]]:
-    """Yield ``update(done, note="")``: ``done`` of ``length`` are done, ``note`` is shown behind the bar.
+def bars() -> Iterator[Update]:
+    """Yield an `Update`; each new label is a new bar below the last.
 
-    On a terminal this is one line that changes; elsewhere a line about every 30 seconds, so that a log shows that
-    the work is alive and stays short.
+    Without a terminal there is a line when a label is finished and about every 30 seconds before that, so that a log
+    shows that the work is alive and stays short.
     """
-    if sys.stderr.isatty():
-        note = ""
-        with click.progressbar(
-            length=length, label=label, file=sys.stderr, item_show_func=lambda _: note, update_min_steps=1
-        ) as shown:
+    shown = _Bars() if sys.stderr.isatty() else _Lines()
+    with contextlib.closing(shown):
+        yield shown.update
 
-            def update(done: int, text: str = "") -> None:
-                nonlocal note
-                note = text
-                shown.update(done - shown.pos, current_item=done)
 
-            yield update
-        return
+class _Bars:
+    def __init__(self) -> None:
+        self._label = ""
+        self._bar: Any = None
+        self._note = ""
+        self._drawn = 0.0
 
-    said = time.monotonic()
+    def update(self, label: str, done: int, length: int, note: str) -> None:
+        if label != self._label:
+            self.close()
+            self._label = label
+            self._bar = click.progressbar(
+                length=length, label=label, file=sys.stderr, item_show_func=lambda _: self._note, width=28
+            )
+            self._bar.__enter__()
+        self._note = note
+        if done >= length or time.monotonic() - self._drawn >= _REDRAW_EVERY_S:
+            self._drawn = time.monotonic()
+            self._bar.update(done - self._bar.pos, current_item=done)
 
-    def update_line(done: int, text: str = "") -> None:
-        nonlocal said
-        if time.monotonic() - said >= _LINE_EVERY_S:
-            said = time.monotonic()
-            say(f"{label} {done}/{length} {text}".rstrip())
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
-    yield update_line
+
+class _Lines:
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+        self._last = ""
+
+    def update(self, label: str, done: int, length: int, note: str) -> None:
+        if done < length and time.monotonic() - self._said < _LINE_EVERY_S:
+            return
+        self._said = time.monotonic()
+        self._last, before = f"{label} {done}/{length}  {note}".rstrip(), self._last
+        if self._last != before:
+            say(self._last)
+
+    def close(self) -> None:
+        """Nothing is open."""

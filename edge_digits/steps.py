@@ -3,23 +3,23 @@
 Each takes and gives what the house's file formats hold, and imports the room that it needs when it is called.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from edge_digits_runtime.errors import DataError, RunError, UsageError
 
 from edge_digits.options import percent
-from edge_digits.progress import bar, say
+from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
+    from edge_digits_convert import ConversionResult
     from edge_digits_runtime.classifier import DigitClassifier
-    from edge_digits_runtime.datasets import DataSet, Split
+    from edge_digits_runtime.datasets import DataSet
     from edge_digits_runtime.evaluation import Evaluation
     from edge_digits_runtime.run import RunRecord
-
-    from edge_digits_convert import ConversionResult
     from edge_digits_train.recipes import Recipe
 
     from edge_digits.report import Report
@@ -65,16 +65,84 @@ def _mnist() -> "DataSet":
 
 def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None, resume: bool) -> "RunRecord":
     """Train ``recipe`` into the run folder ``out`` and say what came out."""
-    from edge_digits_train.training import train
+    from edge_digits_train.training import Progress, train
 
-    say(f"{recipe.name}: {recipe.parameters:,} parameters, {recipe.macs:,} MACs, {recipe.epochs} epochs -> {out}")
-    with _EpochBars(recipe.epochs) as progress:
-        record = train(recipe, dataset, out, source=source, resume=resume, progress=progress)
+    say(f"Training {recipe.name} for {recipe.epochs} epochs: {recipe.parameters:,} parameters, {recipe.macs:,} MACs.")
+    with bars() as update:
+
+        def show(at: Progress) -> None:
+            figures = f"loss {at.loss:.4f}  accuracy {at.accuracy:.4f}"
+            if at.val_accuracy is not None:
+                figures += f"  validation {at.val_accuracy:.4f}"
+            update(f"epoch {at.epoch}/{at.epochs}", at.step, at.steps, figures)
+
+        record = train(recipe, dataset, out, source=source, resume=resume, progress=show)
     click.echo(
-        f"{out}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}, "
+        f"{out}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
     return record
+
+
+def finish_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None) -> None:
+    """As `train_run`, but keep a finished run of this recipe and go on with an unfinished one."""
+    from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
+
+    if (out / RECORD).exists():
+        record = RunRecord.load(out)
+        if dict(record.recipe) != json.loads(json.dumps(recipe.to_dict())):
+            raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
+        say(f"{out}: already trained")
+        return
+    train_run(recipe, dataset, out, source, resume=(out / CHECKPOINT).exists())
+
+
+def convert_run(
+    run: Path,
+    scheme: str,
+    data: Path | None = None,
+    calibration_count: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+) -> "ConversionResult":
+    """Convert the run folder ``run`` by ``scheme`` and say what came out; ``data`` where its pictures moved."""
+    from edge_digits_convert import convert
+    from edge_digits_runtime.run import RunRecord
+    from edge_digits_train.recipes import Recipe
+    from edge_digits_train.training import pictures
+
+    record = RunRecord.load(run)
+    source = record.data["source"]
+    dataset = load_data(data or (Path(source) if source else None))
+    training, validation = pictures(Recipe.from_dict(record.recipe), dataset)
+    optional = {} if seed is None else {"seed": seed}
+    result = convert(
+        run,
+        scheme,
+        training,
+        validation,
+        dataset.test,
+        calibration_count=calibration_count,
+        out=out,
+        progress=lambda step: say(f"{record.name} {scheme}: {step}"),
+        **optional,
+    )
+    figures = ", ".join(
+        f"{split} {percent(result.accuracy[split])} ({0.0 - result.drop_pp[split]:+.2f} pp)"
+        for split in result.accuracy
+    )
+    click.echo(
+        f"{result.path}: {result.bytes_before:,} -> {result.bytes_after:,} bytes "
+        f"({result.file_bytes:,} with labels and card); {figures}"
+    )
+    return result
+
+
+def evaluate_model(
+    classifier: "DigitClassifier", dataset: "DataSet", count: int | None = None, threads: int | None = None
+) -> "Evaluation":
+    """Measure ``classifier`` on the test pictures of ``dataset``, the first ``count`` of them."""
+    raise NotImplementedError
 
 
 def write_report(files: Sequence[Path], out: Path | None) -> "Report":
@@ -118,3 +186,27 @@ def newest_run(runs: Path = RUNS) -> Path:
     if not records:
         raise RunError(f"no finished run under {runs}/: make one with 'edge-digits train', or name a run folder")
     return records[-1].parent
+
+
+def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
+    """The unfinished run under ``runs`` that was written last, of ``recipe`` where one is named.
+
+    Raises:
+        RunError: there is none.
+    """
+    from edge_digits_runtime.run import CHECKPOINT, RECORD
+
+    checkpoints = [
+        path
+        for path in runs.glob(f"{recipe or '*'}*/{CHECKPOINT}")
+        if not path.with_name(RECORD).exists() and (recipe is None or path.parent.name.rpartition("-")[0] == recipe)
+    ]
+    if not checkpoints:
+        raise RunError(f"nothing to resume under {runs}/: name the run folder with --out")
+    return max(checkpoints, key=lambda path: path.stat().st_mtime).parent
+
+
+def next_run(recipe: str, runs: Path = RUNS) -> Path:
+    """``runs/RECIPE-N`` with the smallest N behind all that are there."""
+    taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
+    return runs / f"{recipe}-{max(taken, default=0) + 1}"

@@ -1,10 +1,6 @@
 """``edge-digits classify``."""
 
-import glob
-import io
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +8,13 @@ import click
 from edge_digits_runtime.errors import PictureError
 
 from edge_digits.options import backend_option, model_option, unverified_option
+from edge_digits.pictures import Source, open_source, sources, stem
 
 if TYPE_CHECKING:
     from edge_digits_runtime.classifier import DigitClassifier, Prediction
 
 NOT_SURE = 1
 WRONG_INPUT = 2
-STDIN = "-"
 
 
 @click.command()
@@ -42,7 +38,7 @@ STDIN = "-"
 @unverified_option
 def classify(
     pictures: tuple[str, ...],
-    model: str | None,
+    model: Path | None,
     top: int,
     as_json: bool,
     min_confidence: float | None,
@@ -68,7 +64,7 @@ def classify(
         model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
     )
     code = 0
-    for name, source in _sources(pictures):
+    for name, source in sources(pictures):
         try:
             prediction = _classify_one(classifier, name, source, explain)
         except PictureError as error:
@@ -81,18 +77,8 @@ def classify(
     return code
 
 
-def _classify_one(
-    classifier: "DigitClassifier", name: str, source: Path | bytes | PictureError, explain: Path | None
-) -> "Prediction":
-    from edge_digits_runtime.picture import open_picture
-
-    if isinstance(source, PictureError):
-        raise source
-    try:
-        image = open_picture(source)
-    except PictureError as error:
-        # Bytes have no name of their own.
-        raise PictureError(f"standard input: {error}") if isinstance(source, bytes) else error
+def _classify_one(classifier: "DigitClassifier", name: str, source: Source, explain: Path | None) -> "Prediction":
+    image = open_source(source)
     if explain is None:
         return classifier.classify(image)
 
@@ -102,37 +88,9 @@ def _classify_one(
 
     found = digit_pixels(image)
     prediction = classifier.classify_found(found)
-    stem = "stdin" if name == STDIN else "-".join(Path(name).with_suffix("").parts).lstrip("/-.")
-    with files.replacing(explain / f"{stem}.explained.png") as temporary:
+    with files.replacing(explain / f"{stem(name)}.explained.png") as temporary:
         draw(image, found, prediction).save(temporary)
     return prediction
-
-
-def _sources(arguments: tuple[str, ...]) -> Iterator[tuple[str, Path | bytes | PictureError]]:
-    """Each picture that the arguments name; a name that leads to none yields the error in its place."""
-    from edge_digits_runtime.picture import is_picture_name
-
-    for argument in arguments:
-        path = Path(argument)
-        if argument == STDIN:
-            yield STDIN, _stdin()
-        elif path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and is_picture_name(p))
-            if not inside:
-                yield argument, PictureError(f"{argument}: no pictures in this folder")
-            yield from ((str(p), p) for p in inside)
-        elif glob.has_magic(argument) and not path.exists():
-            # The shell expands patterns on most systems; a quoted one, or one on Windows, gets here.
-            matches = sorted(glob.glob(argument, recursive=True))
-            if not matches:
-                yield argument, PictureError(f"{argument}: no file matches this pattern")
-            yield from ((match, Path(match)) for match in matches)
-        else:
-            yield argument, path
-
-
-def _stdin() -> bytes:
-    return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else io.BytesIO().getvalue()
 
 
 def _as_text(prediction: "Prediction", top: int) -> str:

@@ -35,7 +35,9 @@ def recipes(name: str | None, as_json: bool) -> None:
     for recipe in chosen:
         mark = "*" if recipe.name == registry.DEFAULT else " "
         layers = " ".join(row.name for row in recipe.table)
-        click.echo(f"{recipe.name:{width}}{mark} {recipe.parameters:10,}  {recipe.macs:10,}  {recipe.epochs:6}  {layers}")
+        click.echo(
+            f"{recipe.name:{width}}{mark} {recipe.parameters:10,}  {recipe.macs:10,}  {recipe.epochs:6}  {layers}"
+        )
         click.echo(f"{'':{width}}  {recipe.source}")
     click.echo("\n* what 'edge-digits train' takes when no recipe is named")
 

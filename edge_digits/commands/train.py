@@ -47,16 +47,16 @@ def train(
       edge-digits train --resume
     """
     from edge_digits_train import recipes
+    from edge_digits_train.checkpoint import Checkpoint
 
     from edge_digits.steps import load_data, next_run, train_run, unfinished_run
 
-    if resume and out is None:
-        out = unfinished_run(recipe)
-    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    changes = {name: value for name, value in changes.items() if value is not None}
     if resume:
-        assert out is not None
-        train_run(None if recipe is None and not changes else _chosen(recipe, changes), load_data(data), out, data, True)
-        return
-    chosen = dataclasses.replace(recipes.get(recipe or recipes.DEFAULT), **changes)
-    train_run(chosen, load_data(data), out or next_run(chosen.name), data, False)
+        out = out or unfinished_run(recipe)
+        base = recipes.get(recipe) if recipe else recipes.Recipe.from_dict(Checkpoint.load(out).recipe)
+    else:
+        base = recipes.get(recipe or recipes.DEFAULT)
+        out = out or next_run(base.name)
+    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    chosen = dataclasses.replace(base, **{name: value for name, value in changes.items() if value is not None})
+    train_run(chosen, load_data(data), out, data, resume)

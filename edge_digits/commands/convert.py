@@ -1,0 +1,59 @@
+"""``edge-digits convert``."""
+
+from pathlib import Path
+
+import click
+
+from edge_digits.options import data_option
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
+@click.option("--int8", "schemes", flag_value="int8", multiple=True, help="Full-integer quantization (the default).")
+@click.option("--float", "schemes", flag_value="float32", multiple=True, help="32-bit weights and activations.")
+@click.option("--float16", "schemes", flag_value="float16", multiple=True, help="16-bit weights, computed in float.")
+@click.option("--dynamic", "schemes", flag_value="dynamic", multiple=True, help="8-bit weights, activations in float.")
+@click.option(
+    "--calibration-count",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Training pictures that int8 is calibrated on, the same number of each digit.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Seed of the draw of these pictures.")
+@data_option
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
+)
+@click.option("--max-drop", type=float, metavar="PP", help="Exit with 1 if int8 loses more than PP percentage points.")
+def convert(
+    run: Path | None,
+    schemes: tuple[str, ...],
+    calibration_count: int | None,
+    seed: int | None,
+    data: Path | None,
+    out: Path | None,
+    max_drop: float | None,
+) -> int:
+    """Quantize a trained RUN (a folder that 'train' wrote) after training, to one .tflite file with labels and model
+    card inside. Without RUN: the newest one under runs/.
+
+    Prints the size before and after slimming, accuracy on validation and test pictures, and in brackets by how much
+    that differs from the float original. --max-drop looks at the test pictures.
+
+    \b
+    Example:
+      edge-digits convert --int8
+      edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
+    """
+    from edge_digits.steps import convert_run, newest_run, print_drop_verdict
+
+    chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
+    if out is not None and len(chosen) > 1:
+        raise click.UsageError("--out names one file, but several schemes are asked for")
+    run = run or newest_run()
+    results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
+    return print_drop_verdict(max(result.drop_pp["test"] for result in results), max_drop)

@@ -1,0 +1,69 @@
+"""``edge-digits read``."""
+
+import json
+from pathlib import Path
+
+import click
+from edge_digits_runtime.errors import PictureError
+
+from edge_digits.options import backend_option, model_option, unverified_option
+from edge_digits.pictures import open_source, sources, stem
+
+WRONG_INPUT = 2
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: file, lines, digits with boxes.")
+@click.option(
+    "--annotate",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Draw boxes and answers on the picture: a file, or a folder for several pictures.",
+)
+@backend_option
+@unverified_option
+def read(
+    pictures: tuple[str, ...],
+    model: Path | None,
+    as_json: bool,
+    annotate: Path | None,
+    backend: str | None,
+    allow_unverified: bool,
+) -> int:
+    """Read all digits of a picture: a number, several lines, a whole ruled page. Prints the lines, numbers on a line
+    apart by a space.
+
+    IMAGE is as for 'classify'. With several pictures each is announced by its name.
+
+    \b
+    Example:
+      edge-digits read meter.jpg
+      edge-digits read page.png --annotate seen.png --json
+    """
+    from edge_digits_runtime import files, pages
+    from edge_digits_runtime.classifier import DigitClassifier
+
+    classifier = DigitClassifier(model, backend=backend, allow_unverified=allow_unverified)
+    found = list(sources(pictures))
+    code = 0
+    for name, source in found:
+        try:
+            image = open_source(source)
+        except PictureError as error:
+            click.echo(f"Error: {error}", err=True)
+            code = WRONG_INPUT
+            continue
+        page = pages.read(image, classifier)
+        if as_json:
+            click.echo(json.dumps({"file": name} | page.to_dict(), ensure_ascii=False))
+        else:
+            if len(found) > 1:
+                click.echo(f"{name}:")
+            click.echo("\n".join(page.lines))
+        if annotate is not None:
+            several = len(found) > 1 or annotate.is_dir() or not annotate.suffix
+            with files.replacing(annotate / f"{stem(name)}.read.png" if several else annotate) as temporary:
+                pages.annotate(image, page).save(temporary)
+    return code
