@@ -194,11 +194,14 @@ class Trainer:
                 f"the loss of {self.recipe.name} is {figures['loss']} in epoch {index + 1}: "
                 f"the learning rate of {self.recipe.learning_rate:g} is too high; lower it"
             )
+        # Keras has put the averaged weights into the network. Under JAX they are the optimizer's own memory, which
+        # evaluation would give away: replace them by copies.
+        _assign(self.model.trainable_variables, _values(self.model.trainable_variables))
         validated = self.model.evaluate(
             pixels(validation.images), one_hot(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
         )
         figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
-        # Keras has put the averaged weights into the network, which were validated; training goes on with the last.
+        # The averaged weights were validated; training goes on with the last ones.
         _assign(self.model.trainable_variables, watcher.weights)
         if progress:
             values = {name: value for name, value in figures.items() if name != "seconds"}
@@ -207,7 +210,7 @@ class Trainer:
 
     def state(self) -> list[NDArray[Any]]:
         """Everything that the next epoch depends on, to be given to `restore`."""
-        return [keras.ops.convert_to_numpy(variable) for variable in self._variables()]
+        return _values(self._variables())
 
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Go back to what `state` gave.
@@ -225,7 +228,7 @@ class Trainer:
         model = build(self.recipe)
         model.set_weights(self.model.get_weights())
         if self.recipe.weight_average is not None:
-            last = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+            last = _values(self.model.trainable_variables)
             self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             model.set_weights(self.model.get_weights())
             _assign(self.model.trainable_variables, last)
@@ -269,7 +272,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, _epoch: int, logs: Mapping[str, float]) -> None:
         self.figures = dict(logs)
-        self.weights = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+        self.weights = _values(self.model.trainable_variables)
 
 
 def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -285,6 +288,10 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
     if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=recipe.nesterov, **average)
     return keras.optimizers.Adam(rate, **average)
+
+
+def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
