@@ -1,0 +1,52 @@
+"""The report: evaluations set against each other, in four forms.
+
+It reads evaluations and nothing else; it never trains, converts or measures.
+"""
+
+import os
+from pathlib import Path
+
+from edge_digits_runtime import files
+
+from edge_digits.report.comparing import compare
+from edge_digits.report.contents import Change, Comparison, Family, Report, Row, Step
+from edge_digits.report.markdown import to_markdown
+from edge_digits.report.page import to_html
+from edge_digits.report.paired import Paired
+from edge_digits.report.record import to_dict
+from edge_digits.report.text import to_text
+
+__all__ = [
+    "Change",
+    "Comparison",
+    "Family",
+    "Paired",
+    "Report",
+    "Row",
+    "Step",
+    "compare",
+    "to_dict",
+    "to_html",
+    "to_markdown",
+    "to_text",
+    "write",
+]
+
+
+def write(report: Report, folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
+    """Write ``report.html``, ``report.md`` and ``report.json`` into ``folder``, each whole or not at all.
+
+    All are made before the first is written, and the folder is made if it is not there.
+
+    Returns:
+        The paths of the three.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+    """
+    html, markdown, record = to_html(report), to_markdown(report), to_dict(report)
+    page, text, values = (Path(folder) / f"report.{suffix}" for suffix in ("html", "md", "json"))
+    files.write_bytes(page, html.encode())
+    files.write_bytes(text, markdown.encode())
+    files.write_json(values, record)
+    return page, text, values

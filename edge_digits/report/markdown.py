@@ -1,0 +1,127 @@
+"""A report as one Markdown file: tables and sentences, no figures, so that it can be pasted anywhere."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from edge_digits.report import tables
+from edge_digits.report.contents import Comparison, Family, Report
+from edge_digits.report.tables import Cell, Table
+from edge_digits.report.wording import agreement, percent, verdict
+
+LISTED = 60
+"""Most changed answers that are listed for one comparison; the JSON has all."""
+
+
+def to_markdown(report: Report) -> str:
+    """The report as GitHub's Markdown."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield "# What quantization and the device cost"
+    yield ""
+    yield f"{_escaped(report.data.name)} {report.data.split}, {report.count:,} pictures."
+    yield ""
+    for family in report.families:
+        words = verdict(family)
+        yield f"**{_escaped(words.title)}: {_escaped(words.headline)}.** " + _escaped(" ".join(words.sentences))
+        yield ""
+    yield from _table(tables.summary(report.rows))
+    yield (
+        "The drop is counted against the float original of the same weights, with its 95 % interval for paired "
+        "samples and the p value of the exact McNemar test; **bold** where both say that it is more than chance."
+    )
+    yield ""
+    if report.notes:
+        yield "## Notes"
+        yield ""
+        yield from (f"- {_escaped(note)}" for note in report.notes)
+        yield ""
+    for family in report.families:
+        yield from _family(family)
+    yield "## Measured"
+    yield ""
+    yield from _table(tables.measured(report.rows))
+    parts = tables.parts(report.rows)
+    if parts:
+        yield from _table(parts)
+
+
+def _family(family: Family) -> Iterator[str]:
+    yield f"## {_escaped(family.title)}"
+    yield ""
+    for way in family.ways:
+        yield f"### From {_escaped(way[0].before.name)} to {_escaped(way[-1].after.name)}"
+        yield ""
+        yield from _table(tables.difference(way))
+    for comparison in family.comparisons:
+        yield from _comparison(comparison)
+    yield "### Confidence"
+    yield ""
+    yield from _table(tables.confidence(family.rows))
+    yield "### Confusion"
+    yield ""
+    for row in family.rows:
+        if row.name not in family.same_answers:
+            yield f"{_escaped(row.name)}; row: the true digit, column: the answer."
+            yield ""
+            yield from _table(tables.confusion(row))
+
+
+def _comparison(comparison: Comparison) -> Iterator[str]:
+    paired = comparison.paired
+    yield f"### {_escaped(comparison.before.name)} and {_escaped(comparison.after.name)}, picture by picture"
+    yield ""
+    yield (
+        f"The same answer to {agreement(paired)} of the pictures; {paired.changed:,} of {paired.count:,} differ: "
+        f"{paired.lost:,} right → wrong, {paired.won:,} wrong → right, {paired.changed - paired.lost - paired.won:,} "
+        "wrong in another way."
+    )
+    yield ""
+    yield from _table(tables.recall(comparison))
+    if comparison.changes:
+        yield from _table(_changes(comparison))
+        if len(comparison.changes) > LISTED:
+            yield f"The first {LISTED} of {len(comparison.changes):,} changed answers; report.json has all."
+            yield ""
+
+
+def _changes(comparison: Comparison) -> Table:
+    return Table(
+        ("picture", "truth", "before", "after"),
+        tuple(
+            (
+                Cell(str(change.index)),
+                Cell(str(change.truth)),
+                Cell(str(change.before), (percent(change.before_confidence, 1),)),
+                Cell(str(change.after), (percent(change.after_confidence, 1),)),
+            )
+            for change in comparison.changes[:LISTED]
+        ),
+    )
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield _line(table.columns)
+    yield _line(["---"] + ["---:"] * (len(table.columns) - 1))
+    for cells in table.lines:
+        yield _line([_cell(cell) for cell in cells])
+    yield ""
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    text = _escaped(cell.text)
+    if cell.tone != "plain":
+        text = f"**{text}**"
+    details = ", ".join(detail for detail in cell.details if detail)
+    return f"{text} ({_escaped(details)})" if details else text
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    text = " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
+    return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)

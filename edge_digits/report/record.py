@@ -1,0 +1,193 @@
+"""The report as JSON-ready values: everything that its other forms show."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from edge_digits_runtime.evaluation import Latency
+from edge_digits_runtime.metrics import class_metrics
+
+from edge_digits.report.confidence import Confidence
+from edge_digits.report.contents import Change, Comparison, Family, Report, Row, Step
+from edge_digits.report.paired import Paired
+from edge_digits.report.wording import verdict
+
+FORMAT = "edge-digits-report/1"
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON-ready values.
+
+    ``rows`` has one entry for each evaluation: ``name``, ``role`` (``float-original``, ``float-tflite`` or ``int8``),
+    ``accuracy`` and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage points, ``p50_us`` in microseconds,
+    ``bytes``, and more. What is counted against a float original is null where that is not among the evaluations.
+    ``families`` has what rows have in common: verdict, comparisons picture by picture and what a difference is made of.
+    """
+    return {
+        "format": FORMAT,
+        "data": {
+            "name": report.data.name,
+            "split": report.data.split,
+            "sha256": report.data.sha256,
+            "count": report.count,
+        },
+        "worst_drop_pp": _rounded(report.worst_drop_pp),
+        "rows": [_row(row, family) for family in report.families for row in family.rows],
+        "families": [_family(family) for family in report.families],
+        "notes": list(report.notes),
+    }
+
+
+def _row(row: Row, family: Family) -> dict[str, Any]:
+    evaluation, drop, like = row.evaluation, row.drop, row.float_tflite
+    model, latency = evaluation.model, row.latency
+    is_original = row is family.original
+    return {
+        "name": row.name,
+        "role": row.role,
+        "accuracy": round(evaluation.accuracy, 6),
+        "accuracy_drop_pp": _rounded(row.accuracy_drop_pp),
+        "drop": _paired(drop) if drop else None,
+        "agreement": 1.0 if is_original else _rounded(drop.agreement if drop else None),
+        "p50_us": round(latency.p50, 3),
+        "bytes": model.bytes,
+        "bytes_ratio": _rounded(row.bytes_ratio),
+        "latency_ratio": _rounded(row.latency_ratio),
+        "against_float_tflite": {
+            "name": like.name,
+            "bytes_ratio": _rounded(like.bytes_ratio),
+            "latency_ratio": _rounded(like.latency_ratio),
+        }
+        if like
+        else None,
+        "family": family.title,
+        "model": model.name,
+        "scheme": model.scheme,
+        "sha256": model.sha256,
+        "run": model.run,
+        "device": dict(evaluation.device),
+        "latency_us": {name: _latency(part) for name, part in evaluation.latency.items()},
+        "peak_memory_bytes": evaluation.peak_memory_bytes,
+        "classes": _classes(row),
+        "confusion": row.confusion.tolist(),
+        "confidence": _confidence(row.confidence),
+        "extra": dict(evaluation.extra),
+        "notes": list(evaluation.notes),
+        "created": evaluation.created,
+    }
+
+
+def _latency(latency: Latency) -> dict[str, Any]:
+    figures = {name: round(getattr(latency, name), 3) for name in ("p50", "p90", "p99", "mean", "std")}
+    return {"what": latency.what, "count": len(latency.samples_us)} | figures
+
+
+def _classes(row: Row) -> dict[str, list[float]]:
+    values = class_metrics(row.confusion)
+    return {name: _list(getattr(values, name)) for name in ("precision", "recall", "f1")} | {
+        "support": values.support.tolist()
+    }
+
+
+def _confidence(confidence: Confidence) -> dict[str, Any]:
+    curve, answered = confidence.curve, confidence.answered
+    return {
+        "expected_calibration_error": _rounded(confidence.expected_calibration_error),
+        "log_loss": _rounded(confidence.log_loss),
+        "bins": [
+            {
+                "low": _rounded(b.low),
+                "high": _rounded(b.high),
+                "count": b.count,
+                "confidence": _rounded(b.confidence),
+                "accuracy": _rounded(b.accuracy) if b.count else None,
+            }
+            for b in confidence.bins
+        ],
+        "answered": {
+            "accuracy": answered.accuracy,
+            "coverage": _rounded(answered.coverage),
+            "min_confidence": _rounded(answered.threshold),
+        },
+        "risk_against_coverage": {
+            "min_confidence": _list(curve.threshold),
+            "coverage": _list(curve.coverage),
+            "risk": _list(curve.risk),
+        },
+    }
+
+
+def _family(family: Family) -> dict[str, Any]:
+    words = verdict(family)
+    return {
+        "title": family.title,
+        "headline": words.headline,
+        "sentences": list(words.sentences),
+        "original": family.original.name if family.original else None,
+        "rows": [row.name for row in family.rows],
+        "same_answers": family.same_answers,
+        "comparisons": [_comparison(comparison) for comparison in family.comparisons],
+        "difference": [
+            {"from": way[0].before.name, "to": way[-1].after.name, "steps": [_step(step) for step in way]}
+            for way in family.ways
+        ],
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "before": comparison.before.name,
+        "after": comparison.after.name,
+        "answers": _paired(comparison.paired),
+        "recall_change_pp": _list(comparison.recall_change_pp),
+        "lost": comparison.lost.tolist(),
+        "won": comparison.won.tolist(),
+        "changes": [_change(change) for change in comparison.changes],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "index": change.index,
+        "kind": change.kind,
+        "truth": change.truth,
+        "before": change.before,
+        "before_confidence": round(change.before_confidence, 5),
+        "after": change.after,
+        "after_confidence": round(change.after_confidence, 5),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "before": step.before.name,
+        "after": step.after.name,
+        "causes": list(step.causes),
+        "answers": _paired(step.paired),
+        "largest_probability_difference": _rounded(step.largest_difference),
+        "bytes_ratio": _rounded(step.bytes_ratio),
+        "latency_ratio": _rounded(step.latency_ratio),
+    }
+
+
+def _paired(paired: Paired) -> dict[str, Any]:
+    return {
+        "drop_pp": _rounded(paired.drop_pp),
+        "interval_pp": _list(paired.interval_pp),
+        "p_value": float(f"{paired.p_value:.6g}"),
+        "significant": paired.significant,
+        "agreement": _rounded(paired.agreement),
+        "both_right": paired.both_right,
+        "lost": paired.lost,
+        "won": paired.won,
+        "both_wrong": paired.both_wrong,
+        "changed": paired.changed,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six decimals: more than any of these figures carries, and no 0.30000000000000004."""
+    return None if value is None else round(float(value), 6)
+
+
+def _list(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 6) for value in values]

@@ -1,0 +1,187 @@
+"""The tables of a report, once for all its forms: what a cell says does not depend on where it is shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_digits_runtime.metrics import CLASSES, class_metrics
+
+from edge_digits.report.contents import Comparison, Row, Step
+from edge_digits.report.difference import step
+from edge_digits.report.wording import (
+    NONE,
+    ROLE_WORDS,
+    agreement,
+    causes,
+    interval,
+    megabytes,
+    microseconds,
+    p_value,
+    percent,
+    points,
+    smaller,
+    speed,
+    than,
+    tone,
+    utc,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    details: tuple[str, ...] = ()
+    """What belongs to it in smaller type, by line."""
+    tone: str = "plain"
+    """``bad`` or ``good`` for a loss or gain beyond chance."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading for each column, and lines of cells; the first cell of a line names it."""
+
+    columns: tuple[str, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+
+
+def summary(rows: Sequence[Row]) -> Table:
+    """What the report is about: each row's accuracy, drop, size and speed."""
+    columns = ("model", "measured on", "accuracy", "drop, pp", "same answers", "bytes", "µs a picture", "peak memory")
+    return Table(columns, tuple(_summary_line(row) for row in rows))
+
+
+def _summary_line(row: Row) -> tuple[Cell, ...]:
+    model, drop, like, latency = row.evaluation.model, row.drop, row.float_tflite, row.latency
+    spread = f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)}"
+    compared = (than(speed(like.latency_ratio), "float32"),) if like else ()
+    return (
+        Cell(row.label, (ROLE_WORDS[row.role],)),
+        Cell(row.device, (how(row),)),
+        Cell(percent(row.evaluation.accuracy)),
+        Cell(points(drop.drop_pp), (interval(drop), p_value(drop.p_value)), tone(drop)) if drop else Cell(NONE),
+        Cell(agreement(drop), (f"{drop.changed:,} differ",)) if drop else Cell(NONE),
+        Cell(f"{model.bytes:,}", (than(smaller(row.bytes_ratio), "Keras"),) if row.bytes_ratio else ()),
+        Cell(microseconds(latency.p50), (spread, *compared)),
+        Cell(megabytes(row.evaluation.peak_memory_bytes)),
+    )
+
+
+def how(row: Row) -> str:
+    """Backend and threads that a row was measured with, as far as its evaluation says."""
+    device = row.evaluation.device
+    threads = device.get("threads")
+    parts = [str(device["backend"])] if device.get("backend") else []
+    parts += [f"{threads} thread{'' if threads == 1 else 's'}"] if threads else []
+    return ", ".join(parts)
+
+
+def difference(way: Sequence[Step]) -> Table:
+    """What the difference between the ends of ``way`` is made of; with more than one step also the whole."""
+    columns = ("what changes", "from", "to", "drop, pp", "same answers", "largest probability change", "bytes", "µs")
+    lines = [_step_line(part, causes(part.causes)) for part in way]
+    if len(way) > 1:
+        lines.append(_step_line(step(way[0].before, way[-1].after), "all together"))
+    return Table(columns, tuple(lines))
+
+
+def _step_line(part: Step, what: str) -> tuple[Cell, ...]:
+    before, after = part.before, part.after
+    return (
+        Cell(what),
+        Cell(before.label, (before.device,)),
+        Cell(after.label, (after.device,)),
+        Cell(points(part.paired.drop_pp), (interval(part.paired), p_value(part.paired.p_value)), tone(part.paired)),
+        Cell(agreement(part.paired), (f"{part.paired.changed:,} differ",)),
+        Cell(f"{part.largest_difference:.5f}"),
+        Cell(smaller(part.bytes_ratio)),
+        Cell(speed(part.latency_ratio), (f"{microseconds(before.latency.p50)} → {microseconds(after.latency.p50)}",)),
+    )
+
+
+def recall(comparison: Comparison) -> Table:
+    """Recall of each digit before and after."""
+    before, after = (class_metrics(row.confusion) for row in (comparison.before, comparison.after))
+    columns = ("digit", "pictures", "recall before", "after", "change, pp", "right → wrong", "wrong → right")
+    return Table(
+        columns,
+        tuple(
+            (
+                Cell(str(digit)),
+                Cell(f"{before.support[digit]:,}"),
+                Cell(percent(before.recall[digit])),
+                Cell(percent(after.recall[digit])),
+                Cell(points(comparison.recall_change_pp[digit], signed=True)),
+                Cell(f"{comparison.lost[digit]:,}"),
+                Cell(f"{comparison.won[digit]:,}"),
+            )
+            for digit in range(CLASSES)
+        ),
+    )
+
+
+def confusion(row: Row) -> Table:
+    """Row: the true digit; column: the answer."""
+    columns = ("", *map(str, range(CLASSES)))
+    lines = (
+        (Cell(str(digit)), *(Cell(f"{count:,}" if count else "·") for count in counts))
+        for digit, counts in enumerate(row.confusion.tolist())
+    )
+    return Table(columns, tuple(lines))
+
+
+def confidence(rows: Sequence[Row]) -> Table:
+    """What the confidence of each row is worth."""
+    columns = ("model", "expected calibration error", "log loss", "answered at 99.9 % accuracy", "from confidence")
+    lines = []
+    for row in rows:
+        judged = row.confidence
+        lines.append(
+            (
+                Cell(row.name),
+                Cell(percent(judged.expected_calibration_error)),
+                Cell(f"{judged.log_loss:.4f}"),
+                Cell(percent(judged.answered.coverage, 1)),
+                Cell(NONE if judged.answered.threshold is None else percent(judged.answered.threshold, 1)),
+            )
+        )
+    return Table(columns, tuple(lines))
+
+
+def measured(rows: Sequence[Row]) -> Table:
+    """Where and how each row was measured."""
+    columns = ("model", "device", "system", "how", "timed", "state", "when")
+    return Table(columns, tuple(_measured_line(row) for row in rows))
+
+
+def _measured_line(row: Row) -> tuple[Cell, ...]:
+    device, latency = row.evaluation.device, row.latency
+    cores, memory, python = device.get("cores"), device.get("memory_bytes"), device.get("python")
+    governor, temperature = device.get("governor"), device.get("temperature_c")
+    size = joined(f"{cores} cores" if cores else "", f"{memory / 1e9:.1f} GB" if memory else "")
+    return (
+        Cell(row.label),
+        Cell(row.device, (joined(device.get("kind"), device.get("machine")), size)),
+        Cell(joined(device.get("system")), (f"Python {python}",) if python else ()),
+        Cell(how(row) or NONE),
+        Cell(latency.what or "one picture", (f"{len(latency.samples_us):,} times",)),
+        Cell(joined(f"governor {governor}" if governor else "", f"{temperature:.0f} °C" if temperature else "")),
+        Cell(utc(row.evaluation.created)),
+    )
+
+
+def parts(rows: Sequence[Row]) -> Table | None:
+    """Median latency of each timed part; None where nothing but the bare invocation was timed."""
+    names = list(dict.fromkeys(name for row in rows for name in row.evaluation.latency))
+    if names == ["invoke"]:
+        return None
+    lines = []
+    for row in rows:
+        medians = (row.evaluation.latency.get(name) for name in names)
+        lines.append((Cell(row.name), *(Cell(microseconds(part.p50) if part else NONE) for part in medians)))
+    return Table(("model", *(f"{name}, µs" for name in names)), tuple(lines))
+
+
+def joined(*facts: object) -> str:
+    """Those facts that are known, with commas; a dash where none is."""
+    return ", ".join(str(fact) for fact in facts if fact) or NONE

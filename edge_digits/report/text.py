@@ -1,0 +1,74 @@
+"""A report for a terminal."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from edge_digits.report import tables
+from edge_digits.report.contents import Report, Row
+from edge_digits.report.wording import NONE, agreement, interval, microseconds, percent, points, verdict
+
+WIDTH = 100
+"""Columns that no line goes beyond."""
+_NAME_WIDTH = 32
+# What some terminals and pipes cannot encode.
+_PLAIN = str.maketrans({"−": "-", "→": "->", "–": "-"})
+
+
+def to_text(report: Report) -> str:
+    """The table, what it means and where it was measured; at most 100 columns, no colour."""
+    return "\n".join(_lines(report)).translate(_PLAIN)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"{report.data.name} {report.data.split}, {report.count:,} pictures"
+    yield ""
+    yield from _table(report.rows)
+    for family in report.families:
+        words = verdict(family)
+        yield ""
+        yield from textwrap.wrap(f"{words.title}: {words.headline}", WIDTH)
+        for sentence in words.sentences:
+            yield from _item(sentence)
+    yield ""
+    yield "Measured on"
+    for row in report.rows:
+        latency = row.latency
+        yield from _item(
+            f"{row.name}: {tables.joined(row.device, tables.how(row))}; "
+            f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)} µs"
+        )
+    if report.notes:
+        yield ""
+        yield "Notes"
+        for note in report.notes:
+            yield from _item(note)
+
+
+def _item(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row; a name that is too long goes on below."""
+    body = [
+        ("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs"),
+        *(
+            (
+                row.name,
+                percent(row.evaluation.accuracy),
+                f"{points(row.drop.drop_pp)} ({interval(row.drop)})" if row.drop else NONE,
+                agreement(row.drop) if row.drop else NONE,
+                f"{row.evaluation.model.bytes:,}",
+                microseconds(row.latency.p50),
+            )
+            for row in rows
+        ),
+    ]
+    names = [textwrap.wrap(line[0], _NAME_WIDTH) for line in body]
+    first = max(len(part) for name in names for part in name)
+    widths = [max(map(len, column)) for column in list(zip(*body, strict=True))[1:]]
+    for k, (name, (_, *values)) in enumerate(zip(names, body, strict=True)):
+        yield "  ".join([name[0].ljust(first), *map(str.rjust, values, widths)])
+        yield from name[1:]
+        if k == 0:
+            yield "-" * (first + sum(width + 2 for width in widths))
