@@ -139,10 +139,31 @@ def convert_run(
 
 
 def evaluate_model(
-    classifier: "DigitClassifier", dataset: "DataSet", count: int | None = None, threads: int | None = None
+    classifier: "DigitClassifier", dataset: "DataSet", out: Path, count: int | None = None
 ) -> "Evaluation":
-    """Measure ``classifier`` on the test pictures of ``dataset``, the first ``count`` of them."""
-    raise NotImplementedError
+    """Measure ``classifier`` on the first ``count`` test pictures, all by default, write ``out`` and say what came."""
+    from edge_digits_runtime.datasets import Split, digest
+    from edge_digits_runtime.evaluate import evaluate
+    from edge_digits_runtime.evaluation import DataInfo
+
+    split = Split(dataset.test.images[:count], dataset.test.labels[:count])
+    name = Path(classifier.name).name
+    evaluation = evaluate(
+        classifier,
+        split,
+        DataInfo(dataset.name, "test", digest(split)),
+        progress=lambda step: say(f"{name}: {step}"),
+    )
+    evaluation.save(out)
+    latency = evaluation.latency["invoke"]
+    click.echo(
+        f"{out}: {percent(evaluation.accuracy)} of {len(split):,} pictures right; "
+        f"p50 {latency.p50:,.1f} µs, p90 {latency.p90:,.1f} µs, p99 {latency.p99:,.1f} µs a picture "
+        f"on {evaluation.device['name']}"
+    )
+    for note in evaluation.notes:
+        say(f"Note: {note}")
+    return evaluation
 
 
 def write_report(files: Sequence[Path], out: Path | None) -> "Report":

@@ -1,1 +1,31 @@
 """``edge-digits doctor``."""
+
+import json
+
+import click
+
+NOT_FIT = 1
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def doctor(as_json: bool) -> int:
+    """Check whether this device can run a model: Python, processor, memory, interpreter, temperature; and name, for
+    each problem, the command that mends it. Exits with 1 if there is a problem.
+
+    \b
+    Example:
+      edge-digits doctor
+    """
+    from edge_digits_runtime.doctor import examine
+
+    checks = examine()
+    if as_json:
+        click.echo(json.dumps({"checks": [check.to_dict() for check in checks]}, ensure_ascii=False))
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            click.echo(f"{check.status:8}{check.name:{width}}  {check.found}")
+            if check.remedy:
+                click.echo(f"{'':8}{'':{width}}  -> {check.remedy}")
+    return NOT_FIT if any(check.status == "problem" for check in checks) else 0

@@ -1,1 +1,51 @@
 """``edge-digits evaluate``."""
+
+from pathlib import Path
+
+import click
+
+from edge_digits.options import backend_option, data_option, unverified_option
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@data_option
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Only the first N test pictures.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The evaluation to write.  [default: beside MODEL, as MODEL.evaluation.json]",
+)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Cores that a call may use.")
+@backend_option
+@unverified_option
+def evaluate(
+    model: Path,
+    data: Path | None,
+    count: int | None,
+    out: Path | None,
+    threads: int,
+    backend: str | None,
+    allow_unverified: bool,
+) -> None:
+    """Measure accuracy and speed of MODEL, a .tflite file, on this device, and write every answer and timing.
+
+    Needs no TensorFlow. The test pictures come from --data, such as the file that 'testset' writes.
+
+    \b
+    Example:
+      edge-digits evaluate model.tflite --data mnist-test.npz -o pi.json
+    """
+    from edge_digits_runtime.classifier import DigitClassifier
+
+    from edge_digits.steps import evaluate_model, load_test
+
+    classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
+    evaluate_model(classifier, load_test(data), out or evaluation_path(model), count)
+
+
+def evaluation_path(model: Path) -> Path:
+    """Where the evaluation of ``model`` goes unless told otherwise."""
+    return model.with_name(f"{model.stem}.evaluation.json")

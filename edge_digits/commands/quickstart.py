@@ -2,10 +2,14 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_digits.options import data_option
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.classifier import DigitClassifier
 
 RECIPES = {"mlp-256-128": 3, "cnn-8-16-32": 4}
 """What is trained, and for how many epochs: enough to be worth looking at, few enough not to wait long."""
@@ -34,10 +38,12 @@ def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
       edge-digits quickstart
       edge-digits quickstart --out /tmp/first-look --epochs 1
     """
+    from edge_digits_runtime.classifier import DigitClassifier
     from edge_digits_train import recipes
 
     from edge_digits import report as reports
     from edge_digits import steps
+    from edge_digits.commands.evaluate import evaluation_path
     from edge_digits.progress import say
 
     dataset = steps.load_data(data)
@@ -49,11 +55,12 @@ def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
         evaluations.append(run / "evaluation.json")
         for scheme in SCHEMES:
             model = steps.convert_run(run, scheme, data).path
-            evaluations.append(steps.evaluate_file(model, dataset))
+            evaluations.append(evaluation_path(model))
+            steps.evaluate_model(DigitClassifier(model), dataset, evaluations[-1])
         models.append(model)
 
-    say(f"\nTen scanned digits (edge-digits classify), read by {models[-1]}:")
-    _classify_samples(models[-1])
+    say("\nTen scanned digits (edge-digits classify)")
+    _classify_samples({models[-1].stem: DigitClassifier(models[-1]), "the shipped model": DigitClassifier()})
 
     say(f"\nThe report ({out / 'report.html'}, report.md and report.json):")
     click.echo(reports.to_text(steps.write_report(evaluations, out)))
@@ -63,15 +70,15 @@ def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
     )
 
 
-def _classify_samples(model: Path) -> None:
-    from edge_digits_runtime.classifier import DigitClassifier
-
+def _classify_samples(classifiers: "dict[str, DigitClassifier]") -> None:
+    """What each model reads in the bundled pictures, and how many of them it reads right."""
     from edge_digits.samples import SAMPLES
 
-    classifier = DigitClassifier(model)
-    right = 0
+    answers = {name: [each.classify(file) for file in SAMPLES] for name, each in classifiers.items()}
+    width = max(map(len, classifiers))
+    click.echo("  ".join(["picture", *(name.rjust(width) for name in answers)]))
     for digit, file in enumerate(SAMPLES):
-        prediction = classifier.classify(file)
-        right += prediction.digit == digit
-        click.echo(f"{file.name}: {prediction.digit} ({prediction.confidence * 100:.1f} %)")
-    click.echo(f"{right} of {len(SAMPLES)} right")
+        cells = (f"{each[digit].digit} ({each[digit].confidence * 100:.1f} %)" for each in answers.values())
+        click.echo("  ".join([file.name.ljust(7), *(cell.rjust(width) for cell in cells)]))
+    right = (sum(each[digit].digit == digit for digit in range(len(SAMPLES))) for each in answers.values())
+    click.echo("  ".join(["right  ", *(f"{count} of {len(SAMPLES)}".rjust(width) for count in right)]))
