@@ -11,7 +11,6 @@ The same model, pictures and packages give the same bytes.
 """
 
 import hashlib
-import importlib.resources
 import os
 import tempfile
 import zipfile
@@ -24,7 +23,7 @@ from edge_digits_runtime.datasets import DataSet
 from edge_digits_runtime.errors import DataError, RunError
 from edge_digits_runtime.run import RunRecord
 
-from edge_digits import wheels
+from edge_digits import samples, wheels
 from edge_digits.options import percent
 
 FOLDER = "edge-digits-bundle"
@@ -126,8 +125,7 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
         MODEL: file.content,
         TEST: _test_file(dataset),
     }
-    samples = importlib.resources.files("edge_digits") / SAMPLES
-    bundle |= {f"{SAMPLES}/{file.name}": file.read_bytes() for file in sorted(samples.iterdir(), key=lambda f: f.name)}
+    bundle |= {f"{SAMPLES}/{picture.name}": picture.read_bytes() for picture in samples.SAMPLES}
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
     bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
     # Stored: all that is large in it is compressed already, and zlib's output differs from version to version.

@@ -13,6 +13,7 @@ On the device, below the login folder unless another is named:
 
 import datetime
 import importlib.metadata
+import json
 import os
 import re
 import shlex
@@ -193,7 +194,21 @@ def _check_version(device: "_Device", program: str) -> None:
 
 
 def _doctor(device: "_Device", program: str) -> None:
-    device.run("doctor", f"{_command(program)} doctor --json", advice=f"{_STILL}; run 'edge-digits doctor' there")
+    answer = device.run(
+        "doctor",
+        # It fails where there is a problem, and the output says which; without any it could not even look.
+        f'answer=$({_command(program)} doctor --json) || [ -n "$answer" ]',
+        'printf "%s\\n" "$answer"',
+        advice=_STILL,
+    )
+    problems = [check for check in json.loads(answer)["checks"] if check["status"] == "problem"]
+    if problems:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise DeployError(
+            f"{device.target.host}: the doctor has a problem with {first['name']}{more}: {first['found']}; "
+            f"{_STILL}; mend it there: {first['remedy']}"
+        )
 
 
 def _switch(device: "_Device", stamp: str) -> None:
@@ -213,7 +228,7 @@ def _evaluate(device: "_Device", stamp: str, program: str, allow_unverified: boo
     words = ["evaluate", f"{folder}/{bundles.MODEL}", "--data", f"{folder}/{bundles.TEST}"]
     words += ["-o", f"{folder}/{_EVALUATION}"] + ["--allow-unverified"] * allow_unverified
     device.run(
-        "evaluate, which takes some minutes",
+        "evaluate, which takes a minute or more",
         f"{_command(program)} {shlex.join(words)}",
         advice="the new bundle is in use there; log in and run the third command of its README.txt to see more",
     )
