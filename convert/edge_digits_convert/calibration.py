@@ -5,7 +5,7 @@ from edge_digits_runtime.datasets import DIGITS, Split
 from edge_digits_runtime.errors import UsageError
 from numpy.typing import NDArray
 
-DEFAULT_COUNT = 500
+DEFAULT_COUNT = 100
 """Chosen on validation pictures, see docs/calibration.md."""
 DEFAULT_SEED = 0
 

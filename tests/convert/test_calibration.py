@@ -20,8 +20,7 @@ def split(counts: list[int], low: int = 0, high: int = 255) -> Split:
     [
         (10, [1] * 10),
         (23, [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]),
-        (200, [20] * 10),
-        (None, [20] * 10),  # the default is more than there is of digit 4
+        (200, [20] * 10),  # all that there is of digit 4
     ],
 )
 def test_classes_are_balanced(count: int | None, expected: list[int]) -> None:
@@ -30,8 +29,9 @@ def test_classes_are_balanced(count: int | None, expected: list[int]) -> None:
     assert len(np.unique(pictures[:, 0, 1:3].reshape(-1, 2), axis=0)) == sum(expected)  # none twice
 
 
-def test_the_default_count_is_drawn_where_there_is_enough() -> None:
-    assert len(calibration.draw(split([250] * 10))) == calibration.DEFAULT_COUNT
+@pytest.mark.parametrize(("available", "drawn"), [(250, calibration.DEFAULT_COUNT), (4, 40)])
+def test_the_default_is_what_a_small_data_set_allows(available: int, drawn: int) -> None:
+    assert len(calibration.draw(split([250] * 9 + [available]))) == drawn
 
 
 def test_the_seed_decides() -> None:

@@ -1,0 +1,264 @@
+"""From a run folder that training wrote to a model file that the device's classifier runs."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from edge_digits_convert import ConversionResult, convert
+from edge_digits_convert.strip import unpack
+from edge_digits_convert.temperature import negative_log_likelihood
+from edge_digits_runtime import datasets
+from edge_digits_runtime.card import SCHEMES, read_model_file
+from edge_digits_runtime.classifier import DigitClassifier
+from edge_digits_runtime.datasets import DataSet, Split
+from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, UsageError
+from edge_digits_runtime.run import CHECKPOINT, RunRecord
+from edge_digits_train.recipes import Recipe, get
+from edge_digits_train.training import train
+
+Splits = tuple[Split, Split, Split]
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """The default recipe, standardized, for three short epochs."""
+    return dataclasses.replace(
+        get("cnn-8-16-32"), mean=0.1307, std=0.3081, epochs=3, batch_size=50, learning_rate=0.003
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, digits: DataSet) -> Path:
+    """A finished run. Tests that damage it do so in a copy."""
+    folder = tmp_path_factory.mktemp("runs") / "cnn"
+    train(recipe, digits, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def splits(recipe: Recipe, digits: DataSet) -> Splits:
+    """Training, validation and test pictures of the run."""
+    training, validation = datasets.split_validation(digits.train, recipe.validation_fraction, recipe.validation_seed)
+    return training, validation, digits.test
+
+
+@pytest.fixture(scope="module")
+def results(run: Path, splits: Splits) -> dict[str, ConversionResult]:
+    """The run converted by each scheme."""
+    return {scheme: convert(run, scheme, *splits) for scheme in SCHEMES}
+
+
+def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, ConversionResult]) -> None:
+    result, record = results["int8"], RunRecord.load(run)
+    model = read_model_file(result.path)  # checks the sha256
+    card = model.card
+    assert card is not None
+    assert card == result.card
+    assert result.path == run / "cnn-8-16-32-int8.tflite"
+    assert (card.name, card.scheme, card.run) == ("cnn-8-16-32", "int8", record.weights_sha256)
+    assert card.recipe == json.loads(json.dumps(record.recipe))
+    assert card.data == "MNIST (2,250 pictures)"
+    assert dataclasses.asdict(card.calibration) == {"split": "train", "count": 100, "seed": 0}
+    assert card.reference is not None
+    assert card.reference.device == record.device["name"]
+    assert card.reference.accuracy == record.accuracy
+    assert card.reference.p50_us == record.latency_us["p50"]
+    assert card.labels == tuple("0123456789")
+    assert card.created > "2025"
+    assert (model.flatbuffer_bytes, len(model.content)) == (result.bytes_after, result.file_bytes)
+    with zipfile.ZipFile(result.path) as archive:
+        assert archive.namelist() == ["labels.txt", "card.json"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_figures_are_those_of_the_file(
+    scheme: str, run: Path, splits: Splits, results: dict[str, ConversionResult]
+) -> None:
+    result = results[scheme]
+    assert (result.card.scheme, result.card.calibration is None) == (scheme, scheme != "int8")
+    for name, split in (("validation", splits[1]), ("test", splits[2])):
+        right = np.mean(DigitClassifier(result.path).classify_batch(split.images).digits == split.labels)
+        assert result.accuracy[name] == result.card.accuracy[name] == right
+        assert result.drop_pp[name] == pytest.approx(100 * (RunRecord.load(run).accuracy[name] - right))
+        assert abs(result.drop_pp[name]) <= 1.0
+    assert result.accuracy["test"] > 0.85  # three epochs of 2,250 pictures
+    assert result.bytes_after < result.bytes_before < result.bytes_after + 4000
+
+
+def test_the_int8_file_is_small(results: dict[str, ConversionResult]) -> None:
+    # 8,778 parameters: a byte for each weight, four for a bias; structure and scales are not to exceed a third of that.
+    assert results["int8"].bytes_after < 12_000
+    assert results["int8"].file_bytes < 16_000
+
+
+def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) -> None:
+    from edge_digits_convert.check import tensor_type
+
+    kinds = {
+        scheme: {tensor_type(tensor) for tensor in unpack(result.path.read_bytes()).subgraphs[0].tensors}
+        for scheme, result in results.items()
+    }
+    assert kinds["int8"] == {"INT8", "INT32"}
+    assert kinds["float32"] == {"FLOAT32", "INT32"}
+    assert kinds["float16"] == {"FLOAT32", "FLOAT16", "INT32"}
+    assert kinds["dynamic"] == {"FLOAT32", "INT8", "INT32"}
+
+
+def test_the_temperature_is_that_of_the_validation_pictures(
+    results: dict[str, ConversionResult], splits: Splits
+) -> None:
+    card, validation = results["int8"].card, splits[1]
+    said = DigitClassifier(results["int8"].path).classify_batch(validation.images).probabilities
+    # Calibrated once, the probabilities cannot be made likelier by another temperature.
+    best = negative_log_likelihood(np.log(said), validation.labels)
+    assert 0.2 < card.temperature < 5
+    for other in (0.9, 1.1):
+        assert negative_log_likelihood(np.log(said), validation.labels, other) > best
+
+
+def test_the_same_run_and_seed_give_the_same_bytes(
+    run: Path, splits: Splits, results: dict[str, ConversionResult], tmp_path: Path
+) -> None:
+    steps: list[str] = []
+    again = convert(run, "int8", *splits, out=tmp_path / "deep" / "seven.tflite", progress=steps.append)
+    first = read_model_file(results["int8"].path)
+    second = read_model_file(tmp_path / "deep" / "seven.tflite")
+    size = first.flatbuffer_bytes
+    assert second.content[:size] == first.content[:size]
+    assert dataclasses.replace(again.card, created="") == dataclasses.replace(results["int8"].card, created="")
+    assert again.path == tmp_path / "deep" / "seven.tflite"
+    assert steps == [
+        "quantizing with 100 pictures for calibration",
+        "measuring on 250 validation and 500 test pictures",
+    ]
+
+
+def test_calibration_is_drawn_as_asked(run: Path, splits: Splits, tmp_path: Path) -> None:
+    result = convert(run, "int8", *splits, calibration_count=30, seed=4, out=tmp_path / "other.tflite")
+    assert dataclasses.asdict(result.card.calibration) == {"split": "train", "count": 30, "seed": 4}
+
+
+def test_a_failed_conversion_leaves_the_old_file(
+    run: Path, splits: Splits, results: dict[str, ConversionResult]
+) -> None:
+    before = results["int8"].path.read_bytes()
+    with pytest.raises(UsageError, match="calibration count of 9; allowed is 10 to"):
+        convert(run, "int8", *splits, calibration_count=9)
+    assert results["int8"].path.read_bytes() == before
+    assert not list(run.glob(".*"))
+
+
+def test_an_unknown_scheme_names_those_that_there_are(run: Path, splits: Splits) -> None:
+    with pytest.raises(UsageError, match=r"no scheme 'int4'; there are float32, float16, dynamic, int8"):
+        convert(run, "int4", *splits)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_pictures_of_another_data_set_are_refused(run: Path, splits: Splits, index: int) -> None:
+    name = ("train", "validation", "test")[index]
+    changed = list(splits)
+    changed[index] = Split(255 - splits[index].images, splits[index].labels)
+    with pytest.raises(DataError, match=rf"these [\d,]+ {name} pictures are not those of the run \(MNIST\): give"):
+        convert(run, "int8", *changed)
+
+
+def cut(name: str, share: float) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * share)])
+
+    return damage
+
+
+def flip_a_bit(folder: Path) -> None:
+    content = bytearray((folder / "model.keras").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "model.keras").write_bytes(content)
+
+
+def in_record(**changes: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        (folder / "run.json").write_text(json.dumps(record | changes), encoding="utf-8")
+
+    return damage
+
+
+def not_foldable(folder: Path) -> None:
+    """A model that standardizes its input where that cannot be folded, with the right sha256."""
+    layers = [keras.layers.Rescaling(3, -1), keras.layers.Conv2D(2, 3, padding="same"), keras.layers.Flatten()]
+    keras.Sequential([keras.Input((28, 28, 1)), *layers, keras.layers.Dense(10)]).save(folder / "model.keras")
+    in_record(model_sha256=hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest())(folder)
+
+
+def unfinished(folder: Path) -> None:
+    (folder / "run.json").unlink()
+    (folder / CHECKPOINT).touch()
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "gone": (shutil.rmtree, "no such run folder; make one with"),
+    "empty": (lambda f: [p.unlink() for p in f.iterdir()], r"not a run folder \(no run.json in it\)"),
+    "half-written": (unfinished, "unfinished; finish it with 'edge-digits train --resume"),
+    "record cut": (cut("run.json", 0.5), "run.json: cannot be read"),
+    "record empty": (cut("run.json", 0), "run.json: cannot be read"),
+    "another program": (
+        lambda f: (f / "run.json").write_text('{"format": "other/1"}'),
+        "not a run of format edge-digits",
+    ),
+    "a list": (lambda f: (f / "run.json").write_text("[]"), "not a run of format edge-digits"),
+    "no accuracy": (in_record(accuracy={}), "accuracy, latency, device or data are missing: train again"),
+    "null accuracy": (in_record(accuracy=None), "accuracy, latency, device or data are missing: train again"),
+    "accuracy in words": (in_record(accuracy={"validation": "good", "test": 1}), "accuracy, latency, device or data"),
+    "no device": (in_record(device={}), "accuracy, latency, device or data are missing: train again"),
+    "old digests": (in_record(data={"name": "MNIST", "sha256": "0f"}), "accuracy, latency, device or data are missing"),
+    "no model": (lambda f: (f / "model.keras").unlink(), "model.keras: cannot be read"),
+    "model cut": (cut("model.keras", 0.9), "model.keras: does not have the sha256 in run.json"),
+    "model empty": (cut("model.keras", 0), "model.keras: does not have the sha256 in run.json"),
+    "not foldable": (not_foldable, "model.keras: the standardization of the input cannot be folded into layer conv2d"),
+    "bit flipped": (flip_a_bit, "model.keras: does not have the sha256 in run.json"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_damaged_run_is_one_clear_line(case: str, run: Path, splits: Splits, tmp_path: Path) -> None:
+    damage, message = DAMAGED[case]
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder)
+    damage(folder)
+    with pytest.raises(RunError, match=message) as caught:
+        convert(folder, "int8", *splits)
+    assert isinstance(caught.value, EdgeDigitsError)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("copy/*-int8.tflite.*"))
+
+
+def test_nothing_is_logged_and_tensorflow_is_imported_late(run: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+import edge_digits_convert
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+from edge_digits_runtime import datasets
+from edge_digits_train import mnist
+full = mnist.load()
+cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])
+training, validation = datasets.split_validation(cut(full.train, 2500), 0.1, 0)
+edge_digits_convert.convert(
+    Path({str(run)!r}), "int8", training, validation, cut(full.test, 500), out=Path({str(tmp_path / "x.tflite")!r})
+)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (tmp_path / "x.tflite").is_file()
