@@ -1,6 +1,8 @@
 """How the ten numbers of a network are read: as weights, which are probabilities up to a common factor."""
 
 import math
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ _WIDEST_TABLE = 600.0
 class Decoder(Protocol):
     """Reads one output, or many; an answer is where the weight is largest, its confidence that share of the sum."""
 
-    def one(self, output: bytes) -> list[float]:
+    def one(self, output: bytes) -> Sequence[float]:
         """Ten weights, each at least 0, of an output's bytes."""
 
     def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
@@ -55,7 +57,7 @@ class _Logits:
     def __init__(self, dtype: np.dtype[Any], step: float) -> None:
         self._dtype, self._step = dtype, step
 
-    def one(self, output: bytes) -> list[float]:
+    def one(self, output: bytes) -> Sequence[float]:
         values = np.frombuffer(output, self._dtype).tolist()
         top, step = max(values), self._step
         # Ten numbers are done sooner in Python than numpy has started.
@@ -77,15 +79,17 @@ class _Table(_Logits):
         self._by_byte = [math.exp((value - largest) * step) for value in values]
         self._by_distance = np.exp(-step * np.arange(256)).astype(np.float32)
 
-    def one(self, output: bytes) -> list[float]:
-        table = self._by_byte
-        return [table[byte] for byte in output]
+    def one(self, output: bytes) -> Sequence[float]:
+        # All ten looked up in one call, which is a little faster than a loop.
+        weights: tuple[float, ...] = itemgetter(*output)(self._by_byte)
+        return weights
 
     def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         # Bytes wrap around, so the distance is right whatever their sign.
         stored = outputs.view(np.uint8)
         top = outputs.max(axis=1, keepdims=True, initial=np.iinfo(outputs.dtype).min).view(np.uint8)
-        return self._by_distance.take(top - stored)
+        weights: NDArray[np.float32] = self._by_distance.take(top - stored)
+        return weights
 
 
 class _Probabilities:
@@ -94,7 +98,7 @@ class _Probabilities:
     def __init__(self, output: Tensor) -> None:
         self._dtype, self._zero_point = output.dtype, output.zero_point
 
-    def one(self, output: bytes) -> list[float]:
+    def one(self, output: bytes) -> Sequence[float]:
         return [max(0.0, value - self._zero_point) for value in np.frombuffer(output, self._dtype).tolist()]
 
     def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:

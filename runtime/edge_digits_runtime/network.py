@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class Network:
         input: takes one picture.
         output: ten numbers.
         types: numpy's type of each tensor in the model, weights included.
+        lane: what runs one picture at a time.
     """
 
     def __init__(self, content: bytes, name: str, backend: Backend, threads: int = 1) -> None:
@@ -76,11 +77,11 @@ class Network:
         interpreter = backend.interpreter(content, name, threads)
         self.types = [np.dtype(details["dtype"]) for details in interpreter.get_tensor_details()]
         self.input, self.output = _ends(interpreter, name)
-        self._lane = _Lane(interpreter, self.input, self.output)
+        self.lane = Lane(interpreter, self.input, self.output)
 
     def one(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network gives for one picture of shape ``(28, 28)``: an array of the shape of its output."""
-        return self._lane.run(pixels)
+        return self.lane.run(pixels)
 
     def many(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network gives for pictures of shape ``(n, 28, 28)``: shape ``(n, 10)``, in its output's type."""
@@ -104,19 +105,19 @@ class Network:
             list(pool.map(lambda lane: lane.run_batches(pictures, waiting, result), lanes))
 
     @cached_property
-    def _lanes(self) -> "Sequence[_Lane]":
+    def _lanes(self) -> "Sequence[Lane]":
         """A lane of `BATCH` pictures for each thread; none where the model takes one picture at a time only."""
         try:
             return [self._batch_lane() for _ in range(self._threads)]
         except ModelError:
             return ()
 
-    def _batch_lane(self) -> "_Lane":
+    def _batch_lane(self) -> "Lane":
         interpreter = self._backend.interpreter(self._content, self._name, batch=BATCH)
-        return _Lane(interpreter, self.input, self.output, BATCH)
+        return Lane(interpreter, self.input, self.output, BATCH)
 
 
-class _Lane:
+class Lane:
     """One interpreter with the buffer that its input is made in."""
 
     def __init__(self, interpreter: Interpreter, to: Tensor, out: Tensor, batch: int = 1) -> None:
@@ -129,11 +130,24 @@ class _Lane:
         self._encode = _encoder(to)
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """One picture, for a lane of one."""
+        """What the network gives for one picture of shape ``(28, 28)``; only of a lane of one."""
+        # Not by way of `prepare` and `answer`, whose two calls would be a twentieth of a small network's time.
         self._encode(pixels, self._picture)
-        self._interpreter.set_tensor(self._to, self._input)
-        self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._out)
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._to, self._input)
+        interpreter.invoke()
+        return interpreter.get_tensor(self._out)
+
+    def prepare(self, pixels: NDArray[np.uint8]) -> None:
+        """The first half of `run`: make the input."""
+        self._encode(pixels, self._picture)
+
+    def answer(self) -> NDArray[Any]:
+        """The second half of `run`, which is nothing but calls of the interpreter."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._to, self._input)
+        interpreter.invoke()
+        return interpreter.get_tensor(self._out)
 
     def run_batches(self, pictures: NDArray[np.uint8], starts: Iterator[int], result: NDArray[Any]) -> None:
         """As many batches as ``starts`` has left; the last of all may be shorter."""
@@ -142,10 +156,7 @@ class _Lane:
             chunk = pictures[start : start + batch]
             # Behind the last picture the buffer keeps what was there before; nobody reads its answers.
             self._encode(chunk, self._pixels[: len(chunk)])
-            self._interpreter.set_tensor(self._to, self._input)
-            self._interpreter.invoke()
-            answers = self._interpreter.get_tensor(self._out).reshape(batch, CLASSES)
-            result[start : start + batch] = answers[: len(chunk)]
+            result[start : start + batch] = self.answer().reshape(batch, CLASSES)[: len(chunk)]
 
 
 def _ends(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:
@@ -168,7 +179,7 @@ def _encoder(to: Tensor) -> Encoder:
     table = _table(to)
     if to.dtype == np.int8 and np.array_equal(table, _PIXELS ^ 0x80):
         # Scale 1/255 and zero point -128: flipping the top bit takes a third of the time of the table.
-        return lambda pictures, buffer: np.bitwise_xor(pictures, _TOP_BIT, buffer)
+        return partial(np.bitwise_xor, _TOP_BIT)
     return lambda pictures, buffer: np.take(table, pictures, out=buffer, mode="clip")
 
 

@@ -1,0 +1,109 @@
+"""Make the models in ``data/``: ``python tests/runtime/make_models.py`` where TensorFlow is installed.
+
+They are networks of a few hundred weights for the drawn digits of ``conftest.py``, so that the tests of the runtime
+need neither TensorFlow nor a data set. The same versions on the same machine make the same files.
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from conftest import draw_digits
+from edge_digits_runtime import files
+from edge_digits_runtime.card import Calibration, FloatReference, ModelCard, append_card
+
+FOLDER = Path(__file__).parent / "data"
+CARD = ModelCard(
+    name="tiny",
+    scheme="int8",
+    sha256="",
+    recipe={"name": "tiny", "seed": 1},
+    data="drawn digits (4,000 pictures)",
+    run="5eed" * 16,
+    calibration=Calibration("train", 500, 1),
+    reference=FloatReference("a workstation", {"validation": 1.0, "test": 1.0}, 100.0),
+    accuracy={"validation": 1.0, "test": 1.0},
+    temperature=1.5,
+    min_confidence=0.6,
+    created="2025-01-01T00:00:00+00:00",
+)
+Function = Callable[[Any], Any]
+
+
+def main() -> None:
+    """Train once, then write the same weights in every form that the runtime takes, and some that it refuses."""
+    keras.utils.set_random_seed(1)
+    images, labels = draw_digits(4000, seed=1)
+    model = network()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images[..., None] / np.float32(255), labels, batch_size=32, epochs=8, verbose=0)
+    unit = images[:500, None] / np.float32(255)
+
+    def flat(x: Any) -> Any:
+        return tf.nn.softmax(model(tf.reshape(x, (-1, 28, 28, 1))))
+
+    int8 = convert(model, (1, 28, 28, 1), tf.int8, unit)
+    save("int8", append_card(int8, CARD))
+    save(
+        "float32",
+        append_card(convert(model, (1, 28, 28, 1)), dataclasses.replace(CARD, scheme="float32", calibration=None)),
+    )
+    # Made by others: no card, a softmax at the end, other shapes and types.
+    save("foreign-uint8-flat", convert(flat, (1, 784), tf.uint8, unit))
+    save("foreign-float32-plane", convert(flat, (1, 28, 28)))
+    # Calibrated on pictures of half the ink: scale 0.5 / 255.
+    save("foreign-half-scale", convert(model, (1, 28, 28, 1), tf.int8, unit / 2))
+    # One picture at a time: the batch size is written into the graph.
+    save("foreign-single", convert(lambda x: tf.reshape(model(tf.reshape(x, (1, 28, 28, 1))), (10,)), (1, 28, 28, 1)))
+    save("refused-32", convert(lambda x: model(x[:, 2:30, 2:30]), (1, 32, 32, 1)))
+    save("refused-nine", convert(lambda x: model(x)[:, :9], (1, 28, 28, 1)))
+    save("refused-two-outputs", convert(lambda x: (model(x), tf.reduce_sum(x)), (1, 28, 28, 1)))
+    save("refused-nan", convert(lambda x: tf.math.log(-1.0 - model(x) ** 2), (1, 28, 28, 1)))
+
+
+def network() -> keras.Model:
+    """Three convolutions, 754 weights; logits."""
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(4, 4, strides=4, activation="relu"),
+            keras.layers.Conv2D(6, 3, strides=2, activation="relu"),
+            keras.layers.Conv2D(10, 3),
+            keras.layers.Lambda(lambda x: keras.ops.reshape(x, (-1, 10))),
+        ]
+    )
+
+
+def convert(
+    function: Function,
+    shape: tuple[int, ...],
+    ends: tf.DType | None = None,
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """A flatbuffer of ``function``; full-integer with ``ends`` as the type of input and output, else float."""
+    concrete = tf.function(lambda x: function(x)).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    if ends is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([picture.reshape(shape)] for picture in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = ends
+    result: bytes = converter.convert()
+    return result
+
+
+def save(name: str, content: bytes) -> None:
+    files.write_bytes(FOLDER / f"{name}.tflite", content)
+
+
+if __name__ == "__main__":
+    main()
