@@ -236,6 +236,11 @@ _ALL = (
             Flatten(),
             Dense(10, activation="linear"),
         ),
+        # Validation accuracy after 6 epochs, mean of two seeds: 98.5 % with a constant 0.001, 98.8 % with a cosine from
+        # 0.002, 99.0 % from 0.004; batch normalization or label smoothing on top of that made no difference.
+        learning_rate=0.004,
+        schedule="cosine",
+        epochs=6,
     ),
     Recipe(
         name="digits-m",
