@@ -28,6 +28,10 @@ def to_flatbuffer(infer: Any, scheme: str, calibration: NDArray[np.uint8]) -> by
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if scheme == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if scheme == "dynamic":
+        # With a scale for each output it would need version 12 of the dense operator, and tflite-runtime, all that
+        # there is for 32-bit ARM, ends at 11. int8 runs there with a scale for each output.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if scheme == "int8":
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8

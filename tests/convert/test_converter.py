@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from edge_digits_convert.check import check_model, operators, tensor_type
 from edge_digits_convert.converter import to_flatbuffer
 from edge_digits_convert.export import inference_function
@@ -129,6 +130,15 @@ def test_any_number_of_pictures_gives_the_same_answers(
 def test_scales_by_size(converted: dict[str, bytes]) -> None:
     sizes = {scheme: len(content) for scheme, content in converted.items()}
     assert sizes["int8"] < sizes["float16"] < sizes["float32"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_last_tflite_runtime_knows_the_operators(converted: dict[str, bytes], scheme: str) -> None:
+    model = unpack(converted[scheme])
+    versions = {code.builtinCode: code.version for code in model.operatorCodes}
+    assert versions[schema.BuiltinOperator.FULLY_CONNECTED] <= 11
+    assert versions[schema.BuiltinOperator.CONV_2D] <= 5
+    assert versions[schema.BuiltinOperator.DEPTHWISE_CONV_2D] <= 6
 
 
 @pytest.mark.parametrize("standardized", [False, True])
