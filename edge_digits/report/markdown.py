@@ -42,9 +42,9 @@ def _lines(report: Report) -> Iterator[str]:
     yield "## Measured"
     yield ""
     yield from _table(tables.measured(report.rows))
-    parts = tables.parts(report.rows)
-    if parts:
-        yield from _table(parts)
+    for table in (tables.parts(report.rows), tables.threads(report.rows)):
+        if table:
+            yield from _table(table)
 
 
 def _family(family: Family) -> Iterator[str]:

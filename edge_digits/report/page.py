@@ -15,6 +15,8 @@ from edge_digits.report.contents import Comparison, Family, Report, Row
 
 GALLERY = 60
 """Most pictures in the gallery of one comparison."""
+_ALIKE = 0.001
+"""Probabilities that differ less make the same figure."""
 
 
 def to_html(report: Report) -> str:
@@ -62,8 +64,13 @@ class _Figures:
         return self._report.families.index(family) + 1
 
     def _judged(self, family: Family) -> list[Row]:
-        """Rows with answers of their own; the confidence of the others is the same."""
-        return [row for row in family.rows if row.name not in family.same_answers]
+        """The rows that differ in confidence: the same model on two devices is drawn once."""
+        drawn: list[Row] = []
+        for row in family.rows:
+            probabilities = row.evaluation.probabilities
+            if not any(np.allclose(probabilities, other.evaluation.probabilities, atol=_ALIKE) for other in drawn):
+                drawn.append(row)
+        return drawn
 
 
 def _heat(count: int, comparison: Comparison) -> str:

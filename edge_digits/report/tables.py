@@ -1,6 +1,6 @@
 """The tables of a report, once for all its forms: what a cell says does not depend on where it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_digits_runtime.metrics import CLASSES, class_metrics
@@ -157,7 +157,6 @@ def measured(rows: Sequence[Row]) -> Table:
 def _measured_line(row: Row) -> tuple[Cell, ...]:
     device, latency = row.evaluation.device, row.latency
     cores, memory, python = device.get("cores"), device.get("memory_bytes"), device.get("python")
-    governor, temperature = device.get("governor"), device.get("temperature_c")
     size = joined(f"{cores} cores" if cores else "", f"{memory / 1e9:.1f} GB" if memory else "")
     return (
         Cell(row.label),
@@ -165,21 +164,67 @@ def _measured_line(row: Row) -> tuple[Cell, ...]:
         Cell(joined(device.get("system")), (f"Python {python}",) if python else ()),
         Cell(how(row) or NONE),
         Cell(latency.what or "one picture", (f"{len(latency.samples_us):,} times",)),
-        Cell(joined(f"governor {governor}" if governor else "", f"{temperature:.0f} °C" if temperature else "")),
+        _state(row),
         Cell(utc(row.evaluation.created)),
     )
 
 
+def _state(row: Row) -> Cell:
+    """What may have slowed the device down: governor, and temperature before and after."""
+    device = row.evaluation.device
+    conditions = row.evaluation.extra.get("conditions", {"before": device, "after": device})
+    degrees = [conditions[when].get("temperature_c") for when in ("before", "after")]
+    words = [f"{value:.0f}" for value in dict.fromkeys(degrees) if value is not None]
+    temperature = f"{' → '.join(words)} °C" if words else ""
+    return Cell(joined(device.get("governor"), temperature))
+
+
 def parts(rows: Sequence[Row]) -> Table | None:
-    """Median latency of each timed part; None where nothing but the bare invocation was timed."""
+    """What else was timed: the parts of an answer, loading and starting; None where that is the invocation alone."""
     names = list(dict.fromkeys(name for row in rows for name in row.evaluation.latency))
-    if names == ["invoke"]:
+    extras = [name for name in ("load_ms", "cold_start_ms") if any(name in row.evaluation.extra for row in rows)]
+    if names == ["invoke"] and not extras:
         return None
     lines = []
     for row in rows:
-        medians = (row.evaluation.latency.get(name) for name in names)
-        lines.append((Cell(row.name), *(Cell(microseconds(part.p50) if part else NONE) for part in medians)))
-    return Table(("model", *(f"{name}, µs" for name in names)), tuple(lines))
+        cells = [_part(row, name) for name in names]
+        cells += [_milliseconds(row.evaluation.extra.get(name)) for name in extras]
+        lines.append((Cell(row.name), *cells))
+    words = [name.removesuffix("_ms").replace("_", " ") for name in extras]
+    return Table(("model", *(f"{name}, µs" for name in names), *(f"{word}, ms" for word in words)), tuple(lines))
+
+
+def _part(row: Row, name: str) -> Cell:
+    """Median of all timed repetitions, and that of the five loops where there were loops."""
+    latency = row.evaluation.latency.get(name)
+    if latency is None:
+        return Cell(NONE)
+    loops = row.evaluation.extra.get("loops", {}).get(name)
+    return Cell(microseconds(latency.p50), (f"loop median {microseconds(loops['median_us'])}",) if loops else ())
+
+
+def _milliseconds(value: float | None) -> Cell:
+    return Cell(NONE if value is None else f"{value:,.1f}")
+
+
+def threads(rows: Sequence[Row]) -> Table | None:
+    """Latency by number of threads, alone and as one of many; None where it was not measured."""
+    by_row = {row.name: {int(m["threads"]): m for m in row.evaluation.extra.get("threads", ())} for row in rows}
+    counts = sorted({count for measured in by_row.values() for count in measured})
+    if not counts:
+        return None
+    columns = ("µs a picture", *(f"{count} thread{'' if count == 1 else 's'}" for count in counts))
+    lines = []
+    for name, by_count in by_row.items():
+        if by_count:
+            lines.append((Cell(name), *(_by_threads(by_count.get(count)) for count in counts)))
+    return Table(columns, tuple(lines))
+
+
+def _by_threads(times: Mapping[str, float] | None) -> Cell:
+    if times is None:
+        return Cell(NONE)
+    return Cell(microseconds(times["one_us"]), (f"{microseconds(times['many_us'])} in a batch",))
 
 
 def joined(*facts: object) -> str:

@@ -10,13 +10,12 @@ from edge_digits.report.wording import NONE, agreement, interval, microseconds, 
 WIDTH = 100
 """Columns that no line goes beyond."""
 _NAME_WIDTH = 32
-# What some terminals and pipes cannot encode.
 _PLAIN = str.maketrans({"−": "-", "→": "->", "–": "-"})
 
 
 def to_text(report: Report) -> str:
     """The table, what it means and where it was measured; at most 100 columns, no colour."""
-    return "\n".join(_lines(report)).translate(_PLAIN)
+    return "\n".join(_lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -26,7 +25,7 @@ def _lines(report: Report) -> Iterator[str]:
     for family in report.families:
         words = verdict(family)
         yield ""
-        yield from textwrap.wrap(f"{words.title}: {words.headline}", WIDTH)
+        yield from textwrap.wrap(_plain(f"{words.title}: {words.headline}"), WIDTH)
         for sentence in words.sentences:
             yield from _item(sentence)
     yield ""
@@ -45,25 +44,17 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _item(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return textwrap.wrap(_plain(text), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _plain(text: str) -> str:
+    """Without what some terminals and pipes cannot encode."""
+    return text.translate(_PLAIN)
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row; a name that is too long goes on below."""
-    body = [
-        ("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs"),
-        *(
-            (
-                row.name,
-                percent(row.evaluation.accuracy),
-                f"{points(row.drop.drop_pp)} ({interval(row.drop)})" if row.drop else NONE,
-                agreement(row.drop) if row.drop else NONE,
-                f"{row.evaluation.model.bytes:,}",
-                microseconds(row.latency.p50),
-            )
-            for row in rows
-        ),
-    ]
+    body = [("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs"), *map(_cells, rows)]
     names = [textwrap.wrap(line[0], _NAME_WIDTH) for line in body]
     first = max(len(part) for name in names for part in name)
     widths = [max(map(len, column)) for column in list(zip(*body, strict=True))[1:]]
@@ -72,3 +63,15 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         yield from name[1:]
         if k == 0:
             yield "-" * (first + sum(width + 2 for width in widths))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    cells = (
+        row.name,
+        percent(row.evaluation.accuracy),
+        f"{points(row.drop.drop_pp)} ({interval(row.drop)})" if row.drop else NONE,
+        agreement(row.drop) if row.drop else NONE,
+        f"{row.evaluation.model.bytes:,}",
+        microseconds(row.latency.p50),
+    )
+    return tuple(map(_plain, cells))

@@ -151,13 +151,17 @@ def _accuracy(row: Row, family: Family) -> str:
         what = f"{_who(row, family)} {verb} {points(abs(paired.drop_pp))} pp ({change})"
     test = f"95 % interval of the drop {interval(paired)} pp, {p_value(paired.p_value)}"
     chance = "beyond chance" if paired.significant else "within chance"
-    changed = (
-        f"It answers {_count(paired.changed, 'picture')} of {paired.count:,} differently: "
-        f"{paired.lost:,} right → wrong, {paired.won:,} wrong → right."
-        if paired.changed
-        else f"It gives the same answer to all {paired.count:,} pictures."
-    )
-    return f"{what}; {chance}: {test}. {changed}"
+    return f"{what}; {chance}: {test}. {_changed(paired)}"
+
+
+def _changed(paired: Paired) -> str:
+    """How many pictures are answered differently, and which way."""
+    if not paired.changed:
+        return f"It gives the same answer to all {paired.count:,} pictures."
+    other = paired.changed - paired.lost - paired.won
+    ways = [f"{paired.lost:,} right → wrong", f"{paired.won:,} wrong → right"]
+    ways += [f"{other:,} wrong either way"] if other else []
+    return f"It answers {paired.changed:,} of {paired.count:,} pictures differently: {', '.join(ways)}."
 
 
 def _alike(row: Row, family: Family) -> str:
@@ -194,10 +198,6 @@ def _who(row: Row, family: Family) -> str:
 def scheme(row: Row) -> str:
     """``Keras``, ``float32``, ``int8`` and so on."""
     return "Keras" if row.scheme == KERAS else row.scheme
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def causes(names: Sequence[str]) -> str:

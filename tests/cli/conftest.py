@@ -16,7 +16,7 @@ MakeEvaluation = Callable[..., Evaluation]
 _ROLES = {"keras": "float-original", "int8": "int8"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_evaluation() -> MakeEvaluation:
     """Make an `Evaluation` out of labels and answers; the pictures are noise, the same ones every time."""
 

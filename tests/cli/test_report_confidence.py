@@ -1,7 +1,10 @@
 """Calibration and risk against coverage, worked out by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from edge_digits_runtime.evaluation import Evaluation
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
@@ -71,9 +74,9 @@ def test_most_answered_at_999(wrong_at: list[int], coverage: float, threshold: f
     assert answered.threshold == (None if threshold is None else pytest.approx(threshold))
 
 
-def test_judging_an_evaluation(make_evaluation) -> None:  # type: ignore[no-untyped-def]
+def test_judging_an_evaluation(make_evaluation: Callable[..., Evaluation]) -> None:
     labels = [k % 10 for k in range(40)]
-    answers = labels[:38] + [0, 0]
+    answers = [*labels[:38], 0, 0]
     confidence = [0.999] * 30 + [0.7] * 10
     judged = judge(make_evaluation(labels, answers, confidence=confidence))
     # 30 right at 0.999 and 8 of 10 right at 0.7.
@@ -88,7 +91,7 @@ def test_judging_an_evaluation(make_evaluation) -> None:  # type: ignore[no-unty
     assert judged.curve.coverage.tolist() == [0.75, 1.0]
 
 
-def test_a_long_curve_keeps_its_ends_and_few_points(make_evaluation) -> None:  # type: ignore[no-untyped-def]
+def test_a_long_curve_keeps_its_ends_and_few_points(make_evaluation: Callable[..., Evaluation]) -> None:
     confidence = np.linspace(0.2, 0.9, 5000)
     labels = np.arange(5000) % 10
     curve = judge(make_evaluation(labels, labels, confidence=confidence)).curve
