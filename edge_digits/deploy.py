@@ -7,8 +7,9 @@ On the device, below the login folder unless another is named:
     edge-digits/venv/             edge-digits and its dependencies
     edge-digits/.incoming-STAMP*  a copy under way
 
-``current`` changes in one rename, and only when the new bundle has been copied whole, has the right checksums and
-``edge-digits doctor`` is content; whatever goes wrong before leaves the former bundle in use.
+``current`` changes in one rename, and only when the new bundle has been copied whole, has the right checksums,
+``edge-digits doctor`` finds no problem and the model has answered; whatever goes wrong before leaves the former
+bundle in use.
 """
 
 import datetime
@@ -127,6 +128,7 @@ def deploy(
             _install(device, stamp, base)
         _check_version(device, program)
         _doctor(device, program)
+        _try(device, stamp, program, allow_unverified)
         _switch(device, stamp)
         _evaluate(device, stamp, program, allow_unverified)
         return _fetch(device, bundle, stamp, out)
@@ -209,6 +211,13 @@ def _doctor(device: "_Device", program: str) -> None:
             f"{device.target.host}: the doctor has a problem with {first['name']}{more}: {first['found']}; "
             f"{_STILL}; mend it there: {first['remedy']}"
         )
+
+
+def _try(device: "_Device", stamp: str, program: str, allow_unverified: bool) -> None:
+    folder = f"bundles/{stamp}"
+    words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
+    words += ["--allow-unverified"] * allow_unverified
+    device.run("try the model", f"{_command(program)} {shlex.join(words)}", advice=f"{_STILL}; deploy another model")
 
 
 def _switch(device: "_Device", stamp: str) -> None:

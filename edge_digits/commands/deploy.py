@@ -56,7 +56,7 @@ def deploy(
     HOST is what you type behind ssh. Your ssh configuration and keys are used, and one login is shared by all
     steps. On the device edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits
     evaluate' are run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits
-    report RUN' finds it. If anything fails before the doctor is content, what was in use there before still is.
+    report RUN' finds it. If anything fails before the new model has answered there, what was in use still is.
 
     \b
     Example:

@@ -39,6 +39,7 @@ STEPS = (
     "install",
     "check edge-digits",
     "doctor",
+    "try the model",
     "switch over",
     "evaluate",
     "fetch the evaluation",
@@ -281,7 +282,7 @@ def test_the_former_bundle_is_kept_and_what_is_older_goes(deploy: Deploy, device
 
 
 def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
-    deploy: Deploy, device: Path, scp: Callable[[str], AbstractContextManager[None]], python: Stub
+    deploy: Deploy, device: Path, scp: Callable[[str], AbstractContextManager[None]], python: Stub, tmp_path: Path
 ) -> None:
     assert deploy().exit_code == 0
     former = in_use(device)
@@ -307,6 +308,11 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
 
     broken = python("case \"$*\" in *' doctor '*) echo 'ImportError: no numpy' >&2; exit 1;; esac")
     assert error(deploy(interpreter=broken)).startswith("device: doctor failed (exit status 1): ImportError: no numpy;")
+    assert in_use(device) == former
+
+    (tmp_path / "bad.tflite").write_bytes(b"\x18\0\0\0TFL3" + bytes(99))
+    bad = error(deploy("--model", str(tmp_path / "bad.tflite")))
+    assert re.match(r"device: try the model failed \(exit status 2\): Error: .*model\.tflite: .*; what was in use", bad)
     assert in_use(device) == former
 
     assert deploy().exit_code == 0
