@@ -1,11 +1,11 @@
 """The pictures that a command line names: files, folders, patterns, standard input."""
 
 import glob
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from edge_digits_runtime.errors import PictureError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def sources(arguments: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
     for argument in arguments:
         path = Path(argument)
         if argument == STDIN:
-            yield STDIN, click.get_binary_stream("stdin").read()
+            yield STDIN, sys.stdin.buffer.read()
         elif path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.is_file() and is_picture_name(p))
             if not inside:

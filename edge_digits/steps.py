@@ -106,12 +106,15 @@ def convert_run(
     out: Path | None = None,
 ) -> "ConversionResult":
     """Convert the run folder ``run`` by ``scheme`` and say what came out; ``data`` where its pictures moved."""
-    from edge_digits_convert import convert
     from edge_digits_runtime.run import RunRecord
+
+    # Before Keras is imported, which takes seconds.
+    record = RunRecord.load(run)
+
+    from edge_digits_convert import convert
     from edge_digits_train.recipes import Recipe
     from edge_digits_train.training import pictures
 
-    record = RunRecord.load(run)
     source = record.data["source"]
     dataset = load_data(data or (Path(source) if source else None))
     training, validation = pictures(Recipe.from_dict(record.recipe), dataset)

@@ -32,7 +32,8 @@ def evaluate(
 ) -> None:
     """Measure accuracy and speed of MODEL, a .tflite file, on this device, and write every answer and timing.
 
-    Needs no TensorFlow. The test pictures come from --data, such as the file that 'testset' writes.
+    Needs no TensorFlow. The test pictures come from --data, such as the file that 'testset' writes, or pictures of
+    your own: put them into folders mine/test/0 … mine/test/9 and pass --data mine.
 
     \b
     Example:

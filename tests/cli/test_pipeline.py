@@ -1,5 +1,6 @@
 """The whole line by the commands alone: train, convert, classify, evaluate, report, on a slice of real MNIST."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime.card import read_model_file
+from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.evaluation import Evaluation
-from edge_digits_train import mnist
+from edge_digits_train import mnist, recipes
 
 from edge_digits.cli import main
 from edge_digits.samples import SAMPLES
+from edge_digits.steps import finish_run, load_data
 
 
 def run(*arguments: str | Path) -> Result:
@@ -55,16 +58,19 @@ def test_quickstart_trains_converts_classifies_evaluates_and_reports(first_look:
         assert row["p50_us"] > 0
         assert row["bytes"] > 5000
         assert abs(row["accuracy_drop_pp"] or 0) < 3
-    assert "of 10 right" in result.stdout
+    assert "10 of 10" in result.stdout
     assert "Next:" in result.stdout
 
 
 def test_quickstart_again_keeps_what_is_done(first_look: tuple[Path, Result], slice_of_mnist: Path) -> None:
-    out, _ = first_look
-    before = (out / "runs" / "mlp-256-128" / "model.keras").stat().st_mtime_ns
-    result = run("quickstart", "--out", out, "--epochs", "2", "--data", slice_of_mnist)
-    assert result.exit_code == 0, result.output
-    assert (out / "runs" / "mlp-256-128" / "model.keras").stat().st_mtime_ns == before
+    run_folder = first_look[0] / "runs" / "mlp-256-128"
+    dataset = load_data(slice_of_mnist)
+    recipe = dataclasses.replace(recipes.get("mlp-256-128"), epochs=2)
+    before = (run_folder / "model.keras").stat().st_mtime_ns
+    finish_run(recipe, dataset, run_folder, slice_of_mnist)
+    assert (run_folder / "model.keras").stat().st_mtime_ns == before
+    with pytest.raises(RunError, match="other options"):
+        finish_run(dataclasses.replace(recipe, seed=1), dataset, run_folder, slice_of_mnist)
 
 
 def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     result = run("classify", bomb)
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
-    assert "20000" in result.stderr.replace(",", "")
+    assert "megapixels" in result.stderr
 
 
 def test_a_blank_page_is_not_sure_and_strict_says_no(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_a_bad_model_is_one_line(content: bytes | None, tmp_path: Path) -> None:
 
 @pytest.fixture
 def ten_pictures(tmp_path: Path) -> Path:
-    """The bundled digits as class folders."""
+    """The bundled digits as class folders, all for testing."""
     for digit, file in enumerate(SAMPLES):
-        folder = tmp_path / "data" / str(digit)
+        folder = tmp_path / "data" / "test" / str(digit)
         folder.mkdir(parents=True)
         (folder / file.name).write_bytes(file.read_bytes())
     return tmp_path / "data"
