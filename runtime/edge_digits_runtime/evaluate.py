@@ -77,7 +77,10 @@ def evaluate(
     if not len(split):
         raise DataError(f"{data.name}: no {data.split} pictures in it to evaluate")
     say = progress or _ignore
-    facts = device.device_facts() | {"backend": f"{classifier.backend.name} {classifier.backend.version}"}
+    facts = device.device_facts() | {
+        "backend": f"{classifier.backend.name} {classifier.backend.version}",
+        "threads": classifier.threads,
+    }
     before = device.conditions()
     say(f"answering {len(split):,} pictures")
     predictions = classifier.classify_batch(split.images)
