@@ -13,6 +13,7 @@ import hashlib
 import math
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -32,8 +33,18 @@ FORMS = "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folde
 TEST_FRACTION = 1 / 7
 """Share of pictures held out for testing where a folder has no ``train/`` and ``test/``: that of MNIST."""
 _TEST_SEED = 0
-# What numpy, zipfile and gzip raise on files that are cut off or scrambled.
-_DAMAGE = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+# What numpy, zipfile and gzip raise on files that are cut off, scrambled or encrypted, found by flipping bytes.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 _IDX_PREFIXES = {"train": "train", "test": "t10k"}
 
 
@@ -224,9 +235,10 @@ def _load_npz(path: Path, need_train: bool) -> DataSet:
             wanted = [f"{axis}_{split}" for split in _IDX_PREFIXES if _wanted(split, need_train) for axis in "xy"]
             absent = [key for key in wanted if key not in archive]
             if absent:
-                found = ", ".join(archive.files) or "nothing"
+                found = " ".join(", ".join(archive.files[:10]).split()) or "nothing"
                 raise DataError(f"{path}: no {absent[0]} in it, only {found}; needed are {', '.join(wanted)}")
-            arrays = {key: archive[key] for key in wanted}
+            # A member that is no array comes as bytes, which the checks refuse as soon as they are an array.
+            arrays = {key: np.asarray(archive[key]) for key in wanted}
     except _DAMAGE as error:
         raise DataError(f"{path}: cannot be read: {_line(error)}") from error
     parts = {
