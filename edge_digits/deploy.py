@@ -154,7 +154,8 @@ def _copy(device: "_Device", bundle: Bundle, stamp: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bundle.zip"
         bundle.save(file)
-        device.send(f"copy {len(bundle.content):,} bytes", file, f".incoming-{stamp}.zip", f"{_STILL}; try again")
+        size = f"{len(bundle.content):,} bytes"
+        device.send("copy", file, f".incoming-{stamp}.zip", f"{_STILL}; try again", note=size)
 
 
 def _unpack(device: "_Device", bundle: Bundle, stamp: str, python: str) -> None:
@@ -237,9 +238,10 @@ def _evaluate(device: "_Device", stamp: str, program: str, allow_unverified: boo
     words = ["evaluate", f"{folder}/{bundles.MODEL}", "--data", f"{folder}/{bundles.TEST}"]
     words += ["-o", f"{folder}/{_EVALUATION}"] + ["--allow-unverified"] * allow_unverified
     device.run(
-        "evaluate, which takes a minute or more",
+        "evaluate",
         f"{_command(program)} {shlex.join(words)}",
         advice="the new bundle is in use there; log in and run the third command of its README.txt to see more",
+        note="this takes a minute or more",
     )
 
 
@@ -269,24 +271,24 @@ class _Device:
     """What ssh and scp are given, those of the target included."""
     progress: Callable[[str], None]
 
-    def run(self, step: str, *commands: str, advice: str, make_folder: bool = False) -> str:
+    def run(self, step: str, *commands: str, advice: str, note: str = "", make_folder: bool = False) -> str:
         """Run shell commands in the remote folder until one fails; what they print is returned."""
         folder = shlex.quote(self.target.folder)
         first = f"mkdir -p {folder}/bundles" if make_folder else ":"
         # The login shell may be any; it only has to start sh with one quoted argument on one line.
         script = shlex.join(["sh", "-c", "; ".join(["set -e", first, f"cd {folder}", *commands])])
-        return self._call(step, ["ssh", "-T", *self.options, "--", self.target.host, script], advice)
+        return self._call(step, ["ssh", "-T", *self.options, "--", self.target.host, script], advice, note)
 
-    def send(self, step: str, file: Path, name: str, advice: str) -> None:
+    def send(self, step: str, file: Path, name: str, advice: str, note: str) -> None:
         """Copy ``file`` to ``name`` in the remote folder."""
-        self._call(step, ["scp", "-q", *self.options, "--", str(file), self.target.path(name)], advice)
+        self._call(step, ["scp", "-q", *self.options, "--", str(file), self.target.path(name)], advice, note)
 
     def fetch(self, step: str, name: str, file: Path, advice: str) -> None:
         """Copy ``name`` in the remote folder to ``file``."""
         self._call(step, ["scp", "-q", *self.options, "--", self.target.path(name), str(file)], advice)
 
-    def _call(self, step: str, command: Sequence[str], advice: str) -> str:
-        self.progress(f"{self.target.host}: {step}")
+    def _call(self, step: str, command: Sequence[str], advice: str, note: str = "") -> str:
+        self.progress(f"{self.target.host}: {step}" + (f" ({note})" if note else ""))
         # Files, since the shared connection goes on in the background and would keep a pipe open.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors).returncode
