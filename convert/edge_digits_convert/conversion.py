@@ -111,9 +111,9 @@ def convert(
         data=f"{record.data['name']} ({len(training):,} pictures)",
         run=record.weights_sha256,
         calibration=Calibration("train", len(drawn), seed) if scheme == "int8" else None,
-        reference=FloatReference(record.device["name"], record.accuracy, record.latency_us["p50"]),
+        reference=FloatReference(record.device["name"], record.accuracy, round(record.latency_us["p50"], 1)),
         accuracy=accuracy,
-        temperature=_temperature(classifier, validation),
+        temperature=round(_temperature(classifier, validation), 4),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     path = out or run / f"{record.name}-{scheme}.tflite"
