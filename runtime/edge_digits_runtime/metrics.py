@@ -25,8 +25,9 @@ class ClassMetrics:
 
 def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
     """Count answers: row is the true digit, column the predicted one; int64 of shape ``(10, 10)``."""
-    pairs = labels.astype(np.int64) * CLASSES + predicted.astype(np.int64)
-    return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
+    # intp, since on a 32-bit system bincount refuses int64.
+    pairs = labels.astype(np.intp) * CLASSES + predicted.astype(np.intp)
+    return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES).astype(np.int64)
 
 
 def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
