@@ -1,0 +1,124 @@
+"""Which of the ink in a picture is the one digit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from edge_digits_runtime._components import Components, components
+from edge_digits_runtime._ink import Gray, Ink, find_ink
+from edge_digits_runtime._lines import without_lines
+
+Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, the last two exclusive."""
+
+_RULED = 40
+"""A picture whose shorter side has fewer pixels is not searched for rule lines."""
+_NEAR = 0.25
+"""Pieces closer to the largest than this share of its size belong to it, if they are large enough."""
+_PIECE = 0.25
+"""Large enough is this share of its size: the bar of a 5, not a speck."""
+_TOUCHING = 0.06
+"""Pieces this close, as a share of its size, belong to it even if they are small: a stroke with a gap."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The ink that was taken for the digit."""
+
+    ink: Gray
+    """Strength of its ink and nothing else, shape of ``box``."""
+    box: Box
+    """Where it is in the picture."""
+    mask: Mask
+    """Shape of the picture: its pixels."""
+    light: bool
+    """The ink is lighter than the paper."""
+    reason: str | None
+    """Why it may be no digit, or not one; None if nothing speaks against it."""
+
+
+def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
+    """Find the ink of the one digit in ``gray``; None if there is no ink. ``light`` as in `find_ink`."""
+    ink = find_ink(gray, light)
+    pieces = ink_pieces(ink)
+    if not len(pieces):
+        return None
+    mass = pieces.sums(ink.strength)
+    kept = _off_border(pieces)
+    main = int(np.argmax(np.where(kept, mass, -1)))
+    own = kept & _belongs(pieces, main)
+    box = union(pieces.boxes[own])
+    mask = pieces.mask(own)
+    return Found(cut(ink.strength, mask, box), box, mask, ink.light, _doubt(pieces, mass, main, own, kept))
+
+
+def ink_pieces(ink: Ink) -> Components:
+    """The connected pieces of ink, without the ruling of the paper and without what is weak all over."""
+    mask = ink.strength > ink.low
+    shorter = min(mask.shape)
+    if shorter >= _RULED:
+        mask = without_lines(mask, max(3, shorter // 40), round(0.6 * shorter))
+    pieces = components(mask)
+    strong = pieces.peaks(ink.strength) >= ink.high
+    return pieces if strong.all() else components(pieces.mask(strong))
+
+
+def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
+    """The strength in ``box`` and a pixel around it, of the pixels of ``mask`` and their neighbours; 0 elsewhere.
+
+    The neighbours are the soft edge of a stroke, below the threshold of the mask.
+    """
+    height, width = mask.shape
+    left, top, right, bottom = max(0, box[0] - 1), max(0, box[1] - 1), min(width, box[2] + 1), min(height, box[3] + 1)
+    own = Image.fromarray(mask[top:bottom, left:right].view(np.uint8)).filter(ImageFilter.MaxFilter(3))
+    alone: Gray = strength[top:bottom, left:right] * np.asarray(own)
+    return alone
+
+
+def union(boxes: NDArray[np.intp]) -> Box:
+    """The smallest box around all ``boxes``, shape ``(n, 4)``."""
+    left, top = boxes[:, :2].min(axis=0)
+    right, bottom = boxes[:, 2:].max(axis=0)
+    return int(left), int(top), int(right), int(bottom)
+
+
+def _off_border(pieces: Components) -> Mask:
+    """Which pieces do not lie along the border, as the edge of a sheet, of a cell or of a shadow does.
+
+    If all do, all are kept.
+    """
+    height, width = pieces.shape
+    band = max(1, round(0.07 * min(height, width)))
+    edge = np.ones((height, width), np.uint8)
+    edge[band : height - band, band : width - band] = 0
+    boxes = pieces.boxes
+    touching = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
+    inside = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
+    return inside if inside.any() else np.ones(len(pieces), np.bool_)
+
+
+def _belongs(pieces: Components, main: int) -> Mask:
+    """Which pieces are parts of the same digit as piece ``main``."""
+    boxes, middle = pieces.boxes, pieces.boxes[main]
+    apart_x = np.maximum(boxes[:, 0] - middle[2], middle[0] - boxes[:, 2])
+    apart_y = np.maximum(boxes[:, 1] - middle[3], middle[1] - boxes[:, 3])
+    apart = np.maximum(np.maximum(apart_x, apart_y), 0)
+    sizes = np.maximum(pieces.widths, pieces.heights)
+    size = sizes[main]
+    near = (apart <= _NEAR * size) & (sizes >= _PIECE * size)
+    touching = (apart <= _TOUCHING * size) & (sizes >= 0.1 * size)
+    own: Mask = near | touching
+    own[main] = True
+    return own
+
+
+def _doubt(pieces: Components, mass: NDArray[np.intp], main: int, own: Mask, kept: Mask) -> str | None:
+    """What speaks against one digit."""
+    sizes = np.maximum(pieces.widths, pieces.heights)
+    others = kept & ~own
+    if (others & (mass > 0.5 * mass[main]) & (sizes > 0.6 * sizes[main])).any():
+        return "looks like more than one digit"
+    return None

@@ -1,0 +1,200 @@
+"""Where the ink is in a picture: any mode to gray, dark on light or the reverse, the paper under it, a threshold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Gray = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Mix = tuple[float, float, float]
+"""Shares of red, green and blue, which add up to 1."""
+
+_COARSE = 64
+"""Longest side in pixels of the small copy that colours, polarity and paper are judged on."""
+_STROKE = 0.2
+"""A stroke is narrower than this share of the longest side; what is wider is paper (or a shadow, or a table)."""
+_TWO_LEVELS = 0.93
+"""Where two levels of gray explain this share of the variance, the picture is a scan or a drawing, without shadows."""
+_DARKEST_PAPER = 48.0
+"""Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
+_FAINT = 10.0
+"""Ink fainter than this, of 255, is not told from the dirt and the JPEG blocks on clean paper."""
+_WEAK = 0.4
+"""The ends of a stroke may be this much weaker than the threshold between strong and weak ink."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The ink of a picture."""
+
+    strength: Gray
+    """Shape of the picture: 0 paper, 255 as dark as can be on it (or as light, on dark paper)."""
+    high: float
+    """A piece of ink has a pixel at least this strong, in (0, 255]."""
+    low: float
+    """The pixels of a piece of ink are stronger than this, in (0, 255]."""
+    light: bool
+    """The ink is lighter than the paper."""
+
+
+def to_plain(image: Image.Image) -> Image.Image:
+    """Any mode as ``L`` or ``RGB``; what is transparent is paper, of the colour that the drawing is seen on."""
+    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+        return image
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return Image.fromarray(_eight_bit(np.asarray(image, np.float64)))
+    if image.mode == "LAB":
+        # Pillow converts CIELAB to nothing else; its first channel is the lightness.
+        return image.getchannel("L")
+    if image.has_transparency_data:
+        return _on_paper(image.convert("RGBA"))
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _eight_bit(values: NDArray[np.float64]) -> Gray:
+    """Values of 1, 8, 10, 12, 14, 16 or 32 bits or of [0, 1] as 0-255, by the smallest range that holds them all."""
+    values = np.nan_to_num(values, posinf=0, neginf=0)
+    values = values - min(float(values.min(initial=0)), 0)
+    top = float(values.max(initial=0))
+    full = next((limit for limit in (1, 255, 1023, 4095, 16383, 65535) if top <= limit), top)
+    return np.clip(values * (255 / full), 0, 255).astype(np.uint8)
+
+
+def _on_paper(image: Image.Image) -> Image.Image:
+    opaque = np.asarray(image.getchannel("A")) > 127
+    drawn = np.asarray(image.convert("L"))[opaque]
+    paper = 0 if drawn.size and drawn.mean() >= 128 and not opaque.all() else 255
+    ground = Image.new("RGBA", image.size, (paper, paper, paper, 255))
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def to_gray(image: Image.Image, mix: Mix | None) -> Gray:
+    """An ``L`` or ``RGB`` picture as gray of shape ``(height, width)``, colours mixed as `best_mix` said."""
+    if image.mode == "RGB" and mix is not None:
+        image = image.convert("L", (*mix, 0))
+    return np.asarray(image.convert("L"))
+
+
+def best_mix(image: Image.Image) -> Mix | None:
+    """The mix of colours in which the ink stands out best, so that a blue pen is as dark as a black one.
+
+    It is the direction from the colour of the surroundings to that of the pixels that differ most from them. None
+    where all colours are gray, or one.
+    """
+    if image.mode != "RGB":
+        return None
+    small = image.resize(shrunk(image.size, _COARSE), Image.Resampling.BOX)
+    colours = np.asarray(small, np.float32)
+    around = np.asarray(small.resize((8, 8), Image.Resampling.BOX).resize(small.size), np.float32)
+    apart = (colours - around).reshape(-1, 3)
+    lightness = apart.sum(axis=1)
+    # Strokes are narrow: their cubes outweigh those of the paper beside them, whichever of the two is darker.
+    sign = np.sign((lightness**3).sum())
+    weights = np.clip(sign * (np.clip(sign * lightness, 0, None) ** 2 @ apart), 0, None)
+    total = float(weights.sum())
+    if total <= 0:
+        return None
+    return float(weights[0]) / total, float(weights[1]) / total, float(weights[2]) / total
+
+
+def find_ink(gray: Gray, light: bool | None = None) -> Ink:
+    """Measure the ink in a picture of any size.
+
+    The paper is the closing of the picture by a square wider than a stroke (what is dark and narrow is filled with
+    what is around it), on a small copy. Ink is what is darker than the paper, as a share of the paper's gray, so
+    that a shadow across the picture changes neither.
+
+    Args:
+        gray: shape ``(height, width)``.
+        light: whether the ink is lighter than the paper; None to find out.
+    """
+    image = Image.fromarray(gray)
+    coarse = np.asarray(image.resize(shrunk(image.size, _COARSE), Image.Resampling.BOX))
+    light = _is_light(coarse) if light is None else light
+    if light:
+        gray, coarse = ~gray, ~coarse
+    paper = np.maximum(_paper(gray, coarse), _DARKEST_PAPER)
+    share = (paper - gray) * (255 / paper)
+    grain = float(np.median(share))
+    spread = 1.4826 * float(np.median(np.abs(share - grain)))
+    strength = np.clip(share - grain, 0, 255).astype(np.uint8)
+    faint = max(_FAINT, 4 * spread)
+    counts = np.bincount(strength.ravel(), minlength=256)
+    counts[: int(faint) + 1] = 0
+    high = _otsu(counts)[0] if counts.any() else 255.0
+    return Ink(strength, high, max(faint, _WEAK * high), light)
+
+
+def _paper(gray: Gray, coarse: Gray) -> NDArray[np.float32]:
+    """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
+    split, explained = _otsu(np.bincount(gray.ravel(), minlength=256))
+    if explained > _TWO_LEVELS:
+        # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
+        return np.asarray(np.median(gray[gray > split]), np.float32)
+    window = max(3, round(_STROKE * max(coarse.shape)))
+    size = (gray.shape[1], gray.shape[0])
+    return np.asarray(Image.fromarray(_closed(coarse, window)).resize(size, Image.Resampling.BILINEAR), np.float32)
+
+
+def shrunk(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """``size``, (width, height), scaled down to a longer side of ``side``; never up."""
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _is_light(gray: Gray) -> bool:
+    """Whether the ink is lighter than the paper.
+
+    Two signs are added. Strokes are narrow, so around them the ink differs more from the mean than the paper does:
+    the skewness of the differences. And along the border there is more paper than ink, where it is even: this
+    decides for bold digits that fill their picture.
+    """
+    values = gray.astype(np.float32)
+    image = Image.fromarray(values)
+    side = max(3, min(gray.shape) // 6)
+    around = np.asarray(image.resize((side, side), Image.Resampling.BOX).resize(image.size, Image.Resampling.BICUBIC))
+    cubes = (values - around) ** 3
+    total = float(np.abs(cubes).sum())
+    skewness = float(cubes.sum()) / total if total else 0.0
+    ring = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+    low, high = float(values.min()), float(values.max())
+    third = 0.35 * (high - low)
+    border = float(np.mean(ring <= low + third) - np.mean(ring >= high - third))
+    return skewness + 0.6 * border > 0
+
+
+def _closed(gray: Gray, window: int) -> Gray:
+    """Grey closing by a square of ``window`` pixels: the darkest of the brightest around each pixel."""
+    return _extreme(_extreme(gray, window, np.maximum), window, np.minimum)
+
+
+def _extreme(gray: Gray, window: int, pick: np.ufunc) -> Gray:
+    """The largest (or smallest) value in the square of about ``window`` pixels around each pixel of the picture."""
+    half = window // 2
+    for axis in (0, 1):
+        padded = np.pad(gray.T if axis else gray, [(half, half), (0, 0)], "edge")
+        reach = 1
+        # Two windows that overlap are one longer window: the length doubles each time.
+        while reach < 2 * half + 1:
+            step = min(reach, 2 * half + 1 - reach)
+            padded = pick(padded[:-step], padded[step:])
+            reach += step
+        gray = padded.T if axis else padded
+    return gray
+
+
+def _otsu(counts: NDArray[np.intp]) -> tuple[int, float]:
+    """Split a histogram of 256 values into two groups of least variance (N. Otsu 1979).
+
+    Returns:
+        The largest value of the lower group, and the share of the variance that the split explains, in [0, 1].
+    """
+    values = np.arange(256)
+    below, mass = np.cumsum(counts).astype(np.float64), np.cumsum(counts * values).astype(np.float64)
+    total, mean = below[-1], mass[-1] / below[-1]
+    between = (mass - mean * below) ** 2 / np.maximum(below * (total - below), 1)
+    split = int(np.argmax(between))
+    variance = float(counts @ (values - mean) ** 2) / total
+    return split, float(between[split]) / variance if variance else 0.0
