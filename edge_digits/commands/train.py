@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -57,6 +58,6 @@ def train(
     else:
         base = recipes.get(recipe or recipes.DEFAULT)
         out = out or next_run(base.name)
-    changes = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    changes: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     chosen = dataclasses.replace(base, **{name: value for name, value in changes.items() if value is not None})
     train_run(chosen, load_data(data), out, data, resume)
