@@ -74,7 +74,9 @@ def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | No
             figures = f"loss {at.loss:.4f}  accuracy {at.accuracy:.4f}"
             if at.val_accuracy is not None:
                 figures += f"  validation {at.val_accuracy:.4f}"
-            update(f"epoch {at.epoch}/{at.epochs}", at.step, at.steps, figures)
+            # An epoch is done when it is validated.
+            done = at.steps if at.val_accuracy is not None else min(at.step, at.steps - 1)
+            update(f"epoch {at.epoch}/{at.epochs}", done, at.steps, figures)
 
         record = train(recipe, dataset, out, source=source, resume=resume, progress=show)
     click.echo(

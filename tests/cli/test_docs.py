@@ -29,6 +29,8 @@ def test_links_lead_to_files(page: str) -> None:
 
 
 def test_readme_names_only_verbs_that_exist() -> None:
-    named = set(re.findall(r"edge-digits ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"(?:uv run |bin/|\$ |`)edge-digits ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    )
     assert named
     assert named <= set(VERBS)
