@@ -4,7 +4,6 @@ Both offer the same ``Interpreter`` class; nothing else in the runtime knows whi
 """
 
 import importlib
-import importlib.metadata
 import os
 import platform
 import sys
@@ -78,7 +77,10 @@ class Backend:
     @property
     def version(self) -> str:
         """Version of the installed distribution."""
-        return importlib.metadata.version(self.distribution)
+        # Takes longer to import than everything else here together, and an answer does not need it.
+        from importlib.metadata import version
+
+        return version(self.distribution)
 
     def interpreter(self, content: bytes, name: str, threads: int = 1, batch: int | None = None) -> Interpreter:
         """Load a model and plan its memory.
@@ -95,7 +97,7 @@ class Backend:
         """
         if not flatbuffer.is_whole(content):
             raise ModelError(f"{name}: the model is damaged or was cut off: copy the file again")
-        make = self._load().Interpreter
+        make = self.load().Interpreter
         try:
             with _without_delegate_line():
                 interpreter: Interpreter = make(model_content=content, num_threads=threads)
@@ -108,8 +110,12 @@ class Backend:
             raise ModelError(f"{name}: {self.name} {self.version} cannot run this model: {reason}") from error
         return interpreter
 
-    def _load(self) -> Any:
-        """Import the package; that it is broken shows in its own traceback."""
+    def load(self) -> Any:
+        """Import the package and return its module; one that is broken shows its own traceback.
+
+        Raises:
+            BackendError: tflite-runtime beside numpy 2.
+        """
         # Imported beside numpy 2 it prints a page of warnings before it fails, so this comes first.
         if self is TFLITE and _major(np.__version__) >= 2 and _release(self.version) <= _TFLITE_LAST:
             raise BackendError(
@@ -146,18 +152,24 @@ def choose(name: str | None = None) -> Backend:
 
 def remedy(name: str | None = None, machine: str | None = None, python: tuple[int, int] | None = None) -> str:
     """What to do to get backend ``name``, or any; for this machine and Python where these are not given."""
-    machine = machine or platform.machine()
+    machine = machine or architecture()
     python = python or sys.version_info[:2]
     if name is None:
-        name = TFLITE.name if machine.startswith("armv") else LITERT.name
+        name = TFLITE.name if machine == "armv7l" else LITERT.name
     if name == LITERT.name:
-        if machine.startswith("armv"):
-            return f"there is no ai-edge-litert for {machine}; use tflite-runtime, or a 64-bit system"
+        if machine == "armv7l":
+            return "there is no ai-edge-litert for 32-bit ARM; use tflite-runtime, or a 64-bit system"
         return "pip install ai-edge-litert"
     if python > _TFLITE_PYTHON:
         here, last = (".".join(map(str, version)) for version in (python, _TFLITE_PYTHON))
         return f"there is no tflite-runtime for Python {here}; use Python {last}, or ai-edge-litert on a 64-bit system"
     return "pip install 'tflite-runtime==2.14.*' 'numpy<2'"
+
+
+def architecture() -> str:
+    """The architecture that Python runs as; a 32-bit Raspberry Pi OS may have a kernel that calls itself aarch64."""
+    machine = platform.machine()
+    return "armv7l" if machine == "aarch64" and sys.maxsize < 2**32 else machine
 
 
 def _major(version: str) -> int:

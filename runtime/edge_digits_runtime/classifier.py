@@ -13,7 +13,7 @@ import edge_digits_runtime
 from edge_digits_runtime import backend as backends
 from edge_digits_runtime.card import parse_model_file, read_model_file
 from edge_digits_runtime.decoding import decoder
-from edge_digits_runtime.errors import ModelError, PictureError
+from edge_digits_runtime.errors import ModelError, PictureError, UsageError
 from edge_digits_runtime.metrics import CLASSES
 from edge_digits_runtime.network import SIDE, Network
 
@@ -87,6 +87,7 @@ class DigitClassifier:
         name: what messages call it.
         backend: which package runs it.
         network: the model behind its tensors.
+        threads: how many cores a call may use.
         min_confidence: answers below this are not sure, in [0, 1].
     """
 
@@ -113,7 +114,10 @@ class DigitClassifier:
             ModelError: missing, damaged, or not a digit classifier; the message says what was got.
             ChecksumError: the model does not match its card.
             BackendError: no interpreter is installed, or not the one asked for.
+            UsageError: fewer than one thread.
         """
+        if threads < 1:
+            raise UsageError(f"threads: got {threads}; allowed is 1 or more")
         if isinstance(model, bytes):
             self.name = "the model"
             self.model = parse_model_file(model, self.name, allow_unverified)
@@ -129,7 +133,7 @@ class DigitClassifier:
             )
         default = MIN_CONFIDENCE if card is None else card.min_confidence
         self.min_confidence = default if min_confidence is None else min_confidence
-        self.backend = backends.choose(backend)
+        self.backend, self.threads = backends.choose(backend), threads
         self.network = Network(self.model.content, self.name, self.backend, threads)
         # `Network.one` without a call in between.
         self._run = self.network.lane.run

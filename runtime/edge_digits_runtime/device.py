@@ -83,7 +83,7 @@ def device_facts(root: Path = _ROOT) -> dict[str, Any]:
         "cpu": cpu,
         "cpu_features": _cpu_features(info),
         "cores": cores(),
-        "memory_bytes": _memory_bytes(root),
+        "memory_bytes": _kilobytes(root / "proc/meminfo", "MemTotal"),
     } | conditions(root)
 
 
@@ -126,15 +126,20 @@ def slowed_down(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | No
 def peak_memory_bytes() -> int | None:
     """Largest resident set of this process so far in bytes; None where the system does not tell."""
     # Not ru_maxrss on Linux: it survives exec, so a child would report the peak of the parent it was forked from.
-    match = re.search(r"^VmHWM:\s+(\d+) kB$", _text(Path("/proc/self/status")) or "", re.MULTILINE)
-    if match:
-        return int(match[1]) * 1024
+    peak = _kilobytes(_ROOT / "proc/self/status", "VmHWM")
+    if peak is not None:
+        return peak
     if find_spec("resource") is None:
         return None
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if platform.system() == "Darwin" else largest * 1024
+
+
+def available_memory_bytes(root: Path = _ROOT) -> int | None:
+    """What a new process could get in bytes; None where the system does not tell."""
+    return _kilobytes(root / "proc/meminfo", "MemAvailable")
 
 
 def cores() -> int:
@@ -185,8 +190,9 @@ def _cpu_features(info: Mapping[str, str]) -> list[str] | None:
     return list(dict.fromkeys(name for word, name in FEATURES.items() if word in present))
 
 
-def _memory_bytes(root: Path) -> int | None:
-    match = re.search(r"^MemTotal:\s+(\d+) kB$", _text(root / "proc/meminfo") or "", re.MULTILINE)
+def _kilobytes(file: Path, name: str) -> int | None:
+    """The bytes in a line such as ``MemTotal:  8000000 kB``."""
+    match = re.search(rf"^{name}:\s+(\d+) kB$", _text(file) or "", re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
@@ -205,7 +211,8 @@ def _throttled(root: Path) -> list[str] | None:
     """The throttling flags of a Raspberry Pi that are set; an empty list where it is fine, None elsewhere."""
     value = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     if value is None and (program := shutil.which("vcgencmd")):
-        answer = subprocess.run([program, "get_throttled"], capture_output=True, text=True, timeout=5, check=False)
+        # It fails for a user outside the group video, and then prints something else.
+        answer = subprocess.run([program, "get_throttled"], capture_output=True, text=True, check=False)
         value = answer.stdout.strip().removeprefix("throttled=")
     if not value or not re.fullmatch("(0x)?[0-9a-fA-F]+", value):
         return None

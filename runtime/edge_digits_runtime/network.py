@@ -1,6 +1,6 @@
 """A ``.tflite`` behind its tensors: uint8 pictures in, what the network gives out, on one core or several."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -87,40 +87,47 @@ class Network:
         """What the network gives for pictures of shape ``(n, 28, 28)``: shape ``(n, 10)``, in its output's type."""
         result = np.empty((len(pictures), CLASSES), self.output.dtype)
         # A picture alone takes about twice its share of a batch, so a batch that is not half full is no gain.
-        batches = (len(pictures) + BATCH // 2) // BATCH if self._lanes else 0
-        if batches:
-            self._run_batches(pictures, range(0, batches * BATCH, BATCH), result)
-        for i in range(batches * BATCH, len(pictures)):
-            result[i] = self.one(pictures[i]).reshape(CLASSES)
+        batch = self._lanes[0].batch
+        batches = (len(pictures) + batch // 2) // batch
+        self._run_batches(pictures, range(0, batches * batch, batch), result)
+        for i in range(batches * batch, len(pictures)):
+            result[i] = self._alone.run(pictures[i]).reshape(CLASSES)
         return result
 
     def _run_batches(self, pictures: NDArray[np.uint8], starts: range, result: NDArray[Any]) -> None:
         lanes = self._lanes[: len(starts)]
         # Whichever lane is free takes the next batch; an iterator hands out each start once, among threads as well.
         waiting = iter(starts)
-        if len(lanes) == 1:
-            lanes[0].run_batches(pictures, waiting, result)
+        if len(lanes) < 2:
+            self._lanes[0].run_batches(pictures, waiting, result)
             return
         with ThreadPoolExecutor(len(lanes)) as pool:
             list(pool.map(lambda lane: lane.run_batches(pictures, waiting, result), lanes))
 
     @cached_property
-    def _lanes(self) -> "Sequence[Lane]":
-        """A lane of `BATCH` pictures for each thread; none where the model takes one picture at a time only."""
+    def _lanes(self) -> "list[Lane]":
+        """One for each thread, of `BATCH` pictures, or of one where the model takes no more at a time."""
         try:
-            return [self._batch_lane() for _ in range(self._threads)]
+            return [self._single_thread(BATCH) for _ in range(self._threads)]
         except ModelError:
-            return ()
+            return [self._single_thread() for _ in range(self._threads)]
 
-    def _batch_lane(self) -> "Lane":
-        interpreter = self._backend.interpreter(self._content, self._name, batch=BATCH)
-        return Lane(interpreter, self.input, self.output, BATCH)
+    @cached_property
+    def _alone(self) -> "Lane":
+        """For what remains behind the batches: threads within one picture cost more than they bring, mostly."""
+        return self.lane if self._threads == 1 else self._single_thread()
+
+    def _single_thread(self, batch: int | None = None) -> "Lane":
+        interpreter = self._backend.interpreter(self._content, self._name, batch=batch)
+        return Lane(interpreter, self.input, self.output, batch or 1)
 
 
 class Lane:
     """One interpreter with the buffer that its input is made in."""
 
     def __init__(self, interpreter: Interpreter, to: Tensor, out: Tensor, batch: int = 1) -> None:
+        self.batch = batch
+        """How many pictures an invocation takes."""
         self._interpreter, self._to, self._out = interpreter, to.index, out.index
         self._input = np.zeros((batch, *to.shape[1:]), to.dtype)
         # The same memory as pictures of bytes, whatever their sign, or of floats.
@@ -151,12 +158,11 @@ class Lane:
 
     def run_batches(self, pictures: NDArray[np.uint8], starts: Iterator[int], result: NDArray[Any]) -> None:
         """As many batches as ``starts`` has left; the last of all may be shorter."""
-        batch = len(self._pixels)
         for start in starts:
-            chunk = pictures[start : start + batch]
+            chunk = pictures[start : start + self.batch]
             # Behind the last picture the buffer keeps what was there before; nobody reads its answers.
             self._encode(chunk, self._pixels[: len(chunk)])
-            result[start : start + batch] = self.answer().reshape(batch, CLASSES)[: len(chunk)]
+            result[start : start + len(chunk)] = self.answer().reshape(self.batch, CLASSES)[: len(chunk)]
 
 
 def _ends(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:
