@@ -262,7 +262,7 @@ _ALL = (
         learning_rate=0.004,
         schedule="cosine",
         batch_size=128,
-        epochs=36,
+        epochs=60,
         weight_average=0.999,
         augmentation=Augmentation(upstroke_one=0.2, short_four=0.08, crossed_seven=0.15, hooked_nine=0.1),
         handwriting=3,

@@ -60,10 +60,14 @@ def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
     # From the horizontal. Flatter than 30 degrees is the head of a 7, steeper than 65 lies on the stem. Where the
     # stem leans to the right the upstroke leans with it, so that the two stay apart.
     angle = np.maximum(np.deg2rad(rng.uniform(30, 65, count)) - np.maximum(lean, 0), np.deg2rad(30))
-    length = rng.uniform(0.3, 1.2, count) * height
+    length = rng.uniform(0.3, 1.4, count) * height
     pen = _pen(wide, rng)
-    end = (head - length * np.cos(angle), top + 1 + length * np.sin(angle))
-    drawn = _draw(wide, (head, top + 1.0), end, pen)
+    across, down = np.cos(angle), np.sin(angle)
+    # Written in one go with the stem it is bowed: its middle lies above the straight line.
+    bow = rng.uniform(0, 0.12, count)
+    bend = (head - length * (across / 2 + bow * down), top + 1 + length * (down / 2 - bow * across))
+    end = (head - length * across, top + 1 + length * down)
+    drawn = _draw(_draw(wide, (head, top + 1.0), bend, pen), bend, end, pen)
     left, right = rng.uniform(0.1, 0.35, (2, count)) * height
     footed = np.flatnonzero(rng.random(count) < _FOOT)
     base = bottom - pen / 2 + 0.5
