@@ -7,7 +7,6 @@ import importlib
 import os
 import platform
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -194,14 +193,18 @@ def _without_delegate_line() -> Iterator[None]:
             # A process without stderr shows nothing anyway.
             yield
             return
-        with tempfile.TemporaryFile() as kept:
-            os.dup2(kept.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(real, 2)
-                os.close(real)
-                kept.seek(0)
-                rest = kept.read().replace(_DELEGATE_LINE, b"")
-                if rest:
-                    os.write(2, rest)
+        kept, written = os.pipe()
+        # Nobody reads before the end: what a full pipe cannot take is lost, rather than waited for.
+        os.set_blocking(written, False)
+        os.set_blocking(kept, False)
+        os.dup2(written, 2)
+        os.close(written)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            with os.fdopen(kept, "rb") as pipe:
+                rest = (pipe.read() or b"").replace(_DELEGATE_LINE, b"")
+            if rest:
+                os.write(2, rest)

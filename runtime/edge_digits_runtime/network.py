@@ -1,7 +1,6 @@
 """A ``.tflite`` behind its tensors: uint8 pictures in, what the network gives out, on one core or several."""
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -101,6 +100,9 @@ class Network:
         if len(lanes) < 2:
             self._lanes[0].run_batches(pictures, waiting, result)
             return
+        # One picture, as most commands have, needs no threads, and the import takes as long as to read the model.
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(len(lanes)) as pool:
             list(pool.map(lambda lane: lane.run_batches(pictures, waiting, result), lanes))
 
