@@ -6,10 +6,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_digits_runtime.picture import SIDE, DigitPixels
+from edge_digits_runtime.picture import DigitPixels
 
-PANEL = 10 * SIDE
-"""Side of each of the four panels in pixels; a multiple of 28, so that the model's pixels are seen as squares."""
+PANEL = 280
+"""Side of each of the four panels in pixels; ten times 28, so that the model's pixels are seen as squares."""
 _GAP, _HEAD, _FOOT = 16, 44, 28
 _PAPER, _INK, _QUIET, _ACCENT = (255, 255, 255), (25, 25, 30), (150, 150, 158), (200, 60, 30)
 _BAR = (70, 110, 190)
