@@ -100,7 +100,7 @@ class LazyGroup(click.Group):
             sys.exit(WRONG_USE)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "edge-digits"
-            _fail(f"{_one_line(error.format_message())} (see '{where} --help')")
+            _fail(f"{_one_line(error.format_message()).rstrip('.')} (see '{where} --help')")
         except click.ClickException as error:
             _fail(_one_line(error.format_message()))
         except EdgeDigitsError as error:
