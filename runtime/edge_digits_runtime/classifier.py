@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -27,6 +28,7 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "default.tflite"
 MIN_CONFIDENCE = 0.5
 """Below this an answer of a model without a card is not sure."""
 NO_INK = "no ink found"
+_DIGITS = np.arange(CLASSES, dtype=np.uint8)[:, None]
 _SHAPE, _BYTE = (SIDE, SIDE), np.dtype(np.uint8)
 
 
@@ -70,10 +72,16 @@ class Predictions:
     """The answers, shape ``(n,)``."""
     confidences: NDArray[np.float32]
     """Calibrated probability of each answer in [0, 1], shape ``(n,)``."""
-    probabilities: NDArray[np.float32]
-    """Of all ten digits, shape ``(n, 10)``, each row together 1."""
+    weights: NDArray[np.float32]
+    """Numbers in proportion to the probabilities, shape ``(n, 10)``, each at least 0."""
     sure: NDArray[np.bool_]
     """Whether nothing speaks against the answer, shape ``(n,)``."""
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Calibrated probabilities of all ten digits, shape ``(n, 10)``, each in [0, 1], each row together 1."""
+        shares: NDArray[np.float32] = self.weights / _positive(self.weights.sum(axis=1, keepdims=True))
+        return shares
 
 
 class DigitClassifier:
@@ -186,16 +194,21 @@ class DigitClassifier:
             PictureError: an array of another shape or type.
         """
         outputs = self.outputs(pictures)
-        probabilities = self._decoder.many(outputs)
-        probabilities /= np.maximum(probabilities.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        digits = probabilities.argmax(axis=1)
-        confidences = probabilities[np.arange(len(digits)), digits]
+        # A row of memory for each digit: along columns numpy goes through all pictures at once, ten times as fast.
+        columns = np.ascontiguousarray(outputs.T)
+        largest = columns.max(axis=0)
+        # The smallest digit whose value is the largest, as argmax has it: the others get the upper four bits. A NaN is
+        # equal to nothing, not even itself, and ends as a 0 that is not sure.
+        digits = ((columns != largest) * np.uint8(0xF0) | _DIGITS).min(axis=0) & np.uint8(0x0F)
+        weights = self._decoder.many(columns, largest)
+        confidences = weights.max(axis=0) / _positive(weights.sum(axis=0))
         sure = confidences >= self.min_confidence
         # To look for ink in all pictures would take a tenth of the network's time; only what is answered as a blank
-        # picture can be one.
-        suspects = np.flatnonzero((outputs == self._blank).all(axis=1))
+        # picture can be one, and most are told apart by one number.
+        suspects = np.flatnonzero(columns[0] == self._blank[0])
+        suspects = suspects[(outputs[suspects] == self._blank).all(axis=1)]
         sure[suspects] &= pictures[suspects].any(axis=(1, 2))
-        return Predictions(digits.astype(np.uint8), confidences, probabilities, sure)
+        return Predictions(digits, confidences, weights.T, sure)
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network itself gives for pictures as `classify_batch` takes them: shape ``(n, 10)``, its own type.
@@ -222,7 +235,8 @@ class DigitClassifier:
         # As in `classify_batch`, what is cheap to compare comes first.
         if answer == self._blank_bytes and not pixels.any():
             return Prediction(digit, confidence, weights, NO_INK)
-        if confidence < self.min_confidence:
+        # So that NaN, which compares false, is not sure.
+        if not confidence >= self.min_confidence:
             return Prediction(digit, confidence, weights, _doubt(weights))
         return _new_prediction(Prediction, (digit, confidence, weights, None))
 
@@ -242,6 +256,11 @@ def _doubt(weights: Sequence[float]) -> str:
     names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in likeliest]
     shares = [f"{weights[digit] / sum(weights) * 100:.0f} %" for digit in likeliest]
     return f"could be {' or '.join(names)} ({' / '.join(shares)})"
+
+
+def _positive(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What to divide by; a foreign softmax may have been rounded to ten times 0."""
+    return np.maximum(sums, np.finfo(np.float32).tiny)
 
 
 def _wrong_pixels(got: object, allowed: str) -> PictureError:

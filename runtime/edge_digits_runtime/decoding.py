@@ -22,8 +22,8 @@ class Decoder(Protocol):
     def one(self, output: bytes) -> Sequence[float]:
         """Ten weights, each at least 0, of an output's bytes."""
 
-    def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Weights of shape ``(n, 10)`` of outputs of that shape."""
+    def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
+        """Weights of shape ``(10, n)`` of outputs of that shape, a column each, and the largest of each column."""
 
 
 def decoder(output: Tensor, answers: NDArray[Any], temperature: float) -> Decoder:
@@ -63,9 +63,9 @@ class _Logits:
         # Ten numbers are done sooner in Python than numpy has started.
         return [math.exp((value - top) * step) for value in values]
 
-    def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
-        values = outputs.astype(np.float32)
-        weights: NDArray[np.float32] = np.exp((values - values.max(axis=1, keepdims=True)) * np.float32(self._step))
+    def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
+        distance = columns.astype(np.float32) - largest
+        weights: NDArray[np.float32] = np.exp(distance * np.float32(self._step))
         return weights
 
 
@@ -84,11 +84,9 @@ class _Table(_Logits):
         weights: tuple[float, ...] = itemgetter(*output)(self._by_byte)
         return weights
 
-    def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+    def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
         # Bytes wrap around, so the distance is right whatever their sign.
-        stored = outputs.view(np.uint8)
-        top = outputs.max(axis=1, keepdims=True, initial=np.iinfo(outputs.dtype).min).view(np.uint8)
-        weights: NDArray[np.float32] = self._by_distance.take(top - stored)
+        weights: NDArray[np.float32] = self._by_distance.take(largest.view(np.uint8) - columns.view(np.uint8))
         return weights
 
 
@@ -101,6 +99,6 @@ class _Probabilities:
     def one(self, output: bytes) -> Sequence[float]:
         return [max(0.0, value - self._zero_point) for value in np.frombuffer(output, self._dtype).tolist()]
 
-    def many(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
-        weights: NDArray[np.float32] = np.maximum(outputs.astype(np.float32) - self._zero_point, 0)
+    def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:  # noqa: ARG002
+        weights: NDArray[np.float32] = np.maximum(columns.astype(np.float32) - self._zero_point, 0)
         return weights

@@ -13,8 +13,9 @@ from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.metrics import CLASSES
 
 SIDE = 28
-BATCH = 100
-"""Pictures that one invocation takes when there are many; larger batches are no faster."""
+BATCH = 250
+"""Pictures that one invocation takes when there are many: the fastest for an MLP, while networks of convolutions do not
+mind between 20 and 2,000 (``benchmarks/classifier.py``)."""
 _INPUT_SHAPES = ((1, SIDE, SIDE, 1), (1, SIDE, SIDE), (1, SIDE * SIDE))
 _TYPES = (np.float32, np.int8, np.uint8)
 _PIXELS = np.arange(256, dtype=np.uint8)

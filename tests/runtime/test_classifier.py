@@ -102,6 +102,18 @@ def test_two_likely_digits_are_named(output: NDArray[np.int8], reason: str | Non
     assert prediction.digit == output.argmax()
 
 
+def test_an_answer_of_nan_is_not_sure(tiny: Tiny, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = DigitClassifier(tiny("float32"))
+    outputs = classifier.outputs(drawn[0])
+    outputs[3] = np.nan
+    one = classifier.read_output(outputs[3:4], drawn[0][3])
+    assert (one.digit, one.sure) == (0, False)
+    monkeypatch.setattr(classifier, "outputs", lambda _pictures: outputs)
+    many = classifier.classify_batch(drawn[0])
+    assert np.flatnonzero(~many.sure).tolist() == [3]
+    assert many.digits[3] == 0
+
+
 def test_the_argument_goes_before_the_card(tiny: Tiny, drawn: Drawn) -> None:
     strict = DigitClassifier(tiny("int8"), min_confidence=1.0)
     assert not strict.classify_batch(drawn[0]).sure.any()

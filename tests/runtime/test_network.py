@@ -64,14 +64,15 @@ def test_many_pictures_are_answered_as_each_alone(
     name: str, threads: int, tiny: Callable[[str], Path], drawn: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
     network = Network(tiny(name).read_bytes(), name, backend.choose(), threads)
-    images = np.concatenate([drawn[0], 255 - drawn[0]])
+    images = np.concatenate([drawn[0], 255 - drawn[0], drawn[0] // 2])
     # By a network of one thread: where cores are busy, threads within one picture wait for each other long.
     single = Network(tiny(name).read_bytes(), name, backend.choose())
     alone = np.stack([single.one(image).reshape(10) for image in images])
     assert alone.dtype == network.output.dtype
     assert np.array_equal(network.one(images[0]).reshape(10), alone[0])
     # Around half a batch, a batch, and several with and without a remainder that is worth a batch.
-    for count in (0, 1, 49, 50, 51, BATCH - 1, BATCH, BATCH + 1, 149, 150, 250, 449, 500):
+    half = BATCH // 2
+    for count in (0, 1, half - 1, half, half + 1, BATCH - 1, BATCH, BATCH + 1, BATCH + half, 2 * BATCH - 1, 3 * BATCH):
         assert np.array_equal(network.many(images[:count]), alone[:count]), count
 
 
