@@ -1,0 +1,301 @@
+"""Run the device profile on emulated Arm cores and compare every answer with this machine's.
+
+    python tests/arm/run.py [--suite bookworm] [--arch arm64] [--cpu cortex-a53 ...] [--count 1000] [--model FILE ...]
+
+Exits 0 where all is as wanted: no label differs, and no output by more than one step of its scale. Exits 1 where it
+is not, 2 where this machine cannot do it. Needs root, since a userland is entered with chroot; see docs/arm.md.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import userland
+from edge_digits_runtime import datasets
+from edge_digits_runtime.classifier import DEFAULT_MODEL
+from edge_digits_runtime.errors import EdgeDigitsError
+from edge_digits_runtime.evaluation import Evaluation
+from edge_digits_train import mnist
+from numpy.typing import NDArray
+from userland import ARCHITECTURES, SITE, SUITES, Architecture, Userland, UserlandError
+
+from edge_digits.samples import SAMPLES
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent.parent
+PACKAGES = ("edge-digits", "edge-digits-runtime")
+PICTURES, OUTPUTS, DIGITS, DOCTOR = "pictures.npz", "outputs.npz", "digits.jsonl", "doctor.json"
+DUMP = "logits.py"
+TEST_PACKAGES = ("pytest", "hypothesis")
+WANTED_LABELS, WANTED_STEPS = 0, 1
+NOT_AS_WANTED, CANNOT = 1, 2
+
+
+class FailedError(Exception):
+    """A program that ended badly on one of the processors; one line."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One processor that answers: this machine's, or an emulated one."""
+
+    name: str
+    folder: Path
+    """Its own copy of what goes in, and what comes out."""
+    python: Sequence[str]
+    """The command line that starts Python there, in ``folder``."""
+    scripts: str
+    """Where its installed commands are."""
+    machine: str
+    """What ``uname -m`` prints there."""
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a Python program, files named relative to ``folder``, and return what it printed.
+
+        Raises:
+            FailedError: it failed; what it printed is passed on to stderr.
+        """
+        what = f"{self.name}: {' '.join([Path(program).name, *arguments[:2]])}"
+        with timed(what):
+            done = userland.completed(
+                [*self.python, program, *arguments],
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        if done.returncode:
+            sys.stderr.buffer.write(done.stdout + done.stderr)
+            raise FailedError(f"{what}: exits with {done.returncode}")
+        return done.stdout.decode()
+
+    def edge_digits(self, *arguments: str) -> str:
+        """Run the installed command, as `run`."""
+        # Not by its first line, which names a Python of the machine that installed it.
+        return self.run(f"{self.scripts}/edge-digits", *arguments)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one emulated processor answered to some pictures, against this machine."""
+
+    cpu: str
+    what: str
+    pictures: int
+    labels: int
+    """How many answers differ."""
+    steps: float | None = None
+    """Largest difference of any output in steps of the output scale; None where there is no scale."""
+    share: float | None = None
+    """Share of the outputs that differ at all, in [0, 1]."""
+    accuracy: tuple[float, float] | None = None
+    """There and here, in [0, 1]."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the two processors agree."""
+        return self.labels <= WANTED_LABELS and (self.steps or 0) <= WANTED_STEPS
+
+    def __str__(self) -> str:
+        steps = "–" if self.steps is None else f"{self.steps:g}"
+        share = "–" if self.share is None else f"{self.share * 100:.2f} %"
+        accuracy = "– | –" if self.accuracy is None else " | ".join(f"{a * 100:.2f} %" for a in self.accuracy)
+        verdict = "yes" if self.wanted else "**no**"
+        cells = (self.cpu, self.what, f"{self.pictures:,}", str(self.labels), steps, share, accuracy, verdict)
+        return f"| {' | '.join(cells)} |"
+
+
+HEAD = """\
+| emulated | what | pictures | labels that differ | largest difference in steps | outputs that differ | accuracy | \
+on x86-64 | as wanted |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+def main() -> int:
+    """Build, run, compare; the exit code."""
+    arguments = _arguments()
+    architecture = ARCHITECTURES[arguments.arch]
+    # An end by kill becomes one by exception, so that children and folders are cleared away as on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    userland.require_tools(architecture)
+    with timed(f"the userland, {arguments.keep}"):
+        land = userland.build(arguments.keep, arguments.suite, architecture)
+    userland.private_mounts()
+    with tempfile.TemporaryDirectory() as scratch, userland.executable(architecture):
+        with timed("the packages"):
+            more = TEST_PACKAGES if arguments.tests else ()
+            here, *there = _sides(land, arguments.cpu, Path(scratch), arguments.out, more)
+        for side in (here, *there):
+            _answer(side, _pictures(arguments.count), _samples(architecture), arguments.model)
+        if arguments.tests:
+            for side in there:
+                _test(side)
+    rows = [row for side in there for row in _rows(side, here, _samples(architecture), arguments.model)]
+    print(HEAD, *rows, sep="\n")
+    return 0 if all(row.wanted for row in rows) else NOT_AS_WANTED
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--arch", choices=ARCHITECTURES, default="arm64")
+    parser.add_argument("--suite", choices=SUITES, default=SUITES[0], help="Debian release (default: %(default)s)")
+    parser.add_argument("--cpu", nargs="+", metavar="CPU", help="processors, as qemu names them (default: all we know)")
+    parser.add_argument("--count", type=int, default=1000, help="how many MNIST test pictures (default: %(default)s)")
+    parser.add_argument("--model", nargs="+", type=Path, metavar="FILE", help="(default: those that we ship)")
+    parser.add_argument("--keep", type=Path, metavar="ROOT", help="the userland (default: in the user's cache folder)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for all answers (default: build/arm/SUITE-ARCH)")
+    parser.add_argument("--tests", action="store_true", help="run the tests of the runtime there, too")
+    arguments = parser.parse_args()
+    known = ARCHITECTURES[arguments.arch].cpus
+    arguments.cpu = arguments.cpu or list(known)
+    if not set(arguments.cpu) <= set(known):
+        parser.error(f"--cpu: for {arguments.arch} we know {', '.join(known)}")
+    if not 1 <= arguments.count <= 10_000:
+        parser.error("--count: allowed is 1 to 10000")
+    if arguments.arch == "armhf" and arguments.suite != "bookworm":
+        parser.error("--suite: armhf needs bookworm; tflite-runtime has no wheel for a later Python than 3.11")
+    if arguments.tests and not ARCHITECTURES[arguments.arch].pictures:
+        parser.error(f"--tests: not for {arguments.arch}, where Pillow is older than the tests need")
+    name = f"{arguments.suite}-{arguments.arch}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    arguments.keep = (arguments.keep or cache / "edge-digits" / "arm" / name).absolute()
+    arguments.out = (arguments.out or REPOSITORY / "build" / "arm" / name).absolute()
+    arguments.model = arguments.model or sorted(DEFAULT_MODEL.parent.glob("*.tflite"))
+    if absent := [str(model) for model in arguments.model if not model.is_file()]:
+        parser.error(f"--model: no such file: {', '.join(absent)}")
+    if len({model.stem for model in arguments.model}) < len(arguments.model):
+        parser.error("--model: the names must differ, since answers are filed by them")
+    return arguments
+
+
+def _sides(land: Userland, cpus: Sequence[str], scratch: Path, out: Path, more: Sequence[str]) -> list[Side]:
+    """This machine and the emulated ones, all with the same packages, ours as wheels; there with ``more``."""
+    wheels, site = scratch / "wheels", scratch / "site"
+    for package in PACKAGES:
+        userland.run(["uv", "build", "--quiet", "--wheel", "--package", package, "-o", str(wheels), str(REPOSITORY)])
+    # In the versions that run here, so that the processor is all that differs.
+    constraints = scratch / "constraints.txt"
+    installed = {d.name: d.version for d in importlib.metadata.distributions() if d.name not in PACKAGES}
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()))
+    userland.install(land, site, [*map(str, sorted(wheels.glob("*.whl"))), *more], constraints)
+    python = Path(sys.executable)
+    if land.architecture.requirements:
+        python = _environment(scratch / "reference", land, sorted(wheels.glob("*.whl")))
+    here = Side("x86-64", out / "x86-64", [str(python)], str(python.parent), "x86_64")
+    return [here, *(_emulated(land, cpu, site, out) for cpu in cpus)]
+
+
+def _environment(folder: Path, land: Userland, wheels: Sequence[Path]) -> Path:
+    """Make an environment of this machine that runs models with what ``land`` runs them with; its Python."""
+    userland.run(["uv", "venv", "--quiet", "--python", land.python, str(folder)])
+    what = [*land.architecture.requirements, "numpy<2", "pillow", *map(str, wheels)]
+    userland.run(["uv", "pip", "install", "--quiet", "--no-deps", "--python", str(folder), *what], cwd=folder)
+    return folder / "bin" / "python"
+
+
+def _emulated(land: Userland, cpu: str, site: Path, out: Path) -> Side:
+    folder = out / cpu
+    python = land.command(cpu, site, folder, ["/usr/bin/python3"])
+    return Side(cpu, folder, python, f"{SITE}/bin", land.architecture.machine)
+
+
+def _samples(architecture: Architecture) -> Sequence[Path]:
+    return SAMPLES if architecture.pictures else ()
+
+
+def _pictures(count: int) -> datasets.Split:
+    test = mnist.load().test
+    return datasets.Split(test.images[:count], test.labels[:count])
+
+
+def _answer(side: Side, pictures: datasets.Split, samples: Sequence[Path], models: Sequence[Path]) -> None:
+    """Let ``side`` do all that a device is for; the answers stay in its folder."""
+    shutil.rmtree(side.folder, ignore_errors=True)
+    side.folder.mkdir(parents=True)
+    datasets.save_test(side.folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
+    for file in (HERE / DUMP, *models, *samples):
+        shutil.copy(file, side.folder)
+    (side.folder / DOCTOR).write_text(side.edge_digits("doctor", "--json"))
+    if samples:
+        names = [file.name for file in samples]
+        (side.folder / DIGITS).write_text(side.edge_digits("classify", "--json", *names))
+    for model in models:
+        side.edge_digits("evaluate", model.name, "--data", PICTURES, "-o", f"{model.stem}.json")
+    side.run(DUMP, PICTURES, OUTPUTS, *(model.name for model in models))
+
+
+def _test(side: Side) -> None:
+    """Run the tests of the runtime."""
+    for folder in ("runtime", "tests/runtime"):
+        shutil.copytree(REPOSITORY / folder, side.folder / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    options = ["-p", "no:cacheprovider", "--import-mode=importlib", "-o", "pythonpath=runtime"]
+    print(side.run("-m", "pytest", "tests/runtime", "-q", *options).splitlines()[-1], file=sys.stderr)
+
+
+def _rows(side: Side, here: Side, samples: Sequence[Path], models: Sequence[Path]) -> Iterator[Row]:
+    """Hold what ``side`` answered against what this machine did."""
+    if samples:
+        yield Row(side.name, "classify", len(samples), _differing(_digits(side), _digits(here)))
+    with np.load(side.folder / OUTPUTS) as there_outputs, np.load(here.folder / OUTPUTS) as here_outputs:
+        for model in models:
+            there_answers, here_answers = (_evaluation(s, model) for s in (side, here))
+            ways = [f"{model.stem}.{way}" for way in ("one", "many")]
+            steps = np.concatenate([there_outputs[way].astype(float) - here_outputs[way] for way in ways])
+            yield Row(
+                side.name,
+                model.stem,
+                len(here_answers.labels),
+                _differing(there_answers.predicted, here_answers.predicted),
+                float(np.abs(steps).max()) if here_outputs[f"{model.stem}.scale"] else None,
+                float(np.mean(steps != 0)),
+                (there_answers.accuracy, here_answers.accuracy),
+            )
+
+
+def _evaluation(side: Side, model: Path) -> Evaluation:
+    answers = Evaluation.load(side.folder / f"{model.stem}.json")
+    # A comparison of this machine with itself would find nothing.
+    if answers.device["machine"] != side.machine:
+        raise FailedError(f"{side.name}: answered as {answers.device['machine']}, not as {side.machine}")
+    return answers
+
+
+def _digits(side: Side) -> NDArray[np.int64]:
+    return np.array([json.loads(line)["digit"] for line in (side.folder / DIGITS).read_text().splitlines()])
+
+
+def _differing(there: NDArray[np.integer], here: NDArray[np.integer]) -> int:
+    return int(np.count_nonzero(there != here))
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say on stderr how long the block took."""
+    began = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (FailedError, EdgeDigitsError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(NOT_AS_WANTED)
+    except UserlandError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(CANNOT)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
