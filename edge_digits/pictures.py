@@ -41,18 +41,18 @@ def sources(arguments: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
             yield argument, path
 
 
-def open_source(source: Source) -> "Image.Image":
-    """Decode one of `sources`.
+def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
+    """Decode one of `sources`; ``shorter`` as of `edge_digits_runtime.picture.open_picture`, None for its default.
 
     Raises:
         PictureError: it cannot be read; the message begins with its name.
     """
-    from edge_digits_runtime.picture import open_picture
+    from edge_digits_runtime.picture import SHORTER, open_picture
 
     if isinstance(source, PictureError):
         raise source
     try:
-        return open_picture(source)
+        return open_picture(source, SHORTER if shorter is None else shorter)
     except PictureError as error:
         if isinstance(source, bytes):
             # Bytes have no name of their own.

@@ -50,7 +50,7 @@ def read(
     code = 0
     for name, source in found:
         try:
-            image = open_source(source)
+            image = open_source(source, pages.SHORTER)
         except PictureError as error:
             click.echo(f"Error: {error}", err=True)
             code = WRONG_INPUT

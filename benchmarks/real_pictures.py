@@ -1,0 +1,138 @@
+"""How well pictures that are not MNIST are read: the figures of docs/pictures.md.
+
+    uv run python benchmarks/real_pictures.py --data FOLDER [--model FILE]
+
+FOLDER holds the sets as docs/pictures.md lists them; a set that is not there is left out. Synthetic photographs and
+MNIST through the whole preprocessing need no folder. Each picture goes through the same calls as on the device.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from edge_digits_runtime import DigitClassifier, pages
+from edge_digits_runtime.picture import open_picture
+from edge_digits_train import mnist
+from numpy.typing import NDArray
+from PIL import Image
+from synthetic import photograph
+
+Labelled = Iterable[tuple[Image.Image, int]]
+SYNTHETIC = 1000
+SEED = 2026
+
+
+def main() -> None:
+    """Print one line for each set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="the folder with the sets")
+    parser.add_argument("--model", type=Path, help="a .tflite instead of the one that ships with the runtime")
+    options = parser.parse_args()
+    classifier = DigitClassifier(options.model)
+    print("| set | pictures | right | share |\n|---|---|---|---|")
+    for name, pictures in classified(options.data):
+        answers = [(classifier.classify(image).digit, label) for image, label in pictures]
+        report(name, sum(got == wanted for got, wanted in answers), len(answers))
+    raw = mnist.load().test
+    right = int((classifier.classify_batch(raw.images).digits == raw.labels).sum())
+    report("MNIST test, its raw pixels", right, len(raw))
+    for name, image, wanted in read_pictures(options.data):
+        got = pages.read(image, classifier)
+        truth = "|".join(wanted)
+        edits = alignment("|".join(got.lines), truth)
+        digits = sum(len(line.replace(" ", "")) for line in wanted)
+        report(f"{name}, `read`: digits found", digits - edits.missing, digits)
+        report(f"{name}, `read`: right and in order", edits.right, digits)
+
+
+def report(name: str, right: int, count: int) -> None:
+    """One row."""
+    print(f"| {name} | {count:,} | {right:,} | {100 * right / count:.2f} % |", flush=True)
+
+
+def classified(folder: Path | None) -> Iterator[tuple[str, Labelled]]:
+    """The sets of single digits: name and pictures with their labels."""
+    test = mnist.load().test
+    rng = np.random.default_rng(SEED)
+    chosen = rng.choice(len(test), SYNTHETIC, replace=False)
+    yield "synthetic photographs", ((photograph(test.images[i], rng), int(test.labels[i])) for i in chosen)
+    yield "MNIST test, as pictures", arrays(test.images, test.labels)
+    if folder is None:
+        return
+    for name, images, labels in (
+        ("nsysu_digits", "images", "labels"),
+        ("hwd1000", "images", "labels"),
+        ("optdigits32", "x_test", "y_test"),
+        ("semeion", "images", "labels"),
+    ):
+        file = folder / name / f"{name}.npz"
+        if file.is_file():
+            with np.load(file) as stored:
+                yield name, arrays(stored[images], stored[labels])
+    for name in ("kensanata", "drawn"):
+        file = folder / name / "labels.csv"
+        if file.is_file():
+            yield name, listed(file)
+
+
+def arrays(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Labelled:
+    """Pixels as the pictures that a file would give."""
+    return ((Image.fromarray(image), int(label)) for image, label in zip(images, labels, strict=True))
+
+
+def listed(file: Path) -> Labelled:
+    """The pictures that a labels.csv lists."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return [(open_picture(file.parent / row["file"]), int(row["label"])) for row in csv.DictReader(stream)]
+
+
+def read_pictures(folder: Path | None) -> Iterator[tuple[str, Image.Image, list[str]]]:
+    """Pictures of several digits: name, picture and its lines, numbers apart by a space."""
+    if folder is None:
+        return
+    page = folder / "kensanata" / "page.png"
+    if page.is_file():
+        with (page.parent / "page_grid.csv").open(encoding="utf-8", newline="") as stream:
+            rows = ["".join(row[1:]) for row in list(csv.reader(stream))[1:]]
+        yield "kensanata page", open_picture(page, pages.SHORTER), rows
+    photos = folder / "number_photos" / "labels.csv"
+    if photos.is_file():
+        with photos.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                picture = open_picture(photos.parent / row["file"], pages.SHORTER)
+                yield Path(row["file"]).name, picture, row["text"].split("|")
+
+
+class Alignment:
+    """How a text differs from what it should be."""
+
+    def __init__(self, right: int, missing: int) -> None:
+        """``right`` digits agree, ``missing`` ones of the truth have nothing opposite them."""
+        self.right, self.missing = right, missing
+
+
+def alignment(got: str, wanted: str) -> Alignment:
+    """Put two texts opposite each other with the fewest edits (Levenshtein 1966); only digits are counted."""
+    costs = np.zeros((len(got) + 1, len(wanted) + 1), np.int32)
+    costs[:, 0], costs[0] = np.arange(len(got) + 1), np.arange(len(wanted) + 1)
+    for i, a in enumerate(got, 1):
+        for j, b in enumerate(wanted, 1):
+            costs[i, j] = min(costs[i - 1, j - 1] + (a != b), costs[i - 1, j] + 1, costs[i, j - 1] + 1)
+    right = missing = 0
+    i, j = len(got), len(wanted)
+    while i or j:
+        if i and j and costs[i, j] == costs[i - 1, j - 1] + (got[i - 1] != wanted[j - 1]):
+            right += got[i - 1] == wanted[j - 1] and got[i - 1].isdigit()
+            i, j = i - 1, j - 1
+        elif i and costs[i, j] == costs[i - 1, j] + 1:
+            i -= 1
+        else:
+            missing += wanted[j - 1].isdigit()
+            j -= 1
+    return Alignment(right, missing)
+
+
+if __name__ == "__main__":
+    main()
