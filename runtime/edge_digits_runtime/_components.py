@@ -5,6 +5,8 @@ are found by two binary searches, and are joined by hooking each tree of a union
 nothing changes, which takes a handful of rounds of whole-array operations (the scheme of Shiloach and Vishkin 1982).
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +56,32 @@ class Components:
         inside: Mask = np.cumsum(steps, dtype=np.int8).view(np.bool_).reshape(height, width + 1)[:, :width]
         return inside
 
+    def patch(self, members: Sequence[int] | Ints, box: tuple[int, int, int, int]) -> Mask:
+        """The pixels of the components ``members`` in ``box`` (left, top, right, bottom), which holds them."""
+        left, top, right, bottom = box
+        runs = np.concatenate([self._by_label[self._firsts[k] : self._firsts[k + 1]] for k in members])
+        row, column = np.divmod(self.starts[runs], self.shape[1] + 1)
+        steps = np.zeros((bottom - top, right - left + 1), np.int8)
+        steps[row - top, column - left] = 1
+        steps[row - top, column - left + self.stops[runs] - self.starts[runs]] = -1
+        return np.cumsum(steps, axis=1, dtype=np.int8)[:, :-1].view(np.bool_)
+
+    @functools.cached_property
+    def _by_label(self) -> Ints:
+        """The runs, those of component 0 first."""
+        return np.argsort(self.labels, kind="stable")
+
+    @functools.cached_property
+    def _firsts(self) -> Ints:
+        """Where the runs of each component begin in `_by_label`, and where the last ones end."""
+        return np.searchsorted(self.labels[self._by_label], np.arange(len(self) + 1))
+
     def sums(self, values: NDArray[np.uint8]) -> Ints:
         """Shape ``(n,)``, the sum of ``values``, which has shape `shape`, over each component."""
         height, width = self.shape
-        flat = np.zeros((height, width + 1), np.int64)
-        flat[:, :width] = values
-        total = np.concatenate([[0], np.cumsum(flat)])
+        total = np.zeros(height * (width + 1) + 1, np.int64)
+        total[1:].reshape(height, width + 1)[:, :width] = values
+        np.cumsum(total, out=total)
         return np.bincount(self.labels, total[self.stops] - total[self.starts], len(self)).astype(np.intp)
 
     def peaks(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -51,16 +51,28 @@ def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
     main = int(np.argmax(np.where(kept, mass, -1)))
     own = kept & _belongs(pieces, main)
     box = union(pieces.boxes[own])
-    mask = pieces.mask(own)
-    return Found(cut(ink.strength, mask, box), box, mask, ink.light, _doubt(pieces, mass, main, own, kept))
+    alone = cut(ink.strength, pieces.patch(np.flatnonzero(own), box), box)
+    return Found(alone, box, pieces.mask(own), ink.light, _doubt(pieces, mass, main, own, kept))
 
 
 def ink_pieces(ink: Ink) -> Components:
     """The connected pieces of ink, without the ruling of the paper and without what is weak all over."""
     mask = ink.strength > ink.low
     shorter = min(mask.shape)
-    if shorter >= _RULED:
-        mask = without_lines(mask, max(3, shorter // 40), round(0.6 * shorter))
+    if shorter < _RULED:
+        return _strong(mask, ink)
+    thickness, span = max(3, shorter // 40), round(0.6 * shorter)
+    pieces = _strong(without_lines(mask, ink.strength > ink.faint, thickness, span), ink)
+    if len(pieces):
+        return pieces
+    # A 1 may be one straight stroke. Ruling runs off the picture; a line that ends on the paper was written.
+    lines = _strong(mask, ink)
+    left, top, right, bottom = lines.boxes.T
+    written = (left > 0) & (top > 0) & (right < mask.shape[1]) & (bottom < mask.shape[0])
+    return components(lines.mask(written))
+
+
+def _strong(mask: Mask, ink: Ink) -> Components:
     pieces = components(mask)
     strong = pieces.peaks(ink.strength) >= ink.high
     return pieces if strong.all() else components(pieces.mask(strong))
@@ -70,11 +82,21 @@ def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
     """The strength in ``box`` and a pixel around it, of the pixels of ``mask`` and their neighbours; 0 elsewhere.
 
     The neighbours are the soft edge of a stroke, below the threshold of the mask.
+
+    Args:
+        strength: of the whole picture.
+        mask: of the digit, shape of the box.
+        box: where it is in the picture.
     """
-    height, width = mask.shape
-    left, top, right, bottom = max(0, box[0] - 1), max(0, box[1] - 1), min(width, box[2] + 1), min(height, box[3] + 1)
-    own = Image.fromarray(mask[top:bottom, left:right].view(np.uint8)).filter(ImageFilter.MaxFilter(3))
-    alone: Gray = strength[top:bottom, left:right] * np.asarray(own)
+    own = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    own[1:-1, 1:-1] = mask
+    wide = np.asarray(Image.fromarray(own).filter(ImageFilter.MaxFilter(3)))
+    alone = np.zeros_like(own)
+    left, top = max(0, box[0] - 1), max(0, box[1] - 1)
+    part = strength[top : box[3] + 1, left : box[2] + 1]
+    y, x = top - box[1] + 1, left - box[0] + 1
+    alone[y : y + part.shape[0], x : x + part.shape[1]] = part
+    alone *= wide
     return alone
 
 

@@ -1,5 +1,6 @@
 """Where the ink is in a picture: any mode to gray, dark on light or the reverse, the paper under it, a threshold."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,9 @@ Mask = NDArray[np.bool_]
 Mix = tuple[float, float, float]
 """Shares of red, green and blue, which add up to 1."""
 
-_COARSE = 64
+COARSE = 64
 """Longest side in pixels of the small copy that colours, polarity and paper are judged on."""
-_STROKE = 0.2
+STROKE = 0.2
 """A stroke is narrower than this share of the longest side; what is wider is paper (or a shadow, or a table)."""
 _TWO_LEVELS = 0.93
 """Where two levels of gray explain this share of the variance, the picture is a scan or a drawing, without shadows."""
@@ -21,6 +22,8 @@ _DARKEST_PAPER = 48.0
 """Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
 _FAINT = 10.0
 """Ink fainter than this, of 255, is not told from the dirt and the JPEG blocks on clean paper."""
+_SAMPLE = 10_000
+"""About as many pixels tell the grain of the paper."""
 _WEAK = 0.4
 """The ends of a stroke may be this much weaker than the threshold between strong and weak ink."""
 
@@ -35,6 +38,8 @@ class Ink:
     """A piece of ink has a pixel at least this strong, in (0, 255]."""
     low: float
     """The pixels of a piece of ink are stronger than this, in (0, 255]."""
+    faint: float
+    """Up to this strength it may be the grain of the paper, in (0, 255]."""
     light: bool
     """The ink is lighter than the paper."""
 
@@ -85,7 +90,7 @@ def best_mix(image: Image.Image) -> Mix | None:
     """
     if image.mode != "RGB":
         return None
-    small = image.resize(shrunk(image.size, _COARSE), Image.Resampling.BOX)
+    small = image.resize(shrunk(image.size, COARSE), Image.Resampling.BOX)
     colours = np.asarray(small, np.float32)
     around = np.asarray(small.resize((8, 8), Image.Resampling.BOX).resize(small.size), np.float32)
     apart = (colours - around).reshape(-1, 3)
@@ -99,7 +104,7 @@ def best_mix(image: Image.Image) -> Mix | None:
     return float(weights[0]) / total, float(weights[1]) / total, float(weights[2]) / total
 
 
-def find_ink(gray: Gray, light: bool | None = None) -> Ink:
+def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coarse_side: int = COARSE) -> Ink:
     """Measure the ink in a picture of any size.
 
     The paper is the closing of the picture by a square wider than a stroke (what is dark and narrow is filled with
@@ -109,33 +114,50 @@ def find_ink(gray: Gray, light: bool | None = None) -> Ink:
     Args:
         gray: shape ``(height, width)``.
         light: whether the ink is lighter than the paper; None to find out.
+        stroke: a stroke is narrower than this share of the longer side, in (0, 1).
+        coarse_side: longer side in pixels of the small copy, so that a stroke has at least one.
     """
     image = Image.fromarray(gray)
-    coarse = np.asarray(image.resize(shrunk(image.size, _COARSE), Image.Resampling.BOX))
+    coarse = np.asarray(image.resize(shrunk(image.size, coarse_side), Image.Resampling.BOX))
     light = _is_light(coarse) if light is None else light
     if light:
         gray, coarse = ~gray, ~coarse
-    paper = np.maximum(_paper(gray, coarse), _DARKEST_PAPER)
-    share = (paper - gray) * (255 / paper)
-    grain = float(np.median(share))
-    spread = 1.4826 * float(np.median(np.abs(share - grain)))
-    strength = np.clip(share - grain, 0, 255).astype(np.uint8)
+    share = _share(gray, _paper(gray, coarse, round(stroke * max(coarse.shape))))
+    every = max(1, math.isqrt(gray.size // _SAMPLE))
+    sample = share[::every, ::every]
+    grain = float(np.median(sample))
+    spread = 1.4826 * float(np.median(np.abs(sample - grain)))
+    share -= grain
+    strength = np.clip(share, 0, 255, out=share).astype(np.uint8)
     faint = max(_FAINT, 4 * spread)
+    return Ink(strength, *levels(strength, faint), faint, light)
+
+
+def levels(strength: Gray, faint: float) -> tuple[float, float]:
+    """``high`` and ``low`` of an `Ink` for strengths of any shape, of which those up to ``faint`` are paper."""
     counts = np.bincount(strength.ravel(), minlength=256)
     counts[: int(faint) + 1] = 0
-    high = _otsu(counts)[0] if counts.any() else 255.0
-    return Ink(strength, high, max(faint, _WEAK * high), light)
+    high = max(faint, _otsu(counts)[0]) if counts.any() else 255.0
+    return high, max(faint, _WEAK * high)
 
 
-def _paper(gray: Gray, coarse: Gray) -> NDArray[np.float32]:
+def _share(gray: Gray, paper: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much darker than the paper, 255 times as a share of the paper's gray."""
+    paper = np.maximum(paper, np.float32(_DARKEST_PAPER))
+    share = paper - gray
+    share /= paper
+    share *= 255
+    return share
+
+
+def _paper(gray: Gray, coarse: Gray, window: int) -> NDArray[np.float32]:
     """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
     split, explained = _otsu(np.bincount(gray.ravel(), minlength=256))
     if explained > _TWO_LEVELS:
         # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
         return np.asarray(np.median(gray[gray > split]), np.float32)
-    window = max(3, round(_STROKE * max(coarse.shape)))
-    size = (gray.shape[1], gray.shape[0])
-    return np.asarray(Image.fromarray(_closed(coarse, window)).resize(size, Image.Resampling.BILINEAR), np.float32)
+    closed = Image.fromarray(_closed(coarse, max(3, window)))
+    return np.asarray(closed.resize((gray.shape[1], gray.shape[0]), Image.Resampling.BILINEAR), np.float32)
 
 
 def shrunk(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Take the ruling of paper out of a mask of ink."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -7,86 +8,106 @@ from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
+Curve = Callable[[Ints], NDArray[np.float64]]
 
 _SLANT = 0.12
-"""Steepest slope of a rule line, in pixels down for each pixel across: 7 degrees."""
+"""Steepest slope of a rule line, in pixels down for each pixel along it: 7 degrees."""
 _COVERED = 0.6
-"""Share of the columns that a rule line is seen in."""
+"""Share of its length on which a rule line is seen."""
+_COLUMNS = 400
+"""Lines are looked for in about this many columns of a strip."""
 
 
-def without_lines(mask: Mask, thickness: int, span: int) -> Mask:
+def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = None) -> Mask:
     """The mask without the lines, level and upright, of ruled and squared paper.
 
-    A line is a row of short upright runs of ink whose middles lie on a straight line, in at least `_COVERED` of the
-    columns of a strip of the picture. Where a digit crosses it the upright run is longer, so the digit stays whole.
+    A line is a row of short runs of ink across it whose middles lie on a straight line. Where a digit crosses it,
+    the run is longer, so the digit stays whole.
 
     Args:
         mask: shape ``(height, width)``; it is not changed.
+        seen: the same with fainter ink, in which a pale line is less broken.
         thickness: of the thickest line, in pixels.
-        span: shortest length of a line in pixels, longer than any stroke of a digit; the picture is searched in
-            strips about this wide.
+        span: length of a line in pixels, at least, so longer than any stroke of a digit; the picture is searched in
+            strips about this wide. None for lines across the whole picture.
     """
-    level = _on_lines(mask.T, thickness, span)
-    upright = _on_lines(mask, thickness, span)
+    level, upright = _on_lines(mask.T, seen.T, thickness, span), _on_lines(mask, seen, thickness, span)
     if level is None and upright is None:
         return mask
     result = mask.copy()
     if level is not None:
-        result.T[level] = False
+        result &= ~level.T
     if upright is not None:
-        result[upright] = False
+        result &= ~upright
     return result
 
 
-def _on_lines(mask: Mask, thickness: int, span: int) -> Mask | None:
-    """Which pixels lie on lines that run along axis 0 of ``mask``; None if there are no lines.
-
-    The runs are along axis 1, which is how they lie in memory when ``mask`` is not transposed.
-    """
-    columns, height = mask.shape
-    if columns < span:
+def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask | None:
+    """Which pixels lie on lines that run along axis 0 of ``mask``; None if there are no lines."""
+    length, across = mask.shape
+    span = span or length
+    if length < span:
         return None
-    begins, ends, places = _runs(np.ascontiguousarray(mask))
-    thin = ends - begins <= thickness
-    begins, ends, places = begins[thin], ends[thin], places[thin]
-    on_line = np.zeros(len(begins), np.bool_)
-    strips = max(1, columns // span)
-    bounds = np.searchsorted(places, np.linspace(0, columns, strips + 1).astype(np.intp))
-    for first, last in pairwise(bounds):
-        on_line[first:last] = _collinear(begins[first:last], ends[first:last], places[first:last], columns // strips)
-    if not on_line.any():
+    seen_middles, _, seen_places = _thin_runs(seen, thickness)
+    bounds = np.linspace(0, length, max(1, length // span) + 1).astype(np.intp)
+    strips = pairwise(np.searchsorted(seen_places, bounds))
+    lines = [_lines(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness) for a, b in strips]
+    if not any(lines):
         return None
-    steps = np.zeros((columns, height + 1), np.int8)
-    steps[places[on_line], begins[on_line]] = 1
-    steps[places[on_line], ends[on_line]] = -1
-    return np.cumsum(steps, axis=1, dtype=np.int8)[:, :height].view(np.bool_)
+    middles, lengths, places = _thin_runs(mask, thickness)
+    on_line = np.zeros(len(middles), np.bool_)
+    for (a, b), curves in zip(pairwise(np.searchsorted(places, bounds)), lines, strict=True):
+        for curve in curves:
+            on_line[a:b] |= np.abs(middles[a:b] - curve(places[a:b])) <= max(1.5, 0.375 * thickness)
+    steps = np.zeros((length, across + 1), np.int8)
+    begins = (middles[on_line] - lengths[on_line] / 2).astype(np.intp)
+    steps[places[on_line], begins] = 1
+    steps[places[on_line], begins + lengths[on_line]] = -1
+    return np.cumsum(steps, axis=1, dtype=np.int8)[:, :across].view(np.bool_)
 
 
-def _runs(mask: Mask) -> tuple[Ints, Ints, Ints]:
-    """Begin, end (exclusive) and row of each run along axis 1 of ``mask``."""
+def _thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, Ints]:
+    """Middle, length and row of each run along axis 1 of ``mask`` that is no longer than ``thickness``."""
     rows, width = mask.shape
     padded = np.zeros(rows * (width + 1) + 1, np.bool_)
     padded[1:].reshape(rows, width + 1)[:, :width] = mask
     edges = np.flatnonzero(padded[1:] != padded[:-1])
-    places, begins = np.divmod(edges[0::2], width + 1)
-    return begins, edges[1::2] - places * (width + 1), places
+    begins, lengths = edges[0::2], edges[1::2] - edges[0::2]
+    thin = lengths <= thickness
+    places, begins = np.divmod(begins[thin], width + 1)
+    return begins + lengths[thin] / 2, lengths[thin], places
 
 
-def _collinear(begins: Ints, ends: Ints, places: Ints, length: int) -> Mask:
-    """Which runs lie on a line that is seen in enough of ``length`` columns."""
-    chosen = np.zeros(len(begins), np.bool_)
+def _lines(y: NDArray[np.float64], x: Ints, length: int, thickness: int) -> list[Curve]:
+    """The lines that enough of the points, at ``y`` across and ``x`` along a strip of ``length``, lie on.
+
+    Lines are found by votes for their rise over the strip and their place across it (Hough 1962), the strongest
+    first. A curve of the second degree is fitted to each, since a lens or a page that bulges bends it.
+    """
     needed = _COVERED * length
-    if len(begins) < needed:
-        return chosen
-    twice = begins + ends
-    x = places - places[0]
+    if not len(x) or len(np.unique(x)) < needed:
+        return []
+    grid = max(2, thickness // 2)
+    every = max(1, length // _COLUMNS)
+    sampled = x % every == 0
+    along, across = (x[sampled] - x[0]) / length, y[sampled]
     reach = int(_SLANT * length)
-    best = np.zeros(len(begins), np.intp)
-    # Every slope by its rise over the strip, in steps of one pixel; bins of two pixels, half overlapped by the next.
-    for rise in range(-reach, reach + 1):
-        rows = (twice * length - 2 * rise * x) // (2 * length) + reach
-        counts = np.bincount(rows, minlength=1)
-        pairs = counts + np.append(counts[1:], 0)
-        pairs = np.maximum(pairs, np.append(0, pairs[:-1]))
-        np.maximum(best, pairs[rows], out=best)
-    return best >= needed
+    rises = np.arange(-reach, reach + 1, grid)
+    count = int(y.max() + 2 * reach) // grid + 2
+    votes = np.stack(
+        [np.bincount(((across - along * rise + reach) / grid).astype(np.intp), None, count) for rise in rises]
+    )
+    # Windows of two cells, each half over the next, so that no line falls between two.
+    votes[:, :-1] += votes[:, 1:].copy()
+    free = np.ones(len(x), np.bool_)
+    curves: list[Curve] = []
+    while True:
+        best, place = np.unravel_index(np.argmax(votes), votes.shape)
+        if votes[best, place] * every < needed:
+            return curves
+        middle = (place + 1) * grid - reach
+        near = free & (np.abs(y - (x - x[0]) * (rises[best] / length) - middle) <= grid)
+        votes[max(0, best - 1) : best + 2, max(0, place - 1) : place + 2] = 0
+        if len(np.unique(x[near])) >= needed:
+            curves.append(np.polynomial.Polynomial.fit(x[near], y[near], 2))
+            free &= ~near

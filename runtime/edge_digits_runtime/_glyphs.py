@@ -1,0 +1,175 @@
+"""The pieces of ink on a page that may be digits: ruling, specks and borders left out, broken ones joined."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_digits_runtime._components import Components, components
+from edge_digits_runtime._digit import union
+from edge_digits_runtime._ink import Ink, levels
+from edge_digits_runtime._lines import without_lines
+
+Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, the last two exclusive."""
+
+_RULED = 40
+"""A page whose shorter side has fewer pixels is not searched for rule lines."""
+_TALL = 0.45
+"""A piece is a digit or most of one if it is this tall, as a share of the height of a usual digit."""
+_FLAT, _LONG = 0.3, 0.6
+"""Or this tall if it is that wide: a 1 with a long upstroke."""
+_TOUCHING = 0.1
+"""Pieces less than this share apart all but touch."""
+_SMALL = 0.15
+"""A piece smaller than this share is a speck; in between it is a part of the digit that it is next to."""
+_LARGE, _LONGEST = 2.0, 12.0
+"""What is taller or longer than this many digits is none: a frame, a drawing, the edge of the sheet."""
+_GAP = 0.25
+"""A part is less than this share of the height away from its digit."""
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """A piece of ink that may be a digit."""
+
+    box: Box
+    """Where it is on the page."""
+    mask: Mask
+    """Its pixels, shape of the box."""
+
+
+def find_glyphs(ink: Ink) -> tuple[list[Glyph], float]:
+    """What may be digits in the ink of a page, and the height in pixels of a usual one."""
+    pieces = _pieces(ink)
+    height = usual_height(pieces)
+    if not height:
+        return [], 0.0
+    groups = _grouped(pieces, height)
+    boxes = [union(pieces.boxes[group]) for group in groups]
+    return [Glyph(box, pieces.patch(group, box)) for group, box in zip(groups, boxes, strict=True)], height
+
+
+def usual_height(pieces: Components) -> float:
+    """The height of the piece in the middle, if they are lined up by height and counted by their ink; 0 if none."""
+    height, width = pieces.shape
+    boxes = pieces.boxes
+    inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < width) & (boxes[:, 3] < height)
+    usable = (pieces.heights >= 6) & (pieces.widths < 0.7 * width) & (pieces.widths < 4 * pieces.heights)
+    chosen = usable & inside if (usable & inside).any() else usable
+    if not chosen.any():
+        return 0.0
+    heights, weights = pieces.heights[chosen], pieces.areas[chosen]
+    order = np.argsort(heights)
+    counted = np.cumsum(weights[order])
+    return float(heights[order][np.searchsorted(counted, counted[-1] / 2)])
+
+
+def _pieces(ink: Ink) -> Components:
+    """The connected pieces of ink without ruling."""
+    mask = ink.strength > ink.low
+    if min(mask.shape) >= _RULED:
+        clean = without_lines(mask, ink.strength > ink.faint, max(3, max(mask.shape) // 250))
+        if clean is not mask:
+            # Ruling may be darker than the writing: the levels are those of what is left.
+            _, low = levels(ink.strength[clean], ink.faint)
+            mask = clean & (ink.strength > low)
+    pieces = components(mask)
+    height = usual_height(pieces)
+    long = np.maximum(pieces.widths, pieces.heights) > _LARGE * max(height, 1)
+    if height and long.any():
+        # Lines that do not cross the whole page: of a table, or on a page that does not lie flat.
+        mask = without_lines(mask, mask, max(3, round(0.15 * height)), round(5 * height))
+        pieces = components(mask)
+    return pieces
+
+
+def _grouped(pieces: Components, height: float) -> list[list[int]]:
+    """Pieces that are parts of one digit, together."""
+    boxes = pieces.boxes
+    sizes = np.maximum(pieces.widths, pieces.heights)
+    fitting = (
+        _free(pieces, height)
+        & (sizes >= _SMALL * height)
+        & (pieces.heights <= _LARGE * height)
+        & (pieces.widths <= _LONGEST * height)
+    )
+    possible = [[int(k)] for k in np.flatnonzero(fitting)]
+    digits = [group for group in possible if _is_tall(union(boxes[group]), height)]
+    rest = [group for group in possible if not _is_tall(union(boxes[group]), height)]
+    # What all but touches a digit is a part of it. Of the others, some together may be a digit in pieces.
+    digits, rest = _attached(digits, rest, boxes, _TOUCHING * height)
+    rest = _chained(rest, boxes, _TOUCHING * height)
+    digits += [group for group in rest if _is_tall(union(boxes[group]), height)]
+    rest = [group for group in rest if not _is_tall(union(boxes[group]), height)]
+    digits, _ = _attached(digits, rest, boxes, _GAP * height)
+    return _stacked(digits, boxes, height)
+
+
+def _free(pieces: Components, height: float) -> Mask:
+    """Which pieces do not touch the border, or look like a digit that does."""
+    boxes = pieces.boxes
+    touching = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == pieces.shape[1]) | (boxes[:, 3] == pieces.shape[0])
+    free: Mask = ~touching | ((pieces.heights >= 0.7 * height) & (pieces.widths <= 1.5 * height))
+    return free
+
+
+def _is_tall(box: Box, height: float) -> bool:
+    """Whether a piece is so large that it is a digit, or most of one."""
+    wide, tall = box[2] - box[0], box[3] - box[1]
+    return tall >= (_FLAT if max(wide, tall) >= _LONG * height else _TALL) * height
+
+
+def _attached(
+    digits: list[list[int]], parts: list[list[int]], boxes: NDArray[np.intp], reach: float
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Each of ``parts`` added to the nearest of ``digits`` within ``reach``, and those that have none."""
+    result, alone = [list(group) for group in digits], []
+    spans = np.array([union(boxes[group]) for group in digits]).reshape(-1, 4)
+    for part in parts:
+        apart = _apart(union(boxes[part]), spans)
+        if len(apart) and apart.min() <= reach:
+            result[int(np.argmin(apart))] += part
+        else:
+            alone.append(part)
+    return result, alone
+
+
+def _chained(groups: list[list[int]], boxes: NDArray[np.intp], reach: float) -> list[list[int]]:
+    """Groups within ``reach`` of each other joined, one by one."""
+    result: list[list[int]] = []
+    for group in groups:
+        spans = np.array([union(boxes[other]) for other in result]).reshape(-1, 4)
+        near = np.flatnonzero(_apart(union(boxes[group]), spans) <= reach)
+        merged = [k for index in near for k in result[index]] + group
+        result = [other for index, other in enumerate(result) if index not in near] + [merged]
+    return result
+
+
+def _apart(box: Box, boxes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Distance of ``box`` from each of ``boxes``, 0 where they overlap."""
+    across = np.maximum(np.maximum(boxes[:, 0] - box[2], box[0] - boxes[:, 2]), 0)
+    down = np.maximum(np.maximum(boxes[:, 1] - box[3], box[1] - boxes[:, 3]), 0)
+    distances: NDArray[np.float64] = np.hypot(across, down)
+    return distances
+
+
+def _stacked(groups: list[list[int]], boxes: NDArray[np.intp], height: float) -> list[list[int]]:
+    """Groups of which one lies over the other, as the halves of a broken 3, joined."""
+    result: list[list[int]] = []
+    spans: list[Box] = []
+    for group in groups:
+        box = union(boxes[group])
+        for k, other in enumerate(spans):
+            shared = min(box[2], other[2]) - max(box[0], other[0])
+            whole = (min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3]))
+            narrower = min(box[2] - box[0], other[2] - other[0])
+            if shared > 0.5 * narrower and whole[3] - whole[1] <= 1.4 * height:
+                result[k] += group
+                spans[k] = whole
+                break
+        else:
+            result.append(list(group))
+            spans.append(box)
+    return result

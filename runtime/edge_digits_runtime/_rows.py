@@ -1,0 +1,64 @@
+"""The lines of writing that boxes stand on, which may slant and bend, in reading order."""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes = NDArray[np.intp]
+
+_STEEP = 0.35
+"""A line of writing rises or falls by less than this for each pixel to the right."""
+_OFF = 0.6
+"""A digit is on a line if its middle is closer to it than this share of the height of a digit."""
+_WIDE = 0.8
+"""A gap wider than this share of the height of a digit may be one between two numbers."""
+_WIDER = 2.0
+"""And is, if it is this many times as wide as the gaps inside of numbers."""
+
+
+def rows(boxes: Boxes, height: float) -> list[list[int]]:
+    """Arrange boxes in lines.
+
+    Args:
+        boxes: shape ``(n, 4)``: left, top, right, bottom.
+        height: of a usual digit in pixels.
+
+    Returns:
+        The lines from top to bottom, each the indices of its boxes from left to right.
+    """
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    slope = _slope(x, y, height)
+    lines: list[list[int]] = []
+    for k in np.argsort(x, kind="stable"):
+        distances = [abs(_ahead(x[line[-4:]], y[line[-4:]], slope, x[k]) - y[k]) for line in lines]
+        nearest = int(np.argmin(distances)) if distances else -1
+        if nearest >= 0 and distances[nearest] < _OFF * height:
+            lines[nearest].append(int(k))
+        else:
+            lines.append([int(k)])
+    return sorted(lines, key=lambda line: float(np.mean(y[line] - slope * x[line])))
+
+
+def wide_gaps(boxes: Boxes, lines: list[list[int]], height: float) -> list[list[bool]]:
+    """For each box of each line, whether a gap between two numbers lies before it."""
+    gaps = [[float(boxes[b, 0] - boxes[a, 2]) for a, b in pairwise(line)] for line in lines]
+    everything = [gap for line in gaps for gap in line]
+    usual = float(np.percentile(everything, 25)) if everything else 0.0
+    limit = max(_WIDE * height, _WIDER * usual)
+    return [[False, *(gap > limit for gap in line)] for line in gaps]
+
+
+def _slope(x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> float:
+    """The slant of the writing, by the median over each box and the next one to its right."""
+    right, down = x[None] - x[:, None], y[None] - y[:, None]
+    beside = (right > 0.2 * height) & (np.abs(down) < np.minimum(_STEEP * right, 0.8 * height))
+    distance = np.where(beside, right, np.inf)
+    following = np.argmin(distance, axis=1)
+    k = np.flatnonzero(np.isfinite(distance[np.arange(len(x)), following]))
+    return float(np.median(down[k, following[k]] / right[k, following[k]])) if len(k) else 0.0
+
+
+def _ahead(x: NDArray[np.float64], y: NDArray[np.float64], slope: float, where: float) -> float:
+    """Where a line with its last boxes at ``x``, ``y`` is at ``where``: on from their mean, with the common slope."""
+    return float(y.mean() + slope * (where - x.mean()))
