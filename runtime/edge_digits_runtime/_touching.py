@@ -38,6 +38,8 @@ _CUT = (0.55, 0.65, 0.85, 0.95, 1.05, 1.15, 1.25), (6.0, 5.7, 3.9, 3.5, 2.0, 1.0
 """Of a cut through ink, by the width of the digits on both sides together; one pair in eight is taken to touch."""
 _GAP = (0.55, 0.65, 0.75, 0.85), (2.5, 1.7, 0.8, 0.0)
 """Of a gap that is one between two digits and not one within a digit, by the same."""
+_SPREAD = (0.2, 0.6), (0.0, 4.0)
+"""What a cut costs more, by the usual distance of neighbours in heights: who writes digits apart does so throughout."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class Reading:
     """The ink of each."""
     gaps: frozenset[int]
     """Slices that have a gap before them, not a cut."""
+
+    spread: float
+    """What a cut costs more because the digits of this page are written apart."""
 
     def best(self, confidences: NDArray[np.float32], height: float) -> tuple[float, list[int]]:
         """The likeliest digits that together are all of the ink.
@@ -71,8 +76,9 @@ class Reading:
                 score[k] = own
             for j in range(k):
                 if self.spans[j][1] == first:
-                    kind = _GAP if first in self.gaps else _CUT
-                    total = score[j] + own - _cost(self.glyphs[j], self.glyphs[k], height, kind)
+                    gap = first in self.gaps
+                    parted = _cost(self.glyphs[j], self.glyphs[k], height, _GAP if gap else _CUT)
+                    total = score[j] + own - parted - (0.0 if gap else self.spread)
                     if total > score[k]:
                         score[k], before[k] = total, j
         end = max((k for k, span in enumerate(self.spans) if span[1] == last), key=lambda k: score[k])
@@ -89,7 +95,18 @@ def readings(glyphs: list[Glyph], height: float) -> list[list[Reading]]:
         glyphs: pieces of ink.
         height: of a usual digit, in pixels.
     """
-    return [_readings(cluster, height) for cluster in _clusters(glyphs, height)]
+    spread = float(np.interp(_usual_gap(glyphs, height), *_SPREAD))
+    return [_readings(cluster, height, spread) for cluster in _clusters(glyphs, height)]
+
+
+def _usual_gap(glyphs: list[Glyph], height: float) -> float:
+    """The median distance of a glyph from the next one to its right, in heights; 0 if none has one."""
+    boxes = np.array([glyph.box for glyph in glyphs])
+    top, bottom = boxes[:, 1, None], boxes[:, 3, None]
+    beside = (np.minimum(bottom, bottom.T) - np.maximum(top, top.T) > 0.3 * height) & (boxes[:, 0] > boxes[:, 0, None])
+    gaps = np.where(beside, boxes[:, 0] - boxes[:, 2, None], np.inf).min(axis=1)
+    known = gaps[np.isfinite(gaps)]
+    return float(np.median(known)) / height if len(known) else 0.0
 
 
 def _clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
@@ -110,12 +127,12 @@ def _close(left: Glyph, right: Glyph, height: float) -> bool:
     return shared > 0.3 * min(a[3] - a[1], b[3] - b[1]) and b[0] - a[2] <= _APART * height
 
 
-def _readings(cluster: list[Glyph], height: float) -> list[Reading]:
+def _readings(cluster: list[Glyph], height: float, spread: float) -> list[Reading]:
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
-    return [_reading(cluster, slant, height) for slant in _SLANTS[: 1 + wide]]
+    return [_reading(cluster, slant, height, spread) for slant in _SLANTS[: 1 + wide]]
 
 
-def _reading(cluster: list[Glyph], slant: float, height: float) -> Reading:
+def _reading(cluster: list[Glyph], slant: float, height: float, spread: float) -> Reading:
     """Every run of slices that could be a digit."""
     sliced = [_slices(glyph, slant, height) for glyph in cluster]
     slices = [part for parts in sliced for part in parts]
@@ -130,7 +147,7 @@ def _reading(cluster: list[Glyph], slant: float, height: float) -> Reading:
             if entire or (_NARROWEST <= wide <= _WIDEST and tall >= _LOWEST):
                 spans.append((first, last))
                 glyphs.append(glyph)
-    return Reading(tuple(spans), tuple(glyphs), gaps)
+    return Reading(tuple(spans), tuple(glyphs), gaps, spread)
 
 
 def joined(glyphs: Sequence[Glyph]) -> Glyph:

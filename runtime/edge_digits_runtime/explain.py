@@ -1,26 +1,26 @@
-"""One picture that answers "why did it say 7?": what was found, what the model saw, what it made of that."""
+"""One picture that shows how an answer came about: what was found, what the model saw, what it made of it."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from edge_digits_runtime.picture import DigitPixels
+from edge_digits_runtime._ink import to_plain
+from edge_digits_runtime.picture import DigitPixels, reduced_by
 
-PANEL = 280
-"""Side of each of the four panels in pixels; ten times 28, so that the model's pixels are seen as squares."""
-_GAP, _HEAD, _FOOT = 16, 44, 28
-_PAPER, _INK, _QUIET, _ACCENT = (255, 255, 255), (25, 25, 30), (150, 150, 158), (200, 60, 30)
-_BAR = (70, 110, 190)
+_PANEL = 280
+"""Width and height of each panel in pixels: ten for each pixel that the model saw."""
+_MARGIN, _TITLE = 16, 44
+_PAPER, _INK, _FAINT = (255, 255, 255), (30, 30, 30), (225, 225, 225)
+_SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
 
 
 class Answer(Protocol):
-    """What is shown of a prediction; `edge_digits_runtime.Prediction` has it."""
+    """What a classifier says of one picture, such as `edge_digits_runtime.Prediction`."""
 
     @property
     def digit(self) -> int:
-        """The answer, 0-9."""
+        """0-9."""
 
     @property
     def confidence(self) -> float:
@@ -28,79 +28,75 @@ class Answer(Protocol):
 
     @property
     def probabilities(self) -> Sequence[float]:
-        """Ten, each in [0, 1]."""
-
-    @property
-    def sure(self) -> bool:
-        """Whether nothing speaks against the answer."""
+        """Of all ten digits."""
 
     @property
     def reason(self) -> str | None:
-        """What speaks against it."""
+        """Why the answer is not sure; None if it is."""
 
 
-def explain(image: Image.Image, found: DigitPixels, answer: Answer) -> Image.Image:
-    """Draw four panels side by side: the picture with the box that was found, the mask of its ink, the 28×28 pixels
-    that the model saw, and the probabilities of all ten digits.
+def explain(image: Image.Image, found: DigitPixels, prediction: Answer) -> Image.Image:
+    """Compose four panels: the picture with the box, the ink, the 28 × 28 pixels, the probabilities as bars.
 
     Args:
-        image: the picture as `picture.open_picture` gives it.
-        found: what `picture.digit_pixels` made of it.
-        answer: what the model said.
+        image: the picture; it is not changed.
+        found: what `digit_pixels` found in it.
+        prediction: what the model said of ``found.pixels``.
 
     Returns:
-        An RGB image of fixed size.
+        An RGB picture of 1,200 × 356 pixels.
     """
-    panels = {
-        "picture, and what was found": _picture(image, found.box),
-        "ink": _fitted(Image.fromarray(np.where(found.mask, np.uint8(0), np.uint8(255)))),
-        "what the model saw": Image.fromarray(found.pixels).resize((PANEL, PANEL), Image.Resampling.NEAREST),
-        "what it made of that": _bars(answer),
-    }
-    sheet = Image.new("RGB", (_GAP + len(panels) * (PANEL + _GAP), _HEAD + PANEL + _FOOT), _PAPER)
+    panels = (
+        ("the picture", _boxed(image, found)),
+        ("the ink", _fitted(Image.fromarray(found.mask).convert("RGB"))),
+        ("what the model saw", _fitted(Image.fromarray(found.pixels).convert("RGB"))),
+        (_verdict(prediction), _bars(prediction)),
+    )
+    step = _PANEL + _MARGIN
+    sheet = Image.new("RGB", (_MARGIN + len(panels) * step, _TITLE + _PANEL + 2 * _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    says = f"{answer.digit} ({answer.confidence * 100:.1f} %)"
-    doubt = "" if answer.sure else f"   not sure: {answer.reason}"
-    draw.text((_GAP, _HEAD / 2), says + doubt, _INK if answer.sure else _ACCENT, _font(22), anchor="lm")
-    for place, (title, panel) in enumerate(panels.items()):
-        left = _GAP + place * (PANEL + _GAP)
-        sheet.paste(panel, (left + (PANEL - panel.width) // 2, _HEAD + (PANEL - panel.height) // 2))
-        draw.rectangle((left - 1, _HEAD - 1, left + PANEL, _HEAD + PANEL), outline=_QUIET)
-        draw.text((left, _HEAD + PANEL + _FOOT / 2), title, _INK, _font(14), anchor="lm")
+    for k, (title, panel) in enumerate(panels):
+        x = _MARGIN + k * step
+        draw.text((x, _MARGIN), title, fill=_INK, font=ImageFont.load_default(18))
+        x, y = x + (_PANEL - panel.width) // 2, _TITLE + _MARGIN // 2 + (_PANEL - panel.height) // 2
+        draw.rectangle((x - 1, y - 1, x + panel.width, y + panel.height), outline=_FAINT)
+        sheet.paste(panel, (x, y))
+    if prediction.reason is not None:
+        place = (_MARGIN, sheet.height - _MARGIN - 4)
+        draw.text(place, f"not sure: {prediction.reason}", fill=_UNSURE, font=ImageFont.load_default(16))
     return sheet
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _boxed(image: Image.Image, found: DigitPixels) -> Image.Image:
+    panel = _fitted(to_plain(image).convert("RGB"))
+    if found.box is not None:
+        scale = panel.width / (image.width * reduced_by(image))
+        x, y, width, height = (length * scale for length in found.box)
+        box = (x - 2, y - 2, x + width + 1, y + height + 1)
+        ImageDraw.Draw(panel).rectangle(box, outline=_UNSURE, width=2)
+    return panel
 
 
 def _fitted(image: Image.Image) -> Image.Image:
-    """As large as a panel allows."""
-    ratio = PANEL / max(image.size)
-    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    return image.convert("RGB").resize(size, Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.BOX)
+    """As large as the panel holds; enlarged pixels stay squares."""
+    scale = _PANEL / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
 
 
-def _picture(image: Image.Image, box: tuple[int, int, int, int] | None) -> Image.Image:
-    if image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
-    panel = _fitted(image)
-    if box is not None:
-        x, y, width, height = (side * panel.width / image.width for side in box)
-        ImageDraw.Draw(panel).rectangle((x - 1, y - 1, x + width, y + height), outline=_ACCENT, width=2)
-    return panel
-
-
-def _bars(answer: Answer) -> Image.Image:
-    panel = Image.new("RGB", (PANEL, PANEL), _PAPER)
+def _bars(prediction: Answer) -> Image.Image:
+    panel = Image.new("RGB", (_PANEL, _PANEL), _PAPER)
     draw = ImageDraw.Draw(panel)
-    row = PANEL / len(answer.probabilities)
-    start, room = 30, PANEL - 30 - 66
-    for digit, share in enumerate(answer.probabilities):
-        middle = row * (digit + 0.5)
-        colour = _ACCENT if digit == answer.digit and not answer.sure else _BAR
-        draw.text((start / 2, middle), str(digit), _INK, _font(16), anchor="mm")
-        draw.rectangle((start, middle - row * 0.32, start + max(1.0, share * room), middle + row * 0.32), fill=colour)
-        draw.text((start + share * room + 6, middle), f"{share * 100:.1f} %", _INK, _font(13), anchor="lm")
+    font = ImageFont.load_default(16)
+    row, left, right = _PANEL // 10, 24, _PANEL - 64
+    for digit, probability in enumerate(prediction.probabilities):
+        y = digit * row
+        colour = _FAINT if digit != prediction.digit else _SURE if prediction.reason is None else _UNSURE
+        draw.text((6, y + 4), str(digit), fill=_INK, font=font)
+        draw.rectangle((left, y + 4, left + max(1, round(probability * (right - left))), y + row - 4), fill=colour)
+        draw.text((right + 6, y + 4), f"{probability * 100:.1f} %", fill=_INK, font=font)
     return panel
+
+
+def _verdict(prediction: Answer) -> str:
+    return f"{prediction.digit} ({prediction.confidence * 100:.1f} %)"
