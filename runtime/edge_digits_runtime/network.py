@@ -189,7 +189,8 @@ def _encoder(to: Tensor) -> Encoder:
     if to.dtype == np.int8 and np.array_equal(table, _PIXELS ^ 0x80):
         # Scale 1/255 and zero point -128: flipping the top bit takes a third of the time of the table.
         return partial(np.bitwise_xor, _TOP_BIT)
-    return lambda pictures, buffer: np.take(table, pictures, out=buffer, mode="clip")
+    # As a method and by position, which takes half the time of np.take with names.
+    return lambda pictures, buffer: table.take(pictures, None, buffer, "clip")
 
 
 def _table(to: Tensor) -> NDArray[Any]:

@@ -1,0 +1,421 @@
+"""One network on everything that could run it: how fast, and do they agree?
+
+    python benchmarks/backends.py RUN [--only NAME ...] [--rounds N]
+
+RUN is a run folder with ``model.keras`` and both of ``NAME-float32.tflite`` and ``NAME-int8.tflite``. Each runtime
+works in a process of its own; those that are not installed here are fetched by uv into an environment of their own.
+All take turns, one picture at a time on one thread; what is printed is the median, and for how many of MNIST's 10,000
+test pictures the answer is not the one of LiteRT, and by how many steps of its scale an int8 output is off at most.
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+Call = Callable[[NDArray[Any]], Any]
+TURN_US = 5000
+"""How long a turn lasts, about: one call where that takes longer."""
+REFERENCE = "LiteRT Interpreter"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One runtime and one form of the network."""
+
+    name: str
+    form: str
+    """``int8`` or ``float32``."""
+    make: str
+    """Name of the function below that makes it ready."""
+    packages: tuple[str, ...] = ()
+    """What uv is to fetch; nothing where this Python has it."""
+    versions: tuple[str, ...] = ()
+    """The distributions whose version is shown."""
+
+
+TFLITE = ("tflite-runtime==2.14.*", "numpy<2")
+ONNX = ("onnx", "onnxruntime", "numpy")
+OPENVINO = ("openvino", "numpy")
+SIDES = [
+    *(
+        Side(name, form, make, packages, versions)
+        for form in ("int8", "float32")
+        for name, make, packages, versions in (
+            (REFERENCE, "litert", (), ("ai-edge-litert",)),
+            ("DigitClassifier", "classifier", (), ("edge-digits-runtime",)),
+            ("LiteRT CompiledModel", "compiled_model", (), ("ai-edge-litert",)),
+            ("tf.lite.Interpreter", "tf_lite", (), ("tensorflow",)),
+            ("tflite-runtime", "tflite_runtime", TFLITE, ("tflite-runtime",)),
+            ("ONNX Runtime", "onnx_runtime", ONNX, ("onnxruntime",)),
+            ("OpenVINO", "openvino", OPENVINO, ("openvino",)),
+        )
+    ),
+    Side("Keras model(x)", "float32", "keras_call", (), ("keras",)),
+    Side("Keras predict_on_batch", "float32", "keras_predict_on_batch", (), ("keras",)),
+    Side("Keras predict", "float32", "keras_predict", (), ("keras",)),
+]
+
+
+# --- the worker: one side, in a process of its own
+
+
+def work(side: Side, run: Path, folder: Path) -> None:
+    """Answer all pictures, then time some calls whenever the parent asks."""
+    pictures = np.load(folder / "test.npy")
+    with _stdout_to_stderr():
+        call, inputs = globals()[side.make](side.form, run, folder, pictures)
+        scores = np.stack([np.asarray(call(inputs[i : i + 1])).reshape(10) for i in range(len(inputs))])
+    np.save(folder / f"{SIDES.index(side)}.npy", scores)
+    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in side.versions), flush=True)
+    calls = 1
+    for _ in sys.stdin:
+        start = time.perf_counter_ns()
+        for _ in range(calls):
+            call(inputs[:1])
+        each = (time.perf_counter_ns() - start) / 1000 / calls
+        calls = max(1, round(TURN_US / each))
+        print(each, flush=True)
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Keep what a runtime prints out of the answers to the parent."""
+    real = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(real, 1)
+        os.close(real)
+
+
+def _tflite(run: Path, form: str) -> bytes:
+    (file,) = run.glob(f"*-{form}.tflite")
+    return file.read_bytes()
+
+
+def _unit(pictures: Pictures) -> NDArray[np.float32]:
+    return (pictures / np.float32(255)).reshape(-1, 28, 28, 1)
+
+
+def _inputs(form: str, pictures: Pictures) -> NDArray[Any]:
+    return (pictures ^ 0x80).view(np.int8).reshape(-1, 28, 28, 1) if form == "int8" else _unit(pictures)
+
+
+def _interpreter(interpreter: Any, form: str, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    interpreter.allocate_tensors()
+    to, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def call(one: NDArray[Any]) -> NDArray[Any]:
+        interpreter.set_tensor(to, one)
+        interpreter.invoke()
+        result: NDArray[Any] = interpreter.get_tensor(out)
+        return result
+
+    return call, _inputs(form, pictures)
+
+
+def litert(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return _interpreter(Interpreter(model_content=_tflite(run, form), num_threads=1), form, pictures)
+
+
+def tf_lite(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    import tensorflow as tf
+
+    return _interpreter(tf.lite.Interpreter(model_content=_tflite(run, form), num_threads=1), form, pictures)
+
+
+def tflite_runtime(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    from tflite_runtime.interpreter import Interpreter
+
+    return _interpreter(Interpreter(model_content=_tflite(run, form), num_threads=1), form, pictures)
+
+
+def classifier(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    """From uint8 pixels to label and confidence: more than the others do."""
+    from edge_digits_runtime import DigitClassifier
+
+    ours = DigitClassifier(_tflite(run, form), backend="litert")
+    return lambda one: ours.classify(one[0]).weights, pictures
+
+
+def compiled_model(form: str, run: Path, folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    from ai_edge_litert.compiled_model import CompiledModel
+
+    file = folder / f"compiled-{form}.tflite"
+    file.write_bytes(_tflite(run, form))
+    model = CompiledModel.from_file(str(file))
+    to, out = model.create_input_buffers(0), model.create_output_buffers(0)
+    inputs = _inputs(form, pictures)
+
+    def call(one: NDArray[Any]) -> Any:
+        to[0].write(one)
+        model.run_by_index(0, to, out)
+        return out[0].read(10, inputs.dtype.type)
+
+    return call, inputs
+
+
+def onnx_runtime(form: str, _run: Path, folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    """The Keras network layer by layer; int8 by ONNX Runtime's own static quantization."""
+    import onnx
+    import onnxruntime
+
+    inputs = _unit(pictures).reshape(-1, 1, 28, 28)
+    model = onnx_model(json.loads((folder / "layers.json").read_text()), dict(np.load(folder / "weights.npz")))
+    file = folder / f"onnx-{form}.onnx"
+    onnx.save(model, file)
+    if form == "int8":
+        file = _onnx_int8(file, folder)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    return lambda one: session.run(None, {"x": one})[0], inputs
+
+
+def _onnx_int8(file: Path, folder: Path) -> Path:
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        pending = iter(_unit(np.load(folder / "train.npy")).reshape(-1, 1, 1, 28, 28))
+
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            one = next(self.pending, None)
+            return None if one is None else {"x": one}
+
+    target = file.with_stem("onnx-quantized")
+    quantization.quantize_static(str(file), str(target), Reader(), per_channel=True)
+    return target
+
+
+def onnx_model(layers: Sequence[dict[str, Any]], weights: dict[str, NDArray[np.float32]]) -> Any:
+    """The same network in ONNX, channels first."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes: list[Any] = []
+    constants: list[Any] = []
+    last, shape = "x", (1, 28, 28)
+
+    def add(kind: str, *parts: NDArray[np.float32], **attributes: Any) -> None:
+        nonlocal last
+        names = [f"{kind}{len(nodes)}_{i}" for i in range(len(parts))]
+        constants.extend(numpy_helper.from_array(p, n) for p, n in zip(parts, names, strict=True))
+        nodes.append(helper.make_node(kind, [last, *names], [f"{kind}{len(nodes)}"], **attributes))
+        last = f"{kind}{len(nodes) - 1}"
+
+    for i, layer in enumerate(layers):
+        kernel, bias = weights.get(f"{i}_0"), weights.get(f"{i}_1")
+        if layer["kind"] == "conv":
+            pads = {"same": "SAME_UPPER", "valid": "VALID"}[layer["padding"]]
+            parts = [np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), bias]
+            add("Conv", *parts, strides=[layer["stride"]] * 2, auto_pad=pads)
+            side = -(-(shape[1] - (layer["kernel"] - 1) * (layer["padding"] == "valid")) // layer["stride"])
+            shape = (layer["filters"], side, side)
+        elif layer["kind"] == "pool":
+            add("MaxPool", kernel_shape=[layer["size"]] * 2, strides=[layer["size"]] * 2)
+            shape = (shape[0], shape[1] // layer["size"], shape[2] // layer["size"])
+        elif layer["kind"] == "flatten":
+            add("Flatten")
+        elif layer["kind"] == "dense":
+            if nodes and nodes[-1].op_type == "Flatten":
+                # Keras flattens with the channels last.
+                kernel = kernel.reshape(shape[1], shape[2], shape[0], -1).transpose(2, 0, 1, 3)
+                kernel = kernel.reshape(-1, kernel.shape[-1])
+            add("Gemm", np.ascontiguousarray(kernel), bias)
+        elif layer["kind"] != "dropout":
+            sys.exit(f"this benchmark has no ONNX for a layer of kind {layer['kind']}")
+        if layer.get("activation") == "relu":
+            add("Relu")
+    ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in (("x", (1, 1, 28, 28)), (last, (1, 10)))]
+    graph = helper.make_graph(nodes, "digits", ends[:1], ends[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def openvino(form: str, _run: Path, folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    import openvino as ov
+
+    hints = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"}
+    request = ov.compile_model(
+        ov.Core().read_model(folder / f"named-{form}.tflite"), "CPU", hints
+    ).create_infer_request()
+    return lambda one: request.infer([one])[0], _inputs(form, pictures)
+
+
+def _keras(run: Path) -> Any:
+    import keras
+
+    return keras.models.load_model(run / "model.keras")
+
+
+def keras_call(_form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    model = _keras(run)
+    return lambda one: np.asarray(model(one, training=False)), _unit(pictures)
+
+
+def keras_predict_on_batch(_form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    return _keras(run).predict_on_batch, _unit(pictures)
+
+
+def keras_predict(_form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
+    # It takes milliseconds a picture, so some hundred have to do for the answers.
+    model = _keras(run)
+    return lambda one: model.predict(one, verbose=0), _unit(pictures[:300])
+
+
+# --- the parent
+
+
+@contextlib.contextmanager
+def workers(sides: Sequence[Side], run: Path, folder: Path) -> Iterator[dict[Side, "subprocess.Popen[str]"]]:
+    """A process for each side, ready to be timed."""
+    started: dict[Side, subprocess.Popen[str]] = {}
+    try:
+        for side in sides:
+            arguments = [str(Path(__file__).absolute()), "--worker", str(SIDES.index(side)), str(folder), str(run)]
+            command = [sys.executable, *arguments]
+            if side.packages:
+                fetched = [word for package in side.packages for word in ("--with", package)]
+                command = [
+                    "uv",
+                    "run",
+                    "--no-project",
+                    "--no-config",
+                    "--quiet",
+                    "--python",
+                    "3.11",
+                    *fetched,
+                    *arguments,
+                ]
+            pipe = subprocess.PIPE
+            # From elsewhere, since uv applies the constraints of the project that it is called in.
+            started[side] = subprocess.Popen(
+                command, cwd=folder, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, bufsize=1
+            )
+        yield started
+    finally:
+        for process in started.values():
+            process.terminate()
+            process.wait()
+
+
+def ask(process: "subprocess.Popen[str]", question: str = "") -> str:
+    """The next line of a worker; empty if it has ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if question:
+        process.stdin.write(question + "\n")
+    return process.stdout.readline().strip()
+
+
+def prepare(run: Path, folder: Path) -> None:
+    """Put what the workers need into ``folder``."""
+    import flatbuffers
+    from edge_digits_convert.strip import FILE_IDENTIFIER, unpack
+    from edge_digits_train import mnist
+
+    data = mnist.load()
+    np.save(folder / "test.npy", data.test.images)
+    np.save(folder / "train.npy", data.train.images[:500])
+    layers = json.loads((run / "run.json").read_text())["recipe"]["layers"]
+    # Without TensorFlow's lines in this process, too.
+    code = (
+        "import sys, keras, numpy as np\n"
+        "layers = [l for l in keras.models.load_model(sys.argv[1]).layers if l.weights]\n"
+        "kinds = map(int, sys.argv[3].split(','))\n"
+        "np.savez(sys.argv[2], **{f'{i}_{k}': np.asarray(w) for i, l in zip(kinds, layers) "
+        "for k, w in enumerate(l.get_weights())})"
+    )
+    weighted = ",".join(str(i) for i, layer in enumerate(layers) if layer["kind"] in ("conv", "dense"))
+    command = [sys.executable, "-c", code, str(run / "model.keras"), str(folder / "weights.npz"), weighted]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    (folder / "layers.json").write_text(json.dumps(layers))
+    for form in ("int8", "float32"):
+        # OpenVINO refuses tensors without names, which we strip.
+        model = unpack(_tflite(run, form))
+        for i, tensor in enumerate(model.subgraphs[0].tensors):
+            tensor.name = f"tensor{i}"
+        builder = flatbuffers.Builder()
+        builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+        (folder / f"named-{form}.tflite").write_bytes(builder.Output())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path, help="run folder with model.keras and both .tflite files")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these runtimes, and LiteRT to compare with")
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    run = arguments.run.absolute()
+    if arguments.worker:
+        work(SIDES[int(arguments.worker[0])], run, Path(arguments.worker[1]))
+        return
+    chosen = [side for side in SIDES if not arguments.only or side.name in (REFERENCE, *arguments.only)]
+    folder = Path(tempfile.mkdtemp(prefix="backends-"))
+    try:
+        prepare(run, folder)
+        compare(chosen, run, folder, arguments.rounds)
+    finally:
+        shutil.rmtree(folder)
+
+
+def compare(sides: Sequence[Side], run: Path, folder: Path, rounds: int) -> None:
+    """Time all sides in turns and print the table."""
+    from edge_digits_runtime import device
+    from edge_digits_train import mnist
+
+    labels = mnist.load().test.labels
+    with workers(sides, run, folder) as started:
+        versions = {side: ask(process) for side, process in started.items()}
+        for side, process in started.items():
+            # Two turns to find out how many calls make one.
+            for _ in range(2 if versions[side] else 0):
+                ask(process, "go")
+        times: dict[Side, list[float]] = {side: [] for side in sides}
+        for _ in range(rounds):
+            for side, process in started.items():
+                if versions[side]:
+                    times[side].append(float(ask(process, "go")))
+    facts = device.device_facts()
+    print(f"{run.name} on {facts['name']} ({', '.join(facts['cpu_features'] or [])}), one thread\n")
+    print("| runtime | form | µs a picture | × LiteRT | other answers | steps off | accuracy |")
+    print("|---|---|---|---|---|---|---|")
+    scores = {side: np.load(folder / f"{SIDES.index(side)}.npy") for side in sides if versions[side]}
+    for side in sides:
+        if not versions[side]:
+            print(f"| {side.name} | {side.form} | does not run here | | | | |")
+            continue
+        reference = next(s for s in sides if s.name == REFERENCE and s.form == side.form)
+        ours, theirs = scores[side], scores[reference][: len(scores[side])]
+        other = int((ours.argmax(axis=1) != theirs.argmax(axis=1)).sum())
+        steps = np.abs(ours.astype(int) - theirs).max() if ours.dtype == theirs.dtype == np.int8 else ""
+        median, base = statistics.median(times[side]), statistics.median(times[reference])
+        accuracy = (ours.argmax(axis=1) == labels[: len(ours)]).mean() * 100
+        of = "" if len(ours) == len(labels) else f" of {len(ours)}"
+        print(
+            f"| {side.name} ({versions[side]}) | {side.form} | {median:.1f} | {median / base:.2f} | {other}{of} "
+            f"| {steps} | {accuracy:.2f} % |"
+        )
+
+
+if __name__ == "__main__":
+    main()
