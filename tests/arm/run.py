@@ -24,12 +24,11 @@ from pathlib import Path
 import numpy as np
 import userland
 from edge_digits_runtime import datasets
-from edge_digits_runtime.classifier import DEFAULT_MODEL
 from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits_runtime.evaluation import Evaluation
 from edge_digits_train import mnist
 from numpy.typing import NDArray
-from userland import ARCHITECTURES, SITE, SUITES, Architecture, Userland, UserlandError
+from userland import ARCHITECTURES, SITE, SUITES, Userland, UserlandError
 
 from edge_digits.samples import SAMPLES
 
@@ -134,14 +133,19 @@ def main() -> int:
     userland.private_mounts()
     with tempfile.TemporaryDirectory() as scratch, userland.executable(architecture):
         with timed("the packages"):
-            more = TEST_PACKAGES if arguments.tests else ()
-            here, *there = _sides(land, arguments.cpu, Path(scratch), arguments.out, more)
+            packages = _install(land, Path(scratch), TEST_PACKAGES if arguments.tests else ())
+        samples = SAMPLES if architecture.pictures else ()
+        # Those that the wheel brings: what a device gets.
+        models = arguments.model or sorted(packages.site.glob("edge_digits_runtime/models/*.tflite"))
+        inputs = _inputs(Path(scratch) / "inputs", arguments.count, [*samples, *models])
+        here = Side("x86-64", arguments.out / "x86-64", [str(packages.python)], str(packages.python.parent), "x86_64")
+        there = [_emulated(land, cpu, packages.site, arguments.out) for cpu in arguments.cpu]
         for side in (here, *there):
-            _answer(side, _pictures(arguments.count), _samples(architecture), arguments.model)
+            _answer(side, inputs, samples, models)
         if arguments.tests:
             for side in there:
                 _test(side)
-    rows = [row for side in there for row in _rows(side, here, _samples(architecture), arguments.model)]
+    rows = [row for side in there for row in _rows(side, here, samples, models)]
     print(HEAD, *rows, sep="\n")
     return 0 if all(row.wanted for row in rows) else NOT_AS_WANTED
 
@@ -152,7 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--suite", choices=SUITES, default=SUITES[0], help="Debian release (default: %(default)s)")
     parser.add_argument("--cpu", nargs="+", metavar="CPU", help="processors, as qemu names them (default: all we know)")
     parser.add_argument("--count", type=int, default=1000, help="how many MNIST test pictures (default: %(default)s)")
-    parser.add_argument("--model", nargs="+", type=Path, metavar="FILE", help="(default: those that we ship)")
+    parser.add_argument("--model", nargs="+", type=Path, default=[], metavar="FILE", help="(default: those we ship)")
     parser.add_argument("--keep", type=Path, metavar="ROOT", help="the userland (default: in the user's cache folder)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for all answers (default: build/arm/SUITE-ARCH)")
     parser.add_argument("--tests", action="store_true", help="run the tests of the runtime there, too")
@@ -171,7 +175,6 @@ def _arguments() -> argparse.Namespace:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     arguments.keep = (arguments.keep or cache / "edge-digits" / "arm" / name).absolute()
     arguments.out = (arguments.out or REPOSITORY / "build" / "arm" / name).absolute()
-    arguments.model = arguments.model or sorted(DEFAULT_MODEL.parent.glob("*.tflite"))
     if absent := [str(model) for model in arguments.model if not model.is_file()]:
         parser.error(f"--model: no such file: {', '.join(absent)}")
     if len({model.stem for model in arguments.model}) < len(arguments.model):
@@ -179,28 +182,39 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _sides(land: Userland, cpus: Sequence[str], scratch: Path, out: Path, more: Sequence[str]) -> list[Side]:
-    """This machine and the emulated ones, all with the same packages, ours as wheels; there with ``more``."""
-    wheels, site = scratch / "wheels", scratch / "site"
+@dataclass(frozen=True)
+class Packages:
+    """Our packages and what they need, the same versions and the same wheels of ours on both sides."""
+
+    site: Path
+    """For the emulated side: a folder."""
+    python: Path
+    """For this machine: the Python of an environment."""
+
+
+def _install(land: Userland, scratch: Path, more: Sequence[str]) -> Packages:
+    """Build wheels of ours and install them twice, on the emulated side with ``more``."""
     for package in PACKAGES:
-        userland.run(["uv", "build", "--quiet", "--wheel", "--package", package, "-o", str(wheels), str(REPOSITORY)])
+        options = ["--quiet", "--wheel", "--package", package, "--out-dir", str(scratch / "wheels")]
+        userland.run(["uv", "build", *options, str(REPOSITORY)])
+    wheels = [str(wheel) for wheel in sorted(scratch.glob("wheels/*.whl"))]
     # In the versions that run here, so that the processor is all that differs.
     constraints = scratch / "constraints.txt"
     installed = {d.name: d.version for d in importlib.metadata.distributions() if d.name not in PACKAGES}
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()))
-    userland.install(land, site, [*map(str, sorted(wheels.glob("*.whl"))), *more], constraints)
-    python = Path(sys.executable)
-    if land.architecture.requirements:
-        python = _environment(scratch / "reference", land, sorted(wheels.glob("*.whl")))
-    here = Side("x86-64", out / "x86-64", [str(python)], str(python.parent), "x86_64")
-    return [here, *(_emulated(land, cpu, site, out) for cpu in cpus)]
+    site = scratch / "site"
+    userland.install(land, site, [*wheels, *more], constraints)
+    return Packages(site, _environment(scratch / "environment", land, wheels, constraints))
 
 
-def _environment(folder: Path, land: Userland, wheels: Sequence[Path]) -> Path:
+def _environment(folder: Path, land: Userland, wheels: Sequence[str], constraints: Path) -> Path:
     """Make an environment of this machine that runs models with what ``land`` runs them with; its Python."""
-    userland.run(["uv", "venv", "--quiet", "--python", land.python, str(folder)])
-    what = [*land.architecture.requirements, "numpy<2", "pillow", *map(str, wheels)]
-    userland.run(["uv", "pip", "install", "--quiet", "--no-deps", "--python", str(folder), *what], cwd=folder)
+    requirements = land.architecture.requirements
+    python = land.python if requirements else sys.executable
+    what = ["--no-deps", *requirements, "numpy<2", "pillow"] if requirements else ["--constraint", str(constraints)]
+    userland.run(["uv", "venv", "--quiet", "--python", python, str(folder)])
+    # Not in the repository, as in `userland.install`.
+    userland.run(["uv", "pip", "install", "--quiet", "--python", str(folder), *what, *wheels], cwd=folder)
     return folder / "bin" / "python"
 
 
@@ -210,22 +224,20 @@ def _emulated(land: Userland, cpu: str, site: Path, out: Path) -> Side:
     return Side(cpu, folder, python, f"{SITE}/bin", land.architecture.machine)
 
 
-def _samples(architecture: Architecture) -> Sequence[Path]:
-    return SAMPLES if architecture.pictures else ()
-
-
-def _pictures(count: int) -> datasets.Split:
+def _inputs(folder: Path, count: int, files: Sequence[Path]) -> Path:
+    """Put all that goes into a program into ``folder``: taken once, so that every side gets the same."""
     test = mnist.load().test
-    return datasets.Split(test.images[:count], test.labels[:count])
+    pictures = datasets.Split(test.images[:count], test.labels[:count])
+    datasets.save_test(folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
+    for file in (HERE / DUMP, *files):
+        shutil.copy(file, folder)
+    return folder
 
 
-def _answer(side: Side, pictures: datasets.Split, samples: Sequence[Path], models: Sequence[Path]) -> None:
+def _answer(side: Side, inputs: Path, samples: Sequence[Path], models: Sequence[Path]) -> None:
     """Let ``side`` do all that a device is for; the answers stay in its folder."""
     shutil.rmtree(side.folder, ignore_errors=True)
-    side.folder.mkdir(parents=True)
-    datasets.save_test(side.folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
-    for file in (HERE / DUMP, *models, *samples):
-        shutil.copy(file, side.folder)
+    shutil.copytree(inputs, side.folder)
     (side.folder / DOCTOR).write_text(side.edge_digits("doctor", "--json"))
     if samples:
         names = [file.name for file in samples]
