@@ -1,0 +1,79 @@
+"""Reading pages: order, numbers, ruling and specks, on drawn sheets whose text is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edge_digits_runtime import DigitClassifier, pages
+from edge_digits_runtime.picture import open_picture
+from PIL import Image, ImageDraw, ImageFont
+
+CLASSIFIER = DigitClassifier()
+FONT = ImageFont.load_default(64)
+
+
+def sheet(lines: list[str], slope: float = 0.0) -> Image.Image:
+    """A page with ``lines`` in a plain font, two spaces of gap for each space."""
+    image = Image.new("L", (900, 60 + 120 * len(lines)), 245)
+    draw = ImageDraw.Draw(image)
+    for row, line in enumerate(lines):
+        x = 60.0
+        for character in line:
+            if character == " ":
+                x += 80
+                continue
+            draw.text((x, 40 + 120 * row + slope * x), character, 30, FONT, stroke_width=1)
+            x += 58
+    return image
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["7"], ["2024"], ["12345 67890"], ["31", "4159", "26"], ["802 55", "7", "36 94 20"]],
+    ids="|".join,
+)
+def test_lines_and_numbers_come_in_reading_order(lines: list[str]) -> None:
+    page = pages.read(sheet(lines), CLASSIFIER)
+    assert list(page.lines) == lines
+    assert [(d.digit, d.line) for d in page.digits] == [
+        (int(c), row) for row, line in enumerate(lines) for c in line if c != " "
+    ]
+
+
+def test_a_slanted_sheet_keeps_its_lines() -> None:
+    lines = ["80245", "31672"]
+    assert list(pages.read(sheet(lines, slope=0.06), CLASSIFIER).lines) == lines
+
+
+def test_ruling_border_and_specks_are_not_read() -> None:
+    image = sheet(["52 830", "947"])
+    draw = ImageDraw.Draw(image)
+    for y in range(30, image.height, 120):
+        draw.line((0, y, image.width, y), 170, 2)
+    draw.rectangle((4, 4, image.width - 5, image.height - 5), outline=60, width=3)
+    for x, y in np.random.default_rng(1).integers((20, 20), (image.width - 20, image.height - 20), (25, 2)):
+        draw.point((int(x), int(y)), 60)
+    assert list(pages.read(image, CLASSIFIER).lines) == ["52 830", "947"]
+
+
+def test_boxes_are_in_pixels_of_the_file_and_hold_the_digit(tmp_path: Path) -> None:
+    page = pages.read(sheet(["48"]), CLASSIFIER)
+    left, right = (digit.box for digit in page.digits)
+    assert left == pytest.approx((62, 52, 40, 50), abs=12)
+    assert right[0] > left[0] + left[2]
+    large = tmp_path / "large.jpg"
+    sheet(["48"]).resize((7200, 1440)).save(large)
+    bigger = pages.read(open_picture(large, pages.SHORTER), CLASSIFIER)
+    assert bigger.digits[0].box == pytest.approx([8 * side for side in left], abs=90)
+
+
+def test_a_blank_page_has_no_lines() -> None:
+    page = pages.read(Image.new("L", (400, 300), 230), CLASSIFIER)
+    assert page.to_dict() == {"lines": [], "digits": []}
+
+
+def test_the_annotated_page_has_the_size_of_the_picture_and_more_ink() -> None:
+    image = sheet(["63"])
+    drawn = pages.annotate(image, pages.read(image, CLASSIFIER))
+    assert drawn.size == image.size
+    assert (np.asarray(drawn.convert("RGB")) != np.asarray(image.convert("RGB"))).any()
