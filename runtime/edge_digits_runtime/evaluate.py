@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from edge_digits_runtime import device
 from edge_digits_runtime.classifier import DigitClassifier
@@ -23,11 +24,13 @@ from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
 from edge_digits_runtime.measure import Loops, loops
 from edge_digits_runtime.network import Network
+from edge_digits_runtime.picture import digit_pixels
 
 SECONDS = 0.3
 """How long each of five loops lasts, about."""
 COLD_STARTS = 5
 _LOADS = 5
+_ENLARGED = 6
 _UNSTEADY = 1.25
 # Writes one byte as soon as the answer is there, then the memory that it took to get there.
 _COLD_START = """
@@ -58,6 +61,8 @@ def evaluate(
     picture. In ``extra``:
 
     - ``loops``: for each of these its five loops and their median, see `measure.Loops`;
+    - ``picture``: the same for what goes before all this with a photograph, finding the digit: in the first picture,
+      enlarged to 168×168 and dark on light;
     - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
     - ``cold_start_ms``: the same from the start of the process;
     - ``threads``: by number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
@@ -105,6 +110,7 @@ def evaluate(
         notes=tuple(note for note in notes if note),
         extra={
             "loops": {name: part.to_dict() for name, part in parts.items()},
+            "picture": _time_picture(split, seconds / 3).to_dict(),
             "load_ms": _load_ms(classifier),
             "cold_start_ms": cold.median_ms,
             "threads": by_threads,
@@ -150,6 +156,12 @@ def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> di
         "postprocess": loops(lambda: classifier.read_output(output, pixels), "output to prediction", seconds / 3),
         "total": loops(lambda: classifier.classify(pixels), "uint8 pixels to prediction", seconds),
     }
+
+
+def _time_picture(split: Split, seconds: float) -> Loops:
+    enlarged = np.kron(255 - split.images[0], np.ones((_ENLARGED, _ENLARGED), np.uint8))
+    image = Image.fromarray(enlarged)
+    return loops(lambda: digit_pixels(image), "picture to 28×28 pixels", seconds, minimum=20)
 
 
 def _time_threads(

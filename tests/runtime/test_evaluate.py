@@ -52,6 +52,7 @@ def test_everything_is_in_the_record(tiny: Tiny, split: Split, tmp_path: Path) -
     parts = {name: part.p50 for name, part in evaluation.latency.items()}
     assert 0 < parts["invoke"] < parts["total"]
     extra = evaluation.extra
+    assert extra["picture"]["median_us"] > 0
     assert 0 < extra["load_ms"] < extra["cold_start_ms"]
     assert [row["threads"] for row in extra["threads"]] == [1, 2]
     assert all(row["one_us"] > 0 and row["many_us"] > 0 for row in extra["threads"])
@@ -82,8 +83,8 @@ def test_the_note_of_uneven_loops(tiny: Tiny, split: Split, monkeypatch: pytest.
     from edge_digits_runtime.evaluation import Latency
     from edge_digits_runtime.measure import Loops
 
-    def loops(_function: Any, what: str, _seconds: float) -> Loops:
-        return Loops(Latency(np.ones(1000), what), (1.0, 1.0, 1.0, 1.0, slowest), 200)
+    def loops(_function: Any, what: str, _seconds: float, minimum: int = 200) -> Loops:
+        return Loops(Latency(np.ones(1000), what), (1.0, 1.0, 1.0, 1.0, slowest), minimum)
 
     monkeypatch.setattr(module, "loops", loops)
     slowest = 1.24
