@@ -142,11 +142,11 @@ def main() -> int:
         there = [_emulated(land, cpu, packages.site, arguments.out) for cpu in arguments.cpu]
         for side in (here, *there):
             _answer(side, inputs, samples, models)
+        rows = [row for side in there for row in _rows(side, here, samples, models)]
+        print(HEAD, *rows, sep="\n", flush=True)
         if arguments.tests:
             for side in there:
                 _test(side)
-    rows = [row for side in there for row in _rows(side, here, samples, models)]
-    print(HEAD, *rows, sep="\n")
     return 0 if all(row.wanted for row in rows) else NOT_AS_WANTED
 
 
