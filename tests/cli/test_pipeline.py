@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -146,13 +146,18 @@ def test_ctrl_c_leaves_a_run_that_resumes(slice_of_mnist: Path, tmp_path: Path) 
     command = [sys.executable, "-c", "from edge_digits.cli import main; main()", "train", "mlp-256-128"]
     arguments = ["--data", str(slice_of_mnist), "--out", "run", "--epochs", "200"]
     process = subprocess.Popen(
-        [*command, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=os.environ | {"CI": "1"}
+        [*command, *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr
     for line in process.stderr:
         if line.startswith("epoch 2/200"):
             break
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait(60) == 130
     assert rest.splitlines()[-1] == "Interrupted."
