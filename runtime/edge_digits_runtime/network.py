@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
