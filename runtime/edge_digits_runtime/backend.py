@@ -10,9 +10,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +56,7 @@ class Interpreter(Protocol):
         """A copy of an output."""
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """One package that runs ``.tflite`` files."""
 
     name: str

@@ -15,8 +15,7 @@ from edge_digits_runtime import backend as backends
 from edge_digits_runtime.card import parse_model_file, read_model_file
 from edge_digits_runtime.decoding import decoder
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
-from edge_digits_runtime.metrics import CLASSES
-from edge_digits_runtime.network import SIDE, Network
+from edge_digits_runtime.network import CLASSES, SIDE, Network
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.backend import Backend, Interpreter
+from edge_digits_runtime.card import LABELS
 from edge_digits_runtime.errors import ModelError
-from edge_digits_runtime.metrics import CLASSES
 
 SIDE = 28
+CLASSES = len(LABELS)
 BATCH = 250
 """Pictures that one invocation takes when there are many: the fastest for an MLP, while networks of convolutions do not
 mind between 20 and 2,000 (``benchmarks/classifier.py``)."""
