@@ -8,6 +8,7 @@ half the file. Nothing here changes a number that an interpreter computes with:
   not interpreters);
 - ``shape_signature`` and ``has_rank``: interpreters resize a tensor by its shape; the minimum and maximum in the
   quantization parameters: interpreters use scale and zero point;
+- a reshape in front of nothing but dense layers: these flatten what they are given;
 - buffers with equal content become one, those without content become buffer 0, which the schema keeps empty;
 - equal vectors (zero points, shapes, lists of inputs) and equal tables (quantization parameters, options) are written
   once and referred to from everywhere, which a flatbuffer allows.
@@ -42,13 +43,49 @@ def strip(flatbuffer: bytes) -> bytes:
     model.description = model.signatureDefs = model.metadata = model.metadataBuffer = None
     for graph in model.subgraphs:
         graph.name = None
+        _drop_flattening(graph, model.operatorCodes)
+        _drop_idle_tensors(graph)
         for tensor in graph.tensors:
             _strip_tensor(tensor)
+    _drop_idle_codes(model)
     _share_buffers(model)
     _share_tables(model)
     builder = _SharingBuilder()
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _drop_flattening(graph: Any, codes: Any) -> None:
+    """Let dense layers read what a reshape in front of them reads."""
+    operator = schema.BuiltinOperator
+    kinds = {id(op): codes[op.opcodeIndex].builtinCode for op in graph.operators}
+    for reshape in [op for op in graph.operators if kinds[id(op)] == operator.RESHAPE]:
+        source, flat = reshape.inputs[0], reshape.outputs[0]
+        readers = [op for op in graph.operators if flat in op.inputs]
+        if flat not in graph.outputs and all(kinds[id(op)] == operator.FULLY_CONNECTED for op in readers):
+            for reader in readers:
+                reader.inputs = [source if index == flat else index for index in reader.inputs]
+            graph.operators.remove(reshape)
+
+
+def _drop_idle_tensors(graph: Any) -> None:
+    """Take out the tensors that no operator reads or writes, and number the others anew."""
+    used = {index for op in graph.operators for index in (*op.inputs, *op.outputs)} | {*graph.inputs, *graph.outputs}
+    kept = sorted(index for index in used if index >= 0)
+    # -1 stands for an optional input that is not there.
+    number = {index: place for place, index in enumerate(kept)} | {-1: -1}
+    graph.tensors = [graph.tensors[index] for index in kept]
+    for holder in (graph, *graph.operators):
+        holder.inputs = [number[index] for index in holder.inputs]
+        holder.outputs = [number[index] for index in holder.outputs]
+
+
+def _drop_idle_codes(model: Any) -> None:
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
 
 
 def _strip_tensor(tensor: Any) -> None:

@@ -109,9 +109,9 @@ def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) ->
         for scheme, result in results.items()
     }
     assert kinds["int8"] == {"INT8", "INT32"}
-    assert kinds["float32"] == {"FLOAT32", "INT32"}
-    assert kinds["float16"] == {"FLOAT32", "FLOAT16", "INT32"}
-    assert kinds["dynamic"] == {"FLOAT32", "INT8", "INT32"}
+    assert kinds["float32"] == {"FLOAT32"}
+    assert kinds["float16"] == {"FLOAT32", "FLOAT16"}
+    assert kinds["dynamic"] == {"FLOAT32", "INT8"}
 
 
 def test_the_temperature_is_that_of_the_validation_pictures(

@@ -103,6 +103,54 @@ def test_the_hand_built_model_computes_the_same(hand_built: bytes) -> None:
         assert interpreter.get_tensor(6).tolist() == [[0, 30]]
 
 
+def flattening(second_reader: int) -> bytes:
+    """x of shape (1, 1, 2) is reshaped to (1, 2) for a dense layer; ``second_reader`` reads the row as well."""
+    kinds = (schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.LOGISTIC)
+    tensors = [
+        tensor(INT8, [1, 1, 2], [1.0], 0, "picture"),
+        schema.TensorT([2], INT32, 1, "shape"),
+        tensor(INT8, [1, 2], [1.0], 0, "row"),
+        tensor(INT8, [2, 2], [0.5, 0.5], 2, "kernel"),
+        tensor(INT8, [1, 2], [1.0], 0, "out"),
+        tensor(INT8, [1, 2], [1 / 256], 0, "also", zero=-128),
+    ]
+    dense = {
+        "builtinOptionsType": schema.BuiltinOptions.FullyConnectedOptions,
+        "builtinOptions": schema.FullyConnectedOptionsT(),
+    }
+    operators = [
+        schema.OperatorT(opcodeIndex=0, inputs=[0, 1], outputs=[2]),
+        schema.OperatorT(opcodeIndex=1, inputs=[2, 3, -1], outputs=[4], **dense),
+        schema.OperatorT(opcodeIndex=second_reader, inputs=[2, 3, -1] if second_reader == 1 else [2], outputs=[5]),
+    ]
+    if second_reader == 1:
+        operators[2].builtinOptionsType, operators[2].builtinOptions = dense.values()
+    buffers = [None, np.array([-1, 2], np.int32).view(np.uint8), np.array([1, 2, 3, -4], np.int8).view(np.uint8)]
+    return pack(
+        schema.ModelT(
+            version=3,
+            operatorCodes=[schema.OperatorCodeT(kind, None, 1, kind) for kind in kinds],
+            subgraphs=[schema.SubGraphT(tensors, [0], [4, 5], operators, "main")],
+            buffers=[schema.BufferT(content) for content in buffers],
+        )
+    )
+
+
+def test_dense_layers_flatten_for_themselves() -> None:
+    model = unpack(strip(flattening(second_reader=1)))
+    graph = model.subgraphs[0]
+    assert [code.builtinCode for code in model.operatorCodes] == [schema.BuiltinOperator.FULLY_CONNECTED]
+    assert [t.shape.tolist() for t in graph.tensors] == [[1, 1, 2], [2, 2], [1, 2], [1, 2]]
+    assert [op.inputs.tolist() for op in graph.operators] == [[0, 1, -1], [0, 1, -1]]
+    assert (graph.inputs.tolist(), graph.outputs.tolist()) == ([0], [2, 3])
+
+
+def test_a_reshape_that_others_read_stays() -> None:
+    model = unpack(strip(flattening(second_reader=2)))
+    assert [op.opcodeIndex for op in model.subgraphs[0].operators] == [0, 1, 2]
+    assert len(model.subgraphs[0].tensors) == 6
+
+
 def test_equal_vectors_are_written_once(hand_built: bytes) -> None:
     stripped = strip(hand_built)
     for vector, count in ((b"\x02\0\0\0\x02\0\0\0\x02\0\0\0", 1), (np.array([0.5, 0.5], "<f4").tobytes(), 1)):
