@@ -114,7 +114,7 @@ def digest(split: Split) -> str:
     return content.hexdigest()
 
 
-def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+def split_validation(train: Split, fraction: float, seed: int, fold: int = 0) -> tuple[Split, Split]:
     """Split training pictures into training and validation: seeded, stratified, each part in the given order.
 
     Validation gets ``round(n * fraction)`` pictures, of each digit its share rounded down or up (largest
@@ -124,6 +124,8 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
         train: the pictures.
         fraction: share for validation, in (0, 1).
         seed: of the draw.
+        fold: which part of the drawn order is held out, below ``1 / fraction``: the parts have no picture in common,
+            and for ``1 / fraction`` folds (k-fold cross-validation) they are all pictures, but for rounding.
 
     Raises:
         DataError: the fraction is not in (0, 1), or there are too few pictures to split.
@@ -136,7 +138,7 @@ def split_validation(train: Split, fraction: float, seed: int) -> tuple[Split, S
     rng = np.random.default_rng(seed)
     held_out = np.zeros(len(train), bool)
     for digit, count in enumerate(counts):
-        held_out[rng.permutation(np.flatnonzero(train.labels == digit))[:count]] = True
+        held_out[rng.permutation(np.flatnonzero(train.labels == digit))[fold * count :][:count]] = True
     return (
         Split(train.images[~held_out], train.labels[~held_out]),
         Split(train.images[held_out], train.labels[held_out]),

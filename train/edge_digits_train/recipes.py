@@ -16,6 +16,7 @@ from edge_digits_train.architecture import (
     DepthwiseConv,
     Dropout,
     Flatten,
+    GaussianNoise,
     Layer,
     Pool,
     Row,
@@ -26,6 +27,8 @@ from edge_digits_train.augment import Augmentation
 INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
+"""Of the pixels of MNIST's training pictures, divided by 255."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Recipe:
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
     """Seed of that draw. Not ``seed``, so that runs with different seeds are validated on the same pictures."""
+    validation_fold: int = 0
+    """Which of the ``1 / validation_fraction`` parts of that draw is held out, for k-fold cross-validation."""
     seed: int = 0
     """Seed of everything else: initial weights, order of pictures, dropout, noise, augmentation; at least 0."""
 
@@ -95,6 +100,8 @@ class Recipe:
         _check("seed", self.seed, 0 <= self.seed < 2**32, "0 to 4294967295")
         _check("validation_seed", self.validation_seed, 0 <= self.validation_seed < 2**32, "0 to 4294967295")
         _check("validation_fraction", self.validation_fraction, 0 < self.validation_fraction < 1, "between 0 and 1")
+        folds = round(1 / self.validation_fraction)
+        _check("validation_fold", self.validation_fold, 0 <= self.validation_fold < folds, f"0 to {folds - 1}")
         average = self.weight_average
         _check("weight_average", average, average is None or 0 < average < 1, "between 0 and 1, or None")
         for name, allowed in (("initializer", INITIALIZERS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -128,6 +135,25 @@ class Recipe:
     def macs(self) -> int:
         """Multiply-accumulates of one picture."""
         return sum(row.macs for row in self.table)
+
+    def standardized(self) -> "Recipe":
+        """The same with MNIST's training pixels at mean 0 and standard deviation 1."""
+        return dataclasses.replace(self, mean=MNIST_MEAN, std=MNIST_STD)
+
+    def with_dropout(self, rate: float) -> "Recipe":
+        """The same with ``rate``, in [0, 1), in every dropout layer; 0 is the plain network.
+
+        Raises:
+            UsageError: there is no dropout layer, or the rate is out of its range.
+        """
+        if not any(isinstance(layer, (Dropout, SpatialDropout)) for layer in self.layers):
+            raise UsageError(f"recipe {self.name} has no dropout layer whose rate could be set")
+        _check("dropout", rate, 0 <= rate < 1, "0 to below 1")
+        layers = (
+            dataclasses.replace(layer, rate=rate) if isinstance(layer, (Dropout, SpatialDropout)) else layer
+            for layer in self.layers
+        )
+        return dataclasses.replace(self, layers=tuple(layers))
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON-ready values."""
@@ -174,11 +200,77 @@ def get(name: str) -> Recipe:
 
 _COMPARISON = "Nguyen et al., Comparative Analysis of MLP and CNN for Handwritten Digit Recognition"
 _OPTIMIZATION = "Hao 2025, Research on Optimization of Deep Learning in Handwritten Digit Recognition"
+_CLASSIFIER = "Loukas 2021, Classifying Handwritten Digits Using a Multilayer Perceptron Classifier"
+_NOISE = "Handwritten Digit Classification: MLP vs. CNN with Dropout & Gaussian Noise on MNIST"
+_BACKPROPAGATION = (
+    "Filimonova et al. 2023, Construction of a neural network ... applying an error backpropagation algorithm"
+)
 
 
 def _normalized(filters: int, kernel: int = 3, stride: int = 1, padding: str = "same") -> Conv:
     """A convolution with batch normalization, whose offset makes a bias superfluous."""
     return Conv(filters, kernel, stride, padding, use_bias=False, batch_norm=True)
+
+
+def _perceptron(*units: int, after: tuple[Layer, ...] = ()) -> tuple[Layer, ...]:
+    """Hidden layers of ``units``, each followed by the layers ``after``, and ten logits."""
+    hidden = [layer for count in units for layer in (Dense(count), *after)]
+    return (Flatten(), *hidden, Dense(10, activation="linear"))
+
+
+def _optimized(*units: int, dropout: bool = False) -> Recipe:
+    """A multilayer perceptron of the optimization study; what it does not say is the default of TensorFlow 2.5."""
+    name = "-".join(["mlp", *map(str, units)])
+    return Recipe(
+        name=name,
+        description=f"{len(units)} hidden layer{'s' * (len(units) > 1)} of {units[0]}"
+        + ", each with dropout." * dropout
+        + "." * (not dropout),
+        source=f"{_OPTIMIZATION}, " + ("Table 4" if dropout else "Table 2"),
+        layers=_perceptron(*units, after=(Dropout(0.3),) if dropout else ()),
+        initializer="glorot_uniform",
+        epochs=50,
+    )
+
+
+def _optimized_cnn(*filters: int, units: int = 128) -> Recipe:
+    """A convolutional network of the optimization study: two pools, one dense layer, no dropout."""
+    pools = {0, 1}
+    body = [layer for index, count in enumerate(filters) for layer in (Conv(count), *[Pool()] * (index in pools))]
+    return Recipe(
+        name="-".join(["cnn", *map(str, filters)]) + (f"-fc{units}" if units != 128 else ""),
+        description=f"{len(filters)} convolutions with two pools and a dense layer of {units}.",
+        source=f"{_OPTIMIZATION}, Table 3",
+        layers=(*body, Flatten(), Dense(units), Dense(10, activation="linear")),
+        initializer="glorot_uniform",
+        epochs=50,
+    )
+
+
+def _noisy(name: str, description: str, layers: tuple[Layer, ...]) -> Recipe:
+    """A network of the study of dropout and noise; what it does not say is the default of Keras."""
+    return Recipe(
+        name=name,
+        description=description,
+        source=_NOISE,
+        layers=layers,
+        initializer="glorot_uniform",
+        batch_size=128,
+        epochs=100,
+    )
+
+
+def _flat_cnn(*last: Layer) -> tuple[Layer, ...]:
+    """Two convolutions without padding, whose 1,600 features go through ``last`` straight into ten logits."""
+    return (
+        Conv(32, padding="valid"),
+        Pool(),
+        Conv(64, padding="valid"),
+        Pool(),
+        Flatten(),
+        *last,
+        Dense(10, activation="linear"),
+    )
 
 
 _ALL = (
@@ -243,6 +335,49 @@ _ALL = (
         learning_rate=0.004,
         schedule="cosine",
         epochs=6,
+    ),
+    _optimized(64),
+    _optimized(128),
+    _optimized(256),
+    _optimized(64, 64),
+    _optimized(128, 128, dropout=True),
+    _optimized(256, 256),
+    _optimized(64, 64, 64),
+    _optimized(128, 128, 128),
+    _optimized(256, 256, 256),
+    _optimized_cnn(16, 32),
+    _optimized_cnn(64, 128),
+    _optimized_cnn(32, 64, 64, units=256),
+    Recipe(
+        name="mlp-50-20-10",
+        description="Three narrow hidden layers, trained by stochastic gradient descent.",
+        source=_CLASSIFIER,
+        layers=_perceptron(50, 20, 10),
+        # What scikit-learn's MLPClassifier does where it is told nothing: Nesterov momentum 0.9, batches of 200,
+        # Glorot's initialization, and alpha / 2 * (sum of squared weights) / batch on top of the loss.
+        initializer="glorot_uniform",
+        l2=1e-4 / 2 / 200,
+        optimizer="sgd",
+        learning_rate=0.1,
+        momentum=0.9,
+        nesterov=True,
+        batch_size=200,
+        epochs=100,
+    ),
+    _noisy("mlp-64-dropout", "A hidden layer of 64 with dropout.", _perceptron(64, after=(Dropout(0.5),))),
+    _noisy("mlp-64-noise", "A hidden layer of 64 with Gaussian noise.", _perceptron(64, after=(GaussianNoise(0.2),))),
+    _noisy("cnn-32-64-flat", "Two convolutions without padding, straight into ten logits.", _flat_cnn()),
+    _noisy("cnn-32-64-flat-dropout", "The same with dropout before the logits.", _flat_cnn(Dropout(0.5))),
+    _noisy("cnn-32-64-flat-noise", "The same with Gaussian noise before the logits.", _flat_cnn(GaussianNoise(0.2))),
+    Recipe(
+        name="mlp-128-backpropagation",
+        description="A hidden layer of 128, started from a truncated normal distribution.",
+        source=_BACKPROPAGATION,
+        layers=_perceptron(128),
+        initializer="truncated_normal",
+        initializer_stddev=0.1,
+        batch_size=256,
+        epochs=20,
     ),
     Recipe(
         name="digits-m",

@@ -113,7 +113,9 @@ def pictures(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
     Raises:
         DataError: too few pictures to hold some out for validation.
     """
-    training, validation = datasets.split_validation(dataset.train, recipe.validation_fraction, recipe.validation_seed)
+    training, validation = datasets.split_validation(
+        dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
+    )
     return handwriting.mix(training, recipe.handwriting), validation
 
 
