@@ -21,6 +21,7 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
+    "study": ("edge_digits_train", "keras", "matplotlib", "scipy", "sklearn", "ray"),
 }
 """For each extra the packages whose absence means that it is not installed."""
 
@@ -47,6 +48,7 @@ VERBS = {
     "bundle": Verb("bundle:bundle", "Pack model, test pictures and edge-digits for a device."),
     "deploy": Verb("deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back."),
     "quickstart": Verb("quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")),
+    "study": Verb("study:study", "Rerun a published study: its systems, its tables, and int8.", ("study",)),
     "recipes": Verb("recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)),
     "testset": Verb("testset:testset", "Write the test pictures as one file for the device.", ("train",)),
     "doctor": Verb("doctor:doctor", "Check whether this device can run, and say what to mend."),

@@ -86,14 +86,27 @@ def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | No
     return record
 
 
+def finished_run(recipe: "Recipe", out: Path) -> "RunRecord | None":
+    """The record of the run folder ``out``; None where it is not there or unfinished.
+
+    Raises:
+        RunError: it is a run of another recipe or with other options.
+    """
+    from edge_digits_runtime.run import RECORD, RunRecord
+
+    if not (out / RECORD).exists():
+        return None
+    record = RunRecord.load(out)
+    if dict(record.recipe) != json.loads(json.dumps(recipe.to_dict())):
+        raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
+    return record
+
+
 def finish_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None) -> None:
     """As `train_run`, but keep a finished run of this recipe and go on with an unfinished one."""
-    from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
+    from edge_digits_runtime.run import CHECKPOINT
 
-    if (out / RECORD).exists():
-        record = RunRecord.load(out)
-        if dict(record.recipe) != json.loads(json.dumps(recipe.to_dict())):
-            raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
+    if finished_run(recipe, out):
         say(f"{out}: already trained")
         return
     train_run(recipe, dataset, out, source, resume=(out / CHECKPOINT).exists())

@@ -18,6 +18,8 @@ from edge_digits.options import data_option
     type=click.FloatRange(0, min_open=True),
     help="Step size of the optimizer.  [default: the recipe's]",
 )
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Rate of all dropout layers.")
+@click.option("--standardize", is_flag=True, help="Scale the input to MNIST's mean 0 and standard deviation 1.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same machine: same weights.")
 @data_option
 @click.option(
@@ -31,6 +33,8 @@ def train(
     epochs: int | None,
     batch_size: int | None,
     learning_rate: float | None,
+    dropout: float | None,
+    standardize: bool,
     seed: int | None,
     data: Path | None,
     out: Path | None,
@@ -59,5 +63,9 @@ def train(
         base = recipes.get(recipe or recipes.DEFAULT)
         out = out or next_run(base.name)
     changes: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    if dropout is not None:
+        base = base.with_dropout(dropout)
+    if standardize:
+        base = base.standardized()
     chosen = dataclasses.replace(base, **{name: value for name, value in changes.items() if value is not None})
     train_run(chosen, load_data(data), out, data, resume)

@@ -60,6 +60,20 @@ class Trial:
     run: str
     """The run folder, relative to ``results.json``."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Trial":
+        """What `to_dict` was given.
+
+        Raises:
+            KeyError, TypeError: a field is missing or unknown.
+        """
+        int8 = None if values["int8"] is None else Int8(**values["int8"])
+        return cls(**{**values, "int8": int8})
+
 
 @dataclass(frozen=True)
 class Results:
@@ -78,7 +92,7 @@ class Results:
     def save(self, folder: Path) -> None:
         """Write ``results.json`` into ``folder``, whole or not at all."""
         trials = sorted(self.trials, key=lambda trial: (trial.system, trial.epochs, trial.seed))
-        values = {"format": FORMAT, "study": self.study, "trials": [dataclasses.asdict(trial) for trial in trials]}
+        values = {"format": FORMAT, "study": self.study, "trials": [trial.to_dict() for trial in trials]}
         files.write_json(folder / RESULTS, values)
 
     @classmethod
@@ -93,10 +107,6 @@ class Results:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["format"] != FORMAT:
                 raise ValueError(f"not of format {FORMAT}")
-            trials = (
-                Trial(**trial | {"int8": Int8(**trial["int8"]) if trial["int8"] is not None else None})
-                for trial in values["trials"]
-            )
-            return cls(values["study"], tuple(trials))
+            return cls(values["study"], tuple(Trial.from_dict(trial) for trial in values["trials"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read ({error}): run the study again") from error

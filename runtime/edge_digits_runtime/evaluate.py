@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from edge_digits_runtime import device
@@ -152,10 +153,17 @@ def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> di
     output = lane.run(pixels)
     return {
         "preprocess": loops(lambda: lane.prepare(pixels), "pixels to input", seconds / 3),
-        "invoke": loops(lane.answer, "set_tensor + invoke + get_tensor", seconds),
+        "invoke": invocations(classifier, pixels, seconds),
         "postprocess": loops(lambda: classifier.read_output(output, pixels), "output to prediction", seconds / 3),
         "total": loops(lambda: classifier.classify(pixels), "uint8 pixels to prediction", seconds),
     }
+
+
+def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds: float = SECONDS) -> Loops:
+    """Time the interpreter alone on one picture, uint8 of shape ``(28, 28)``; see `evaluate`."""
+    lane = classifier.network.lane
+    lane.prepare(pixels)
+    return loops(lane.answer, "set_tensor + invoke + get_tensor", seconds)
 
 
 def _time_picture(split: Split, seconds: float) -> Loops:

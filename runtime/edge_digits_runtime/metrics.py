@@ -35,6 +35,15 @@ def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> flo
     return float(np.mean(labels == predicted)) if len(labels) else 0.0
 
 
+def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> float:
+    """Mean of ``-log(probability of the label)`` in nats, of logits of shape ``(n, 10)``; 0 for no pictures."""
+    if not len(labels):
+        return 0.0
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    right = shifted[np.arange(len(labels)), labels]
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - right))
+
+
 def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
     """Per-class precision, recall and F1 (harmonic mean of both) from a confusion matrix of shape ``(10, 10)``."""
     hit = np.diag(confusion).astype(np.float64)
