@@ -217,7 +217,7 @@ def _tune(
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(_trainable, dataset=dataset), resources),
         param_space={"job": tune.grid_search(list(todo))},
-        tune_config=tune.TuneConfig(trial_name_creator=_name, trial_dirname_creator=_name),
+        tune_config=tune.TuneConfig(reuse_actors=True, trial_name_creator=_name, trial_dirname_creator=_name),
         run_config=tune.RunConfig(
             name=study.name,
             storage_path=str(scratch),
