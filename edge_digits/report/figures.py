@@ -71,7 +71,7 @@ def drops(rows: Sequence[Row]) -> str:
     Args:
         rows: rows with a drop, at least one.
     """
-    with _drawing(_WIDTH, _height(rows)) as figure:
+    with drawing(_WIDTH, _height(rows)) as figure:
         axes = figure.subplots()
         axes.axvline(0, color=MUTED, linewidth=1)
         for y, row in enumerate(rows):
@@ -87,7 +87,7 @@ def drops(rows: Sequence[Row]) -> str:
 
 def latencies(rows: Sequence[Row]) -> str:
     """Median, 90th and 99th percentile of each row's latency, on a logarithmic axis."""
-    with _drawing(_WIDTH, _height(rows)) as figure:
+    with drawing(_WIDTH, _height(rows)) as figure:
         axes = figure.subplots()
         for y, row in enumerate(rows):
             colour = MUTED if row.role == ORIGINAL else SERIES[0 if row.role == "int8" else 1]
@@ -111,7 +111,7 @@ def reliability(rows: Sequence[Row], name: str) -> str:
     """
     columns = min(len(rows), 4)
     lines = -(-len(rows) // columns)
-    with _drawing(_WIDTH / 2 * columns, _WIDTH / 2 * lines) as figure:
+    with drawing(_WIDTH / 2 * columns, _WIDTH / 2 * lines) as figure:
         for panel, row in zip(figure.subfigures(lines, columns, squeeze=False).flat, rows, strict=False):
             upper, lower = panel.subplots(2, 1, sharex=True, height_ratios=(3, 1))
             _draw_reliability(upper, row)
@@ -128,7 +128,7 @@ def risk(rows: Sequence[Row], name: str) -> str:
     """
     limit = 1 - WANTED_ACCURACY
     highest = max(float(row.confidence.curve.risk.max()) for row in rows)
-    with _drawing(_WIDTH, _WIDTH / 2) as figure:
+    with drawing(_WIDTH, _WIDTH / 2) as figure:
         axes = figure.subplots()
         axes.axhline(limit, color=MUTED, linewidth=1, linestyle=_DASHED)
         axes.annotate(
@@ -218,7 +218,7 @@ def _plain_log_ticks(axes: Axes) -> None:
 
 
 @contextmanager
-def _drawing(width: float, height: float) -> Iterator[Figure]:
+def drawing(width: float, height: float) -> Iterator[Figure]:
     """A figure of ``width`` × ``height`` inches in our style; no pyplot, so nobody's settings are changed."""
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width, height), layout="constrained")

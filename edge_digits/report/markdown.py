@@ -20,13 +20,13 @@ def to_markdown(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield "# What quantization and the device cost"
     yield ""
-    yield f"{_escaped(report.data.name)} {report.data.split}, {report.count:,} pictures."
+    yield f"{escaped(report.data.name)} {report.data.split}, {report.count:,} pictures."
     yield ""
     for family in report.families:
         words = verdict(family)
-        yield f"**{_escaped(words.title)}: {_escaped(words.headline)}.** " + _escaped(" ".join(words.sentences))
+        yield f"**{escaped(words.title)}: {escaped(words.headline)}.** " + escaped(" ".join(words.sentences))
         yield ""
-    yield from _table(tables.summary(report.rows))
+    yield from table(tables.summary(report.rows))
     yield (
         "The drop is counted against the float original of the same weights, with its 95 % interval for paired "
         "samples and the p value of the exact McNemar test; **bold** where both say that it is more than chance."
@@ -35,42 +35,42 @@ def _lines(report: Report) -> Iterator[str]:
     if report.notes:
         yield "## Notes"
         yield ""
-        yield from (f"- {_escaped(note)}" for note in report.notes)
+        yield from (f"- {escaped(note)}" for note in report.notes)
         yield ""
     for family in report.families:
         yield from _family(family)
     yield "## Measured"
     yield ""
-    yield from _table(tables.measured(report.rows))
-    for table in (tables.parts(report.rows), tables.threads(report.rows)):
-        if table:
-            yield from _table(table)
+    yield from table(tables.measured(report.rows))
+    for optional in (tables.parts(report.rows), tables.threads(report.rows)):
+        if optional:
+            yield from table(optional)
 
 
 def _family(family: Family) -> Iterator[str]:
-    yield f"## {_escaped(family.title)}"
+    yield f"## {escaped(family.title)}"
     yield ""
     for way in family.ways:
-        yield f"### From {_escaped(way[0].before.name)} to {_escaped(way[-1].after.name)}"
+        yield f"### From {escaped(way[0].before.name)} to {escaped(way[-1].after.name)}"
         yield ""
-        yield from _table(tables.difference(way))
+        yield from table(tables.difference(way))
     for comparison in family.comparisons:
         yield from _comparison(comparison)
     yield "### Confidence"
     yield ""
-    yield from _table(tables.confidence(family.rows))
+    yield from table(tables.confidence(family.rows))
     yield "### Confusion"
     yield ""
     for row in family.rows:
         if row.name not in family.same_answers:
-            yield f"{_escaped(row.name)}; row: the true digit, column: the answer."
+            yield f"{escaped(row.name)}; row: the true digit, column: the answer."
             yield ""
-            yield from _table(tables.confusion(row))
+            yield from table(tables.confusion(row))
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
     paired = comparison.paired
-    yield f"### {_escaped(comparison.before.name)} and {_escaped(comparison.after.name)}, picture by picture"
+    yield f"### {escaped(comparison.before.name)} and {escaped(comparison.after.name)}, picture by picture"
     yield ""
     yield (
         f"The same answer to {agreement(paired)} of the pictures; {paired.changed:,} of {paired.count:,} differ: "
@@ -78,9 +78,9 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         "wrong in another way."
     )
     yield ""
-    yield from _table(tables.recall(comparison))
+    yield from table(tables.recall(comparison))
     if comparison.changes:
-        yield from _table(_changes(comparison))
+        yield from table(_changes(comparison))
         if len(comparison.changes) > LISTED:
             yield f"The first {LISTED} of {len(comparison.changes):,} changed answers; report.json has all."
             yield ""
@@ -101,10 +101,11 @@ def _changes(comparison: Comparison) -> Table:
     )
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield _line(table.columns)
-    yield _line(["---"] + ["---:"] * (len(table.columns) - 1))
-    for cells in table.lines:
+def table(content: Table) -> Iterator[str]:
+    """The lines of a table, with an empty one behind; what is not plain is bold."""
+    yield _line(content.columns)
+    yield _line(["---"] + ["---:"] * (len(content.columns) - 1))
+    for cells in content.lines:
         yield _line([_cell(cell) for cell in cells])
     yield ""
 
@@ -114,14 +115,14 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _escaped(cell.text)
+    text = escaped(cell.text)
     if cell.tone != "plain":
         text = f"**{text}**"
     details = ", ".join(detail for detail in cell.details if detail)
-    return f"{text} ({_escaped(details)})" if details else text
+    return f"{text} ({escaped(details)})" if details else text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     text = " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)

@@ -10,6 +10,7 @@ from edge_digits.report.wording import NONE, agreement, interval, microseconds, 
 WIDTH = 100
 """Columns that no line goes beyond."""
 _NAME_WIDTH = 32
+_COLUMNS = ("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs")
 _PLAIN = str.maketrans({"−": "-", "→": "->", "–": "-"})
 
 
@@ -21,11 +22,11 @@ def to_text(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"{report.data.name} {report.data.split}, {report.count:,} pictures"
     yield ""
-    yield from _table(report.rows)
+    yield from table(_COLUMNS, [_cells(row) for row in report.rows])
     for family in report.families:
         words = verdict(family)
         yield ""
-        yield from textwrap.wrap(_plain(f"{words.title}: {words.headline}"), WIDTH)
+        yield from textwrap.wrap(plain(f"{words.title}: {words.headline}"), WIDTH)
         for sentence in words.sentences:
             yield from _item(sentence)
     yield ""
@@ -44,17 +45,18 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _item(text: str) -> list[str]:
-    return textwrap.wrap(_plain(text), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return textwrap.wrap(plain(text), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what some terminals and pipes cannot encode."""
     return text.translate(_PLAIN)
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
-    """A line for each row; a name that is too long goes on below."""
-    body = [("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs"), *map(_cells, rows)]
+def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Headings, a rule and the lines, the first cell to the left, the others to the right; a first cell that is too
+    long goes on below."""
+    body = [columns, *lines]
     names = [textwrap.wrap(line[0], _NAME_WIDTH) for line in body]
     first = max(len(part) for name in names for part in name)
     widths = [max(map(len, column)) for column in list(zip(*body, strict=True))[1:]]
@@ -74,4 +76,4 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.evaluation.model.bytes:,}",
         microseconds(row.latency.p50),
     )
-    return tuple(map(_plain, cells))
+    return tuple(map(plain, cells))
