@@ -28,12 +28,12 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from textwrap.wrap(plain(f"{words.title}: {words.headline}"), WIDTH)
         for sentence in words.sentences:
-            yield from _item(sentence)
+            yield from item(sentence)
     yield ""
     yield "Measured on"
     for row in report.rows:
         latency = row.latency
-        yield from _item(
+        yield from item(
             f"{row.name}: {tables.joined(row.device, tables.how(row))}; "
             f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)} µs"
         )
@@ -41,10 +41,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield "Notes"
         for note in report.notes:
-            yield from _item(note)
+            yield from item(note)
 
 
-def _item(text: str) -> list[str]:
+def item(text: str) -> list[str]:
+    """A paragraph of at most 100 columns, indented, its further lines more so."""
     return textwrap.wrap(plain(text), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
@@ -53,11 +54,11 @@ def plain(text: str) -> str:
     return text.translate(_PLAIN)
 
 
-def table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Headings, a rule and the lines, the first cell to the left, the others to the right; a first cell that is too
-    long goes on below."""
+def table(columns: Sequence[str], lines: Sequence[Sequence[str]], name_width: int = _NAME_WIDTH) -> Iterator[str]:
+    """Headings, a rule and the lines, the first cell to the left, the others to the right; a first cell that is longer
+    than ``name_width`` goes on below."""
     body = [columns, *lines]
-    names = [textwrap.wrap(line[0], _NAME_WIDTH) for line in body]
+    names = [textwrap.wrap(line[0], name_width) for line in body]
     first = max(len(part) for name in names for part in name)
     widths = [max(map(len, column)) for column in list(zip(*body, strict=True))[1:]]
     for k, (name, (_, *values)) in enumerate(zip(names, body, strict=True)):

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,6 +23,7 @@ _DPI = 144
 _COLOURS = 128
 """In a picture: enough for a scale of one hue, and half the bytes."""
 _WIDTH = 8.4
+_DASHES = "-", (0, (5, 1.5)), (0, (2, 1))
 _SPLITS = "", "val_"
 """What the names of training's and validation's histories begin with."""
 
@@ -64,13 +64,16 @@ def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
             for column, prefix in enumerate(_SPLITS):
                 axes = panels[line, column]
                 for k, (title, seeds) in enumerate(histories.items()):
-                    _curve(axes, np.array([seed[prefix + name] for seed in seeds]), title, SERIES[k])
-        _cut(panels[0, 0], [line for axes in panels[0] for line in axes.lines])
-        _cut(panels[1, 0], [line for axes in panels[1] for line in axes.lines])
+                    _curve(axes, np.array([seed[prefix + name] for seed in seeds]), title, k)
+        losses, accuracies = (np.concatenate([_settled(axes) for axes in line]) for line in panels)
         panels[0, 0].set_yscale("log")
+        panels[0, 0].set_ylim(0.8 * losses[losses > 0].min(initial=1), 1.25 * losses.max())
+        panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
-        panels[1, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        margin = 0.05 * np.ptp(accuracies) + 1e-4
+        panels[1, 0].set_ylim(accuracies.min() - margin, accuracies.max() + margin)
+        panels[1, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.5g} %"))
         panels[0, 0].set_ylabel("cross-entropy, nats")
         panels[1, 0].set_ylabel("accuracy")
         for axes, title in zip(panels[0], ("training", "validation"), strict=True):
@@ -78,8 +81,9 @@ def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
         for axes in panels[1]:
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panels[0, 0].set_xlim(left=0.5)
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, labelcolor=INK)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3, labelcolor=INK)
         _save(figure, path)
 
 
@@ -109,16 +113,16 @@ def confusion(path: Path, counts: NDArray[np.int64], title: str) -> None:
 
 
 def gallery(path: Path, answers: Sequence[Answer], title: str) -> None:
-    """Pictures as dark ink, twelve in a row, each with true → answered digit and the confidence; wrong ones in red.
+    """Pictures as dark ink, ten in a row, each with true → answered digit and the confidence; wrong ones in red.
 
     Args:
         path: the file.
         answers: at least one.
         title: of the whole; lines are separated by a line feed.
     """
-    columns = 12
+    columns = 10
     lines = -(-len(answers) // columns)
-    with drawing(_WIDTH, 0.45 + 0.93 * lines) as figure:
+    with drawing(7.0, 0.45 + 1.05 * lines) as figure:
         figure.suptitle(title, x=0.005, ha="left", fontsize=9, fontweight="bold")
         panels = figure.subplots(lines, columns, squeeze=False).ravel()
         for axes in panels:
@@ -139,19 +143,20 @@ def weights(path: Path, kernel: NDArray[np.float32], title: str) -> None:
         kernel: shape ``(784, units)``.
         title: of the whole.
     """
-    columns = 10
+    columns, side = 10, 28
     units = kernel.shape[1]
-    lines = -(-units // columns)
+    # One picture of all, with gaps: an axis for each unit would take seconds.
+    pictures = np.full((-(-units // columns) * columns, side + 3, side + 3), np.nan)
+    pictures[:units, :side, :side] = kernel.T.reshape(units, side, side)
+    wall = pictures.reshape(-1, columns, side + 3, side + 3).swapaxes(1, 2).reshape(-1, columns * (side + 3))
     # Beyond the 99th percentile weights are drawn alike, so that one of 39,200 does not make the others pale.
     limit = float(np.percentile(np.abs(kernel), 99)) or 1.0
-    with drawing(_WIDTH, 0.5 + 0.78 * lines) as figure:
-        figure.suptitle(title, x=0.005, ha="left", fontsize=9, fontweight="bold")
-        panels = figure.subplots(lines, columns, squeeze=False)
-        for axes in panels.flat:
-            axes.set_axis_off()
-        for unit, axes in zip(range(units), panels.flat, strict=False):
-            image = axes.imshow(kernel[:, unit].reshape(28, 28), cmap="RdBu", vmin=-limit, vmax=limit)
-        bar = figure.colorbar(image, ax=panels, shrink=0.6, aspect=30, extend="both")
+    with drawing(_WIDTH, 0.3 + 0.75 * (len(wall) / (side + 3))) as figure:
+        axes = figure.subplots()
+        axes.set_title(title)
+        axes.set_axis_off()
+        image = axes.imshow(wall, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+        bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, extend="both")
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=8)
         _save(figure, path)
@@ -187,22 +192,22 @@ def folds(path: Path, parts: Sequence[Fold]) -> None:
         _save(figure, path)
 
 
-def _curve(axes: Axes, values: NDArray[np.float64], label: str, colour: str) -> None:
-    """A line for ``values`` of shape ``(seeds, epochs)``."""
+def _curve(axes: Axes, values: NDArray[np.float64], label: str, number: int) -> None:
+    """A line for ``values`` of shape ``(seeds, epochs)``, in colour and dashes of its own."""
+    colour, dashes = SERIES[number], _DASHES[number % len(_DASHES)]
     epochs = np.arange(1, values.shape[1] + 1)
     mean = values.mean(axis=0)
     marker = "o" if len(epochs) <= 10 else ""
-    axes.plot(epochs, mean, color=colour, linewidth=1.5, marker=marker, markersize=3, label=label)
+    axes.plot(epochs, mean, color=colour, linewidth=1.5, linestyle=dashes, marker=marker, markersize=3, label=label)
     if len(values) > 1:
         std = values.std(axis=0, ddof=1)
         axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
 
 
-def _cut(axes: Axes, lines: Sequence[Line2D]) -> None:
-    """Leave the first twentieth of the epochs, where training begins, out of what makes the range."""
-    tails = np.concatenate([np.asarray(line.get_ydata())[len(line.get_ydata()) // 20 :] for line in lines])
-    low, high = float(tails[tails > 0].min(initial=1)), float(tails.max())
-    axes.set_ylim(low, high)
+def _settled(axes: Axes) -> NDArray[np.float64]:
+    """All values but those of the first twentieth of the epochs, where training begins and the range would be lost."""
+    lines = [np.asarray(line.get_ydata(), np.float64) for line in axes.lines]
+    return np.concatenate([line[len(line) // 20 :] for line in lines])
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -103,7 +103,9 @@ ILLUSTRATIONS = (
         "of the epoch under way, with dropout and noise at work; the range leaves out where training begins.",
         _curves,
     ),
-    Illustration("folds.png", "Cross-validation", "Each fold is held out once; mean and ± over the folds.", _folds),
+    Illustration(
+        "folds.png", "Folds", "Each is held out once; mean and ± one standard deviation over the folds.", _folds
+    ),
     Illustration("confusion.png", "Confusion", "Answers of the float original to the test pictures.", _confusion),
     Illustration(
         "answers.png",
@@ -117,7 +119,8 @@ ILLUSTRATIONS = (
 
 def confusion(one: Measured) -> NDArray[np.int64]:
     """Answers to the test pictures added up over seeds, shape ``(10, 10)``: row the true digit, column the answer."""
-    return np.sum([np.asarray(trial.metrics["confusion"], np.int64) for trial in one.trials], axis=0, dtype=np.int64)
+    counts: NDArray[np.int64] = np.array([trial.metrics["confusion"] for trial in one.trials], np.int64).sum(axis=0)
+    return counts
 
 
 def _with_file(one: Measured | None, folder: Path, name: str) -> tuple[Trial, Path] | None:

@@ -59,8 +59,11 @@ def _lines(study: Study, results: Results, measured: Mapping[str, Measured], pre
     yield ""
     yield from (f"    {command}" for command in commands(study, measured))
     yield ""
+    if len(measured) < len(study.systems):
+        yield "Run again, it trains what is not run yet."
+        yield ""
     yield (
-        "which also trains what is not run yet. Published figures are the document's; measured ones are the mean over "
+        "Published figures are the document's; measured ones are the mean over "
         "seeds ± their standard deviation (n − 1), without ± of one seed. Accuracies are those after the last epoch."
     )
     yield ""
@@ -97,6 +100,11 @@ def _lines(study: Study, results: Results, measured: Mapping[str, Measured], pre
         yield f"## Classification report: {escaped(best.system.title)}"
         yield ""
         yield from markdown.table(_classification(best))
+    if study.folds and all(name in measured for name in study.folds):
+        yield "## Mean over the folds"
+        yield ""
+        yield _cross_validation([measured[name] for name in study.folds])
+        yield ""
     for one in ILLUSTRATIONS:
         if one.file in present:
             yield f"## {one.title}"
@@ -126,7 +134,7 @@ def commands(study: Study, measured: Mapping[str, Measured]) -> list[str]:
 
 def _targets(study: Study, measured: Mapping[str, Measured]) -> Table:
     lines = [line(study, target, measured.get(target.system)) for target in study.targets for line in (_target, _drop)]
-    return Table(("what", "wanted", "measured", "seeds", "epochs", ""), tuple(lines))
+    return Table(("what", "wanted", "measured", "seeds", "epochs trained", ""), tuple(lines))
 
 
 def _target(study: Study, target: Target, one: Measured | None) -> tuple[Cell, ...]:
@@ -166,7 +174,7 @@ def _side_by_side(table: plan.Table, measured: Mapping[str, Measured]) -> Table:
             values.append(wording.measured(one.figures[name], name) if one else NOT_RUN)
         how = (str(len(one.trials)), wording.epochs(one)) if one else (NONE, NONE)
         lines.append(_cells(*row.cells, *values, *how))
-    return Table((*table.columns, *pairs, "seeds", "epochs"), tuple(lines))
+    return Table((*table.columns, *pairs, "seeds", "epochs trained"), tuple(lines))
 
 
 def _int8(study: Study, measured: Mapping[str, Measured]) -> Table:
@@ -236,6 +244,14 @@ def _classification(best: Measured) -> Table:
     return Table(("digit", "precision, %", "recall, %", "F1, %", "test pictures"), tuple(lines))
 
 
+def _cross_validation(folds: Sequence[Measured]) -> str:
+    held_out, test = (
+        wording.measured(Figure.of(fold.figures[name].mean for fold in folds))
+        for name in ("validation_accuracy", "test_accuracy")
+    )
+    return f"Over {len(folds)} folds {held_out} % of what was held out and {test} % of the test pictures are right."
+
+
 def _machine(shown: Sequence[Trial], count: int) -> Iterator[str]:
     """Where the trials were trained and with which packages, and how long it took."""
     if not shown:
@@ -244,14 +260,16 @@ def _machine(shown: Sequence[Trial], count: int) -> Iterator[str]:
     seconds = sum(sum(trial.history["seconds"]) for trial in shown)
     seeds = sorted({trial.seed for trial in shown})
     yield (
-        f"{len(shown):,} trainings are shown, {seconds / 3600:.1f} hours in all; "
-        f"seeds {', '.join(map(str, seeds))}."
-        + f" {count - len(shown):,} with fewer epochs are not shown."
-        * (count > len(shown))
+        f"Trainings shown: {len(shown):,}, {_duration(seconds)} in all; seeds {', '.join(map(str, seeds))}."
+        + f" Not shown, with fewer epochs: {count - len(shown):,}." * (count > len(shown))
     )
     yield ""
     for (machine, versions), trials in Counter((_device(trial), _versions(trial)) for trial in shown).items():
         yield f"- {trials:,} on {escaped(machine)}: {escaped(versions)}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def _device(trial: Trial) -> str:

@@ -1,7 +1,6 @@
 """Figures of studies as people read them."""
 
 from edge_digits.report.wording import NONE, points
-
 from edge_digits.study.measures import Figure, Measured
 from edge_digits.study.plan import Published
 

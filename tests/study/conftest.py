@@ -28,7 +28,6 @@ def make_trial() -> MakeTrial:
         rising = [1 - 0.1 / (k + 1) for k in range(epochs)] if val_accuracy is None else list(val_accuracy)
         confusion = np.diag([100] * 10)
         confusion[4, 4], confusion[4, 9] = 90, 10
-        by_digit = [0.5] * 10
         values: dict[str, Any] = {
             "system": system,
             "seed": seed,
@@ -43,9 +42,9 @@ def make_trial() -> MakeTrial:
             "accuracy": {"train": 0.999, "validation": 0.985, "test": test},
             "loss": {"train": 0.01, "validation": 0.05, "test": 0.06},
             "metrics": {
-                "precision": by_digit,
-                "recall": by_digit,
-                "f1": by_digit,
+                "precision": [0.5] * 10,
+                "recall": [0.5] * 10,
+                "f1": [0.5] * 10,
                 "macro": {"precision": test, "recall": test, "f1": test},
                 "confusion": confusion.tolist(),
             },

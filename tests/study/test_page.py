@@ -1,0 +1,237 @@
+"""The page of a study: what it says of what was run, of what was not, and of what was run shorter."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edge_digits_runtime.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from PIL import Image
+
+from edge_digits.study import figures, illustrations, page
+from edge_digits.study.illustrations import ILLUSTRATIONS
+from edge_digits.study.measures import measure
+from edge_digits.study.results import Results, Trial
+from edge_digits.study.studies import STUDIES
+
+Make = Callable[..., Trial]
+MLP_AGAINST_CNN, CLASSIFIER, FOLDED = (
+    STUDIES[name] for name in ("mlp-against-cnn", "mlp-classifier", "backpropagation")
+)
+
+
+def text(study_name: str, *trials: Trial) -> str:
+    return page.to_markdown(STUDIES[study_name], Results(study_name, trials), set())
+
+
+def line(markdown: str, start: str) -> str:
+    (found,) = (one for one in markdown.splitlines() if one.startswith(start))
+    return found
+
+
+# --- tables
+
+
+def test_a_table_has_published_beside_measured(make_trial: Make) -> None:
+    markdown = text("mlp-classifier", make_trial("mlp", 0, 0.97, epochs=100), make_trial("mlp", 1, 0.98, epochs=100))
+    assert (
+        """### Scores
+
+| model | training accuracy, %: published | measured | test accuracy, %: published | measured | seeds | epochs trained |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| MLP 50-20-10 | 99.8633 | 99.90 ± 0.00 | 97.03 | 97.50 ± 0.71 | 2 | 100 |
+"""
+        in markdown
+    )
+
+
+def test_a_system_that_was_not_run_says_so(make_trial: Make) -> None:
+    markdown = text("mlp-against-cnn", make_trial("mlp"))
+    performance = "97.7 ± 0.2 | 98.00 | 96.9 ± 1.2 | 98.00 | 97.0 ± 0.8 | 98.00 | 97.0 ± 0.9 | 98.00 | 1 | 5 |"
+    assert f"| MLP | {performance}" in markdown
+    assert "| CNN | 98.9 ± 0.2 | not run | 98.4 ± 1.0 | not run |" in markdown
+    assert line(markdown, "| CNN 32-64: test") == "| CNN 32-64: test accuracy, % | ≥ 98.9 | not run | – | – | not run |"
+    assert "Run again, it trains what is not run yet." in markdown
+
+
+def test_fewer_epochs_are_said(make_trial: Make) -> None:
+    markdown = text("mlp-classifier", make_trial("mlp", epochs=7))
+    assert line(markdown, "| MLP 50-20-10 |").endswith("| 1 | 7 instead of 100 |")
+    assert line(markdown, "| MLP 50-20-10, SGD: test").endswith("| 1 | 7 instead of 100 | reached |")
+    assert "    edge-digits study mlp-classifier --seeds 1 --epochs 7\n" in markdown
+
+
+def test_without_any_trial_there_is_a_page() -> None:
+    markdown = text("dropout-noise")
+    assert "    edge-digits study dropout-noise\n" in markdown
+    assert "Nothing is run yet." in markdown
+    assert "## Classification report" not in markdown
+
+
+# --- targets and int8
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "verdict"),
+    [([0.9703], "reached"), ([0.9703, 0.9703, 0.9702], "**short by 0.003 pp**"), ([0.96], "**short by 1.03 pp**")],
+)
+def test_a_target_is_held_against_the_mean(make_trial: Make, accuracy: list[float], verdict: str) -> None:
+    trials = [make_trial("mlp", seed, value, epochs=100) for seed, value in enumerate(accuracy)]
+    assert line(text("mlp-classifier", *trials), "| MLP 50-20-10, SGD: test").endswith(f"| {verdict} |")
+
+
+@pytest.mark.parametrize(
+    ("drops", "verdict"),
+    [([0.05, 0.15], "reached"), ([0.1, 0.2, 0.15], "**over by 0.05 pp**"), ([None], "not converted")],
+)
+def test_the_drop_of_int8_is_held_against_a_tenth_of_a_point(
+    make_trial: Make, drops: list[float | None], verdict: str
+) -> None:
+    trials = [make_trial("mlp", seed, drop=drop) for seed, drop in enumerate(drops)]
+    assert line(text("mlp-classifier", *trials), "| MLP 50-20-10, SGD: int8").endswith(f"| {verdict} |")
+
+
+def test_int8_has_accuracy_drop_bytes_and_latency(make_trial: Make) -> None:
+    trials = (make_trial("mlp", 0, 0.98, drop=0.2), make_trial("mlp", 1, 0.98, drop=None))
+    assert "| MLP 50-20-10, SGD | 98.00 ± 0.00 | 97.80 | **0.20** | 1,234 | 50,000 | 1,500 | 20.0 | 1 of 2 |" in text(
+        "mlp-classifier", *trials
+    )
+
+
+# --- layers, report, machine
+
+
+def test_layers_by_the_formulas() -> None:
+    markdown = text("mlp-against-cnn")
+    # 14 × 14 × 3² × 32 × 64, and 3² × 32 × 64 + 64 parameters.
+    assert "|  | conv3x3-64 | 14 × 14 × 64 | 18,496 | 3,612,672 |" in markdown
+    assert "| MLP 256-128; MLP 256-128, standardized input | dense-256 | 256 | 200,960 | 200,704 |" in markdown
+    assert "|  | together |  | 235,146 | 234,752 |" in markdown
+    assert "|  | together |  | 421,642 | 4,241,152 |" in markdown
+
+
+def test_the_classification_report_is_a_mean_over_seeds(make_trial: Make) -> None:
+    trials = [make_trial("mlp", seed) for seed in range(2)]
+    trials[1].metrics["recall"][3] = 0.7
+    markdown = text("mlp-classifier", *trials)
+    assert "| 3 | 50.00 ± 0.00 | 60.00 ± 14.14 | 50.00 ± 0.00 | 100 |" in markdown
+    assert "| macro average | 98.00 ± 0.00 | 98.00 ± 0.00 | 98.00 ± 0.00 | 1,000 |" in markdown
+
+
+def test_folds_have_a_mean_once_all_are_there(make_trial: Make) -> None:
+    trials = [make_trial(name, 0, 0.97 + 0.001 * k, epochs=20) for k, name in enumerate(FOLDED.folds)]
+    sentence = "Over 5 folds 98.50 ± 0.00 % of what was held out and 97.20 ± 0.16 % of the test pictures are right."
+    assert sentence in text("backpropagation", *trials)
+    assert "## Mean over the folds" not in text("backpropagation", *trials[:4])
+
+
+def test_machine_versions_and_time(make_trial: Make) -> None:
+    markdown = text("mlp-classifier", make_trial("mlp", 4, epochs=100), make_trial("mlp", 4, epochs=2))
+    assert "Trainings shown: 1, 20.0 minutes in all; seeds 4. Not shown, with fewer epochs: 1." in markdown
+    assert "- 1 on Laptop, CPU, x86\\_64, 2 cores, 8 GB: python 3.11.2, keras 3.15.0" in markdown
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_what_was_taken_is_said(name: str) -> None:
+    markdown = text(name)
+    assert markdown.count("\n- ") >= len(STUDIES[name].taken) > 0
+    assert "## Where the document is silent or contradicts itself\n" in markdown
+
+
+# --- figures
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """Twelve answers to noise, three of them wrong."""
+    labels = np.array([*range(10), 4, 9], np.uint8)
+    answers = labels.copy()
+    answers[[4, 10, 11]] = 9, 9, 4
+    probabilities = np.full((12, 10), 0.01, np.float32)
+    probabilities[range(12), answers] = np.linspace(0.5, 0.9, 12)
+    images = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
+    return Evaluation(
+        ModelInfo("mlp", "float-original", "keras", 1, "a"),
+        DataInfo("noise", "test", "b"),
+        labels,
+        probabilities,
+        {"invoke": Latency(np.array([1.0]))},
+        {"name": "Laptop"},
+        wrong_pictures(images, labels, answers),
+    )
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        assert image.getcolors(2) is None, "only one colour or two"
+        return image.size
+
+
+def test_figures_of_results_are_written_and_shown(make_trial: Make, tmp_path: Path) -> None:
+    trials = [make_trial(name, 0, epochs=3) for name in FOLDED.folds]
+    trials += [make_trial("mlp", seed, epochs=3) for seed in range(2)]
+    written = page.write(FOLDED, Results(FOLDED.name, tuple(trials)), tmp_path)
+    assert written == tmp_path / "README.md"
+    drawn = {path.name for path in tmp_path.iterdir()} - {"README.md"}
+    assert drawn == {"curves.png", "confusion.png", "folds.png"}
+    for name in drawn:
+        assert min(size(tmp_path / name)) > 200
+        assert (tmp_path / name).stat().st_size < 100_000
+        assert f"]({name})" in written.read_text(encoding="utf-8")
+
+
+def test_pictures_of_a_run_folder_that_is_gone_stay(make_trial: Make, evaluation: Evaluation, tmp_path: Path) -> None:
+    trial = make_trial("mlp", epochs=2)
+    run = tmp_path / trial.run
+    run.mkdir(parents=True)
+    evaluation.save(run / "evaluation.json")
+    results = Results(CLASSIFIER.name, (trial,))
+    page.write(CLASSIFIER, results, tmp_path)
+    drawn = (tmp_path / "answers.png").read_bytes()
+    assert size(tmp_path / "answers.png")
+    (run / "evaluation.json").unlink()
+    markdown = page.write(CLASSIFIER, results, tmp_path).read_text(encoding="utf-8")
+    assert (tmp_path / "answers.png").read_bytes() == drawn
+    assert "](answers.png)" in markdown
+    # Nothing was ever drawn of weights.
+    assert "](weights.png)" not in markdown
+
+
+def test_a_damaged_picture_stops_before_the_page_is_written(make_trial: Make, tmp_path: Path) -> None:
+    from edge_digits_runtime.errors import EvaluationError
+
+    trial = make_trial("mlp", epochs=2)
+    (tmp_path / trial.run).mkdir(parents=True)
+    (tmp_path / trial.run / "evaluation.json").write_text("{")
+    with pytest.raises(EvaluationError):
+        page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
+    assert not (tmp_path / "README.md").exists()
+
+
+def test_first_layer_weights_are_those_of_the_model(make_trial: Make, tmp_path: Path) -> None:
+    from edge_digits_train.build import build
+
+    trial = make_trial("mlp", epochs=2)
+    (tmp_path / trial.run).mkdir(parents=True)
+    model = build(CLASSIFIER.system("mlp").build(seed=0))
+    model.save(tmp_path / trial.run / "model.keras")
+    page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
+    assert size(tmp_path / "weights.png")
+    assert "](weights.png)" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_confusion_is_added_up_over_seeds(make_trial: Make) -> None:
+    results = Results(CLASSIFIER.name, (make_trial("mlp", 0), make_trial("mlp", 1)))
+    counts = illustrations.confusion(measure(CLASSIFIER, results)["mlp"])
+    assert counts[4].tolist() == [0, 0, 0, 0, 180, 0, 0, 0, 0, 20]
+    assert counts.sum() == 2000
+
+
+def test_curves_stand_a_loss_of_zero_and_one_epoch(tmp_path: Path) -> None:
+    one = {"loss": [0.0], "val_loss": [0.1], "accuracy": [1.0], "val_accuracy": [1.0]}
+    figures.curves(tmp_path / "curves.png", {"A": [one]})
+    assert size(tmp_path / "curves.png")
+
+
+def test_files_of_figures_are_unique() -> None:
+    assert len({one.file for one in ILLUSTRATIONS}) == len(ILLUSTRATIONS)
