@@ -55,21 +55,23 @@ def _lines(study: Study, results: Results, measured: Mapping[str, Measured], pre
     yield ""
     yield escaped(study.document)
     yield ""
-    yield "Made by"
-    yield ""
-    yield from (f"    {command}" for command in commands(study, measured))
-    yield ""
+    if measured:
+        yield "Made by"
+        yield ""
+        yield from (f"    {command}" for command in commands(study, measured))
+        yield ""
     if len(measured) < len(study.systems):
-        yield "Run again, it trains what is not run yet."
+        yield f"What is not run yet is run by `edge-digits study {study.name}`."
         yield ""
     yield (
         "Published figures are the document's; measured ones are the mean over "
         "seeds ± their standard deviation (n − 1), without ± of one seed. Accuracies are those after the last epoch."
     )
     yield ""
-    yield "## Targets"
-    yield ""
-    yield from markdown.table(_targets(study, measured))
+    if study.targets:
+        yield "## Targets"
+        yield ""
+        yield from markdown.table(_targets(study, measured))
     yield "## Published and measured"
     yield ""
     for table in study.tables:
@@ -84,7 +86,8 @@ def _lines(study: Study, results: Results, measured: Mapping[str, Measured], pre
     yield (
         "The drop is that of the test accuracy against the float original of the same seed, **bold** where its mean is "
         f"above {MAX_DROP_PP:.2f} pp. Bytes are those of the flatbuffer, without labels and card. µs are the median "
-        "for one picture, float in Keras and int8 in its interpreter with one thread, on the machine that trained."
+        "for one picture, float in Keras and int8 in its interpreter with one thread, on the machine that trained; "
+        "trainings side by side disturb them."
     )
     yield ""
     yield "## Layers"
@@ -123,13 +126,29 @@ def _lines(study: Study, results: Results, measured: Mapping[str, Measured], pre
 
 
 def commands(study: Study, measured: Mapping[str, Measured]) -> list[str]:
-    """What to type for these results: a line for the document's epochs, and one for each other number."""
-    seeds: dict[str, int] = {}
-    for one in measured.values():
+    """What to type for these results: a line for each number of seeds and epochs that there is."""
+    groups: dict[tuple[int, str], list[str]] = {}
+    for name, one in sorted(measured.items(), key=lambda item: item[1].system.seeds is not None):
         option = "" if one.epochs == one.wanted_epochs else f" --epochs {one.epochs}"
-        seeds[option] = max(seeds.get(option, 0), len(one.trials))
-    start = f"edge-digits study {study.name}"
-    return [f"{start} --seeds {count}{option}" for option, count in sorted(seeds.items())] or [start]
+        # A system that is never trained with more seeds goes with those that are.
+        others = [key for key in groups if key[1] == option and one.system.seeds == len(one.trials) <= key[0]]
+        groups.setdefault(max(others, default=(len(one.trials), option)), []).append(name)
+    return [
+        f"edge-digits study {study.name} --seeds {seeds}{option}" + _only(study, names)
+        for (seeds, option), names in groups.items()
+    ]
+
+
+def _only(study: Study, names: Sequence[str]) -> str:
+    """The option that selects the systems ``names``: by what they begin with where all that begin so are meant."""
+    if len(names) == len(study.systems):
+        return ""
+    patterns: dict[str, None] = {}
+    for name in names:
+        start = name.partition("-")[0]
+        alike = [system.name for system in study.systems if system.name.startswith(start)]
+        patterns[f"'{start}*'" if len(alike) > 1 and set(alike) <= set(names) else name] = None
+    return "".join(f" --only {pattern}" for pattern in patterns)
 
 
 def _targets(study: Study, measured: Mapping[str, Measured]) -> Table:

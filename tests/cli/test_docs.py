@@ -21,7 +21,9 @@ def test_commands_page_is_what_help_prints() -> None:
     assert written == module.text(), "run: uv run python docs/write_help.py"
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md"))]
+)
 def test_links_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
     missing = [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]

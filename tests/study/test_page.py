@@ -51,7 +51,7 @@ def test_a_system_that_was_not_run_says_so(make_trial: Make) -> None:
     assert f"| MLP | {performance}" in markdown
     assert "| CNN | 98.9 ± 0.2 | not run | 98.4 ± 1.0 | not run |" in markdown
     assert line(markdown, "| CNN 32-64: test") == "| CNN 32-64: test accuracy, % | ≥ 98.9 | not run | – | – | not run |"
-    assert "Run again, it trains what is not run yet." in markdown
+    assert "What is not run yet is run by `edge-digits study mlp-against-cnn`." in markdown
 
 
 def test_fewer_epochs_are_said(make_trial: Make) -> None:
@@ -61,9 +61,28 @@ def test_fewer_epochs_are_said(make_trial: Make) -> None:
     assert "    edge-digits study mlp-classifier --seeds 1 --epochs 7\n" in markdown
 
 
+def test_the_commands_say_which_systems_had_which_seeds_and_epochs(make_trial: Make) -> None:
+    def commands(name: str, *trials: Trial) -> list[str]:
+        study = STUDIES[name]
+        return page.commands(study, measure(study, Results(name, trials)))
+
+    mlps = [make_trial(name, seed) for name in ("mlp", "mlp-standardized") for seed in range(2)]
+    start = "edge-digits study mlp-against-cnn --seeds"
+    assert commands("mlp-against-cnn", *mlps, make_trial("cnn", epochs=1)) == [
+        f"{start} 2 --only 'mlp*'",
+        f"{start} 1 --epochs 1 --only cnn",
+    ]
+    # Folds are trained with one seed, however many are asked for.
+    folds = [make_trial(name, epochs=20) for name in FOLDED.folds]
+    whole = [*folds, *(make_trial("mlp", seed, epochs=20) for seed in range(3))]
+    assert commands("backpropagation", *whole) == ["edge-digits study backpropagation --seeds 3"]
+    assert commands("backpropagation", *folds) == ["edge-digits study backpropagation --seeds 1 --only 'fold*'"]
+
+
 def test_without_any_trial_there_is_a_page() -> None:
     markdown = text("dropout-noise")
-    assert "    edge-digits study dropout-noise\n" in markdown
+    assert "What is not run yet is run by `edge-digits study dropout-noise`." in markdown
+    assert "Made by" not in markdown
     assert "Nothing is run yet." in markdown
     assert "## Classification report" not in markdown
 
