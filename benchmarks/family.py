@@ -1,0 +1,110 @@
+"""Train recipes with several seeds, convert each run to int8, and record every figure in docs/frontier.json.
+
+    uv run python benchmarks/family.py digits-xs digits-s --seeds 0 1 2
+
+The run of a recipe and a seed lies in ``runs/RECIPE-seed-SEED``. A finished run is kept and an unfinished one goes on
+where it stopped, so the command may be stopped and given again, and a run that another machine trained
+(``edge-digits train RECIPE --seed SEED --out runs/RECIPE-seed-SEED``) is taken as it is. Conversion is done anew each
+time, so that the figures are those of today's converter.
+
+At the end all networks that were named take turns, float against int8, on one core. Give the command again when
+nothing else runs on the machine, and these times are all that takes time.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edge_digits_runtime import DigitClassifier, device, files
+from edge_digits_runtime.measure import latency
+from edge_digits_runtime.run import RunRecord
+from edge_digits_train import mnist, recipes
+
+from edge_digits.progress import say
+from edge_digits.steps import convert_run, finish_run
+
+FRONTIER = Path(__file__).parents[1] / "docs" / "frontier.json"
+SCHEMES = ("float32", "int8")
+ROUNDS, CALLS = 40, 250
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Train, convert, record, time."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE", type=recipes.get)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="[0 1 2]")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run folders  [runs]")
+    parser.add_argument("--record", type=Path, default=FRONTIER, metavar="FILE", help="[docs/frontier.json]")
+    options = parser.parse_args()
+    models: dict[str, dict[str, Path]] = {}
+    for recipe in options.recipes:
+        for seed in options.seeds:
+            models[recipe.name], figures = train(dataclasses.replace(recipe, seed=seed), options.runs)
+            network = {"parameters": recipe.parameters, "macs": recipe.macs}
+            record(options.record, recipe.name, network | {"seeds": {str(seed): figures}})
+    times = take_turns({name: {scheme: classifier(path) for scheme, path in of.items()} for name, of in models.items()})
+    for name, figures in times.items():
+        record(options.record, name, figures)
+        say(f"{name}: p50 " + ", ".join(f"{scheme} {figures['p50_us'][scheme]:.2f} µs" for scheme in SCHEMES))
+
+
+def train(recipe: recipes.Recipe, runs: Path) -> tuple[dict[str, Path], Figures]:
+    """Train ``recipe`` unless that is done, convert it; return the model by scheme and the figures of this seed."""
+    run = runs / f"{recipe.name}-seed-{recipe.seed}"
+    say(f"== {run}")
+    finish_run(recipe, mnist.load(), run, None)
+    results = {scheme: convert_run(run, scheme) for scheme in SCHEMES}
+    trained, int8 = RunRecord.load(run), results["int8"]
+    figures = {
+        "float": dict(trained.accuracy),
+        "int8": dict(int8.accuracy),
+        "bytes": int8.file_bytes,
+        "flatbuffer_bytes": int8.bytes_after,
+        "sha256": int8.card.sha256,
+        "epochs": recipe.epochs,
+        "training_seconds": round(sum(trained.history["seconds"])),
+        "training_device": trained.device["name"],
+    }
+    return {scheme: result.path for scheme, result in results.items()}, figures
+
+
+def classifier(model: Path) -> DigitClassifier:
+    """``model`` on one core, warm."""
+    ready = DigitClassifier(model)
+    ready.classify_batch(mnist.load().test.images[:500])
+    return ready
+
+
+def take_turns(models: dict[str, dict[str, DigitClassifier]]) -> dict[str, Figures]:
+    """Median time of one invocation of each model by recipe and scheme, all of them in turn in each of `ROUNDS`."""
+    pairs = [(name, scheme) for name, of in models.items() for scheme in of]
+    rounds = []
+    for _ in range(ROUNDS):
+        turn = [models[name][scheme].network.lane for name, scheme in pairs]
+        rounds.append([latency(lane.answer, "invoke", CALLS, CALLS // 10).p50 for lane in turn])
+    medians = dict(zip(pairs, np.median(rounds, axis=0).tolist(), strict=True))
+    facts = device.device_facts()
+    return {
+        name: {
+            "p50_us": {scheme: round(medians[name, scheme], 2) for scheme in of},
+            "device": f"{facts['name']}, {next(iter(of.values())).backend.name}, one thread",
+        }
+        for name, of in models.items()
+    }
+
+
+def record(path: Path, recipe: str, figures: Figures) -> None:
+    """Put ``figures`` into what ``path`` holds of ``recipe``, read just before, and write it whole or not at all."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    of = known.get(recipe, {"seeds": {}})
+    seeds = of["seeds"] | figures.get("seeds", {})
+    known[recipe] = of | figures | {"seeds": dict(sorted(seeds.items(), key=lambda item: int(item[0])))}
+    files.write_json(path, known)
+
+
+if __name__ == "__main__":
+    main()
