@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from edge_digits_runtime import DigitClassifier, device
 from edge_digits_runtime.backend import Interpreter
-from edge_digits_runtime.classifier import DEFAULT_MODEL
+from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
 from numpy.typing import NDArray
 

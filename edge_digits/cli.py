@@ -50,6 +50,7 @@ VERBS = {
     "quickstart": Verb("quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")),
     "study": Verb("study:study", "Rerun a published study: its systems, its tables, and int8.", ("study",)),
     "recipes": Verb("recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)),
+    "models": Verb("models:models", "List the installed models with size, accuracy and latency."),
     "testset": Verb("testset:testset", "Write the test pictures as one file for the device.", ("train",)),
     "doctor": Verb("doctor:doctor", "Check whether this device can run, and say what to mend."),
 }

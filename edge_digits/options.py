@@ -7,8 +7,8 @@ import click
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .tflite file.  [default: the int8 model that ships with the runtime]",
+    metavar="MODEL",
+    help="A .tflite file, or the name of an installed model, see 'models'.  [default: that of the runtime]",
 )
 backend_option = click.option(
     "--backend",

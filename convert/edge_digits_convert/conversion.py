@@ -115,6 +115,8 @@ def convert(
         accuracy=accuracy,
         temperature=round(_temperature(classifier, validation), 4),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        parameters=record.parameters,
+        macs=record.macs,
     )
     path = out or run / f"{record.name}-{scheme}.tflite"
     content = append_card(flatbuffer, card)

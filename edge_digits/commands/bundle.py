@@ -19,7 +19,10 @@ scheme_option = click.option(
     help="Which of RUN's .tflite files.",
 )
 model_option = click.option(
-    "--model", type=click.Path(path_type=Path), metavar="FILE", help="This .tflite instead of one in RUN."
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="This .tflite, or installed model, instead of one in RUN.",
 )
 data_option = click.option(
     "--data",
@@ -82,7 +85,9 @@ def make(
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
         DataError: its data set is not to be found, or has changed.
         ModelError: as `edge_digits.bundle.make_bundle`.
+        UsageError: ``model`` is no installed model; and as `edge_digits.bundle.make_bundle`.
     """
+    from edge_digits_runtime.installed import find
     from edge_digits_runtime.run import RunRecord
 
     from edge_digits.bundle import check_data, find_model, make_bundle
@@ -90,7 +95,7 @@ def make(
 
     record = RunRecord.load(run)
     # Before the data, which may take a while to load.
-    chosen = model or find_model(run, scheme)
+    chosen = find(model) if model else find_model(run, scheme)
     source = data or record.data.get("source")
     dataset = load_test(None if source is None else Path(source))
     check_data(record, dataset)

@@ -16,7 +16,7 @@ from edge_digits.options import backend_option, data_option, unverified_option
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The evaluation to write.  [default: beside MODEL, as MODEL.evaluation.json]",
+    help="The evaluation to write.  [default: MODEL.evaluation.json, beside a file that is given]",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Cores that a call may use.")
 @backend_option
@@ -30,7 +30,8 @@ def evaluate(
     backend: str | None,
     allow_unverified: bool,
 ) -> None:
-    """Measure accuracy and speed of MODEL, a .tflite file, on this device, and write every answer and timing.
+    """Measure accuracy and speed of MODEL, a .tflite file or the name of an installed model (see 'models'), on this
+    device, and write every answer and timing.
 
     Needs no TensorFlow. The test pictures come from --data, such as the file that 'testset' writes, or pictures of
     your own: put them into folders mine/test/0 … mine/test/9 and pass --data mine.

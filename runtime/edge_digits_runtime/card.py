@@ -86,6 +86,10 @@ class ModelCard:
     """The oldest edge-digits-runtime that can run this file."""
     created: str = ""
     """UTC time of the conversion, ISO 8601."""
+    parameters: int | None = None
+    """Number of trainable parameters of the network; None in cards of before this was kept."""
+    macs: int | None = None
+    """Multiply-accumulates of one picture; None in cards of before this was kept."""
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON-ready values, with the format name first."""

@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from edge_digits_runtime import backend as backends
 from edge_digits_runtime.card import parse_model_file, read_model_file
 from edge_digits_runtime.decoding import decoder
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
+from edge_digits_runtime.installed import DEFAULT_MODEL, find
 from edge_digits_runtime.network import CLASSES, SIDE, Network
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from edge_digits_runtime.picture import DigitPixels
 
-DEFAULT_MODEL = Path(__file__).parent / "models" / "default.tflite"
-"""The model that ships with the runtime."""
 MIN_CONFIDENCE = 0.5
 """Below this an answer of a model without a card is not sure."""
 NO_INK = "no ink found"
@@ -110,7 +108,8 @@ class DigitClassifier:
         """Load a model.
 
         Args:
-            model: a file, or the content of one; None for the model that ships with the runtime.
+            model: a file, the name of an installed model (see `installed.find`), or the content of a file; None for
+                the model that ships with the runtime.
             backend: ``litert`` or ``tflite-runtime``; None for ``EDGE_DIGITS_BACKEND``, else what is installed.
             threads: how many cores a call may use, at least 1: `classify` within the invocation (worth it for large
                 networks only), `classify_batch` for invocations side by side.
@@ -121,7 +120,7 @@ class DigitClassifier:
             ModelError: missing, damaged, or not a digit classifier; the message says what was got.
             ChecksumError: the model does not match its card.
             BackendError: no interpreter is installed, or not the one asked for.
-            UsageError: fewer than one thread.
+            UsageError: fewer than one thread, or no model of that name.
         """
         if threads < 1:
             raise UsageError(f"threads: got {threads}; allowed is 1 or more")
@@ -129,7 +128,7 @@ class DigitClassifier:
             self.name = "the model"
             self.model = parse_model_file(model, self.name, allow_unverified)
         else:
-            path = DEFAULT_MODEL if model is None else model
+            path = DEFAULT_MODEL if model is None else find(model)
             self.name = os.fspath(path)
             self.model = read_model_file(path, allow_unverified)
         card = self.model.card

@@ -9,9 +9,11 @@ a gallery of changed answers needs.
 import base64
 import binascii
 import dataclasses
+import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,8 +204,10 @@ class Evaluation:
         return evaluation
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the record as one JSON file, whole or not at all."""
-        files.write_json(path, self.to_dict(), indent=None)
+        """Write the record as one JSON file, whole or not at all; compressed where the name ends in ``.gz``."""
+        content = files.json_bytes(self.to_dict(), indent=None)
+        # A fixed time: the same record is the same file.
+        files.write_bytes(path, gzip.compress(content, mtime=0) if _is_gzip(path) else content)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Evaluation":
@@ -213,7 +217,11 @@ class Evaluation:
             EvaluationError: the file is missing, not JSON, or not an evaluation; the message names it.
         """
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+            content = Path(path).read_bytes()
+            text = (gzip.decompress(content) if _is_gzip(path) else content).decode("utf-8")
+            return cls.from_dict(json.loads(text))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise EvaluationError(f"{path}: not an evaluation: cannot be decompressed ({error})") from error
         except OSError as error:
             raise EvaluationError(f"{path}: cannot be read: {error.strerror or error}") from error
         except ValueError as error:
@@ -227,6 +235,10 @@ def wrong_pictures(
 ) -> dict[int, NDArray[np.uint8]]:
     """The pictures of ``images`` (n, 28, 28) whose answer is not their label, by index."""
     return {int(i): images[i] for i in np.flatnonzero(labels != predicted)}
+
+
+def _is_gzip(path: str | os.PathLike[str]) -> bool:
+    return Path(path).suffix == ".gz"
 
 
 def _repair_ties(probabilities: NDArray[np.float32], predicted: NDArray[np.uint8]) -> None:

@@ -44,6 +44,10 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 2) -> None:
-    """Write ``content`` as UTF-8 JSON to ``path``, whole or not at all; NaN is an error, since JSON has none."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, text.encode() + b"\n")
+    """Write ``content`` as `json_bytes` to ``path``, whole or not at all."""
+    write_bytes(path, json_bytes(content, indent))
+
+
+def json_bytes(content: Any, indent: int | None = 2) -> bytes:
+    """``content`` as UTF-8 JSON with a line end; NaN is an error, since JSON has none."""
+    return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False).encode() + b"\n"

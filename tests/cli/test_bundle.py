@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime import datasets
+from edge_digits_runtime.installed import DEFAULT_MODEL
 
 from edge_digits import __file__ as package
 from edge_digits import wheels
@@ -87,8 +88,13 @@ def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("arguments", "flatbuffer"),
-    [((), INT8), (("--scheme", "float32"), FLOAT), (("--model", "run/mlp-8-float32.tflite"), FLOAT)],
-    ids=["default", "scheme", "model"],
+    [
+        ((), INT8),
+        (("--scheme", "float32"), FLOAT),
+        (("--model", "run/mlp-8-float32.tflite"), FLOAT),
+        (("--model", "digits-m"), DEFAULT_MODEL.read_bytes()),
+    ],
+    ids=["default", "scheme", "model", "name"],
 )
 def test_the_model_that_was_asked_for(
     arguments: tuple[str, ...], flatbuffer: bytes, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,10 +19,10 @@ import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime import datasets
 from edge_digits_runtime.card import read_model_file
-from edge_digits_runtime.classifier import DEFAULT_MODEL
 from edge_digits_runtime.datasets import Split
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.evaluation import DataInfo, Evaluation, Latency, ModelInfo
+from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
 from packaging.requirements import Requirement
 

@@ -73,6 +73,7 @@ def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, Convers
     assert card.reference.device == record.device["name"]
     assert card.reference.accuracy == record.accuracy
     assert card.reference.p50_us == pytest.approx(record.latency_us["p50"], abs=0.05)
+    assert (card.parameters, card.macs) == (record.parameters, record.macs)
     assert card.labels == tuple("0123456789")
     assert card.created > "2025"
     assert (model.flatbuffer_bytes, len(model.content)) == (result.bytes_after, result.file_bytes)

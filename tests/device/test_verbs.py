@@ -127,7 +127,7 @@ def ten_pictures(tmp_path: Path) -> Path:
 
 
 def test_evaluate_measures_and_writes_every_answer(ten_pictures: Path, tmp_path: Path) -> None:
-    from edge_digits_runtime.classifier import DEFAULT_MODEL
+    from edge_digits_runtime.installed import DEFAULT_MODEL
 
     out = tmp_path / "evaluation.json"
     result = run("evaluate", DEFAULT_MODEL, "--data", ten_pictures, "-o", out)
@@ -136,6 +136,39 @@ def test_evaluate_measures_and_writes_every_answer(ten_pictures: Path, tmp_path:
     assert (evaluation.accuracy, evaluation.model.role) == (1.0, "int8")
     assert set(evaluation.latency) == {"invoke", "preprocess", "postprocess", "total"}
     assert "100.00 %" in result.stdout
+
+
+def test_models_lists_the_default_and_takes_it_by_name() -> None:
+    rows = answers(run("models", "--json"))
+    (default,) = [row for row in rows if row["default"]]
+    assert Path(str(default["path"])).stat().st_size == default["bytes"] > default["flatbuffer_bytes"] > 1000
+    assert 0.99 < default["accuracy"] <= 1
+    named = run("classify", "--model", str(default["name"]), "--json", SAMPLES[6])
+    assert named.stdout == run("classify", "--json", SAMPLES[6]).stdout
+    text = run("models").stdout
+    assert all(f"{row['bytes']:,}" in text and str(row["path"]) in text for row in rows)
+
+
+@pytest.mark.parametrize("verb", ["classify", "read", "evaluate"])
+def test_a_model_that_is_not_installed_is_one_line_with_those_that_are(verb: str, ten_pictures: Path) -> None:
+    wrong = ["digits-nowhere", "--data", ten_pictures] if verb == "evaluate" else ["--model", "digits-nowhere", "x.png"]
+    result = run(verb, *wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert all(str(row["name"]) in result.stderr for row in answers(run("models", "--json")))
+
+
+def test_models_lists_the_others_beside_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "edge_digits_models"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "broken.tflite").write_bytes(b"not a model")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = run("models", "--json")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "broken.tflite" in result.stderr
+    assert len(answers(result)) == 1
 
 
 def test_doctor_is_content_here() -> None:

@@ -1,0 +1,85 @@
+"""``edge-digits models``."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from edge_digits_runtime.errors import EdgeDigitsError
+
+from edge_digits.options import percent
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.installed import InstalledModel
+
+WRONG_INPUT = 2
+_COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("file bytes", "bytes", "{:,}".format),
+    ("flatbuffer", "flatbuffer_bytes", "{:,}".format),
+    ("parameters", "parameters", "{:,}".format),
+    ("MACs", "macs", "{:,}".format),
+    ("accuracy", "accuracy", percent),
+    ("drop, pp", "drop_pp", "{:.2f}".format),
+    ("p50 µs", "p50_us", "{:,.1f}".format),
+)
+"""Title, key of the JSON object, how its value is written."""
+_WIDTH = 10
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def models(as_json: bool) -> int:
+    """List the models that are installed, which --model takes by name: size, work for one picture, accuracy on the
+    test pictures of MNIST, what of it quantization cost, median latency and where that was measured.
+
+    The default comes with the runtime, 'pip install edge-digits-models' brings the others. What is not known is a -.
+
+    \b
+    Example:
+      edge-digits models
+      edge-digits classify seven.png --model digits-m
+    """
+    from edge_digits_runtime import installed
+
+    rows, code = [], 0
+    for name, path in installed.paths().items():
+        try:
+            rows.append(_row(installed.read(name, path)))
+        except EdgeDigitsError as error:
+            click.echo(f"Error: {error}", err=True)
+            code = WRONG_INPUT
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+    elif rows:
+        _print(rows)
+    return code
+
+
+def _row(model: "InstalledModel") -> dict[str, Any]:
+    card, evaluation = model.file.card, model.evaluation
+    return {
+        "name": model.name,
+        "default": model.default,
+        "bytes": len(model.file.content),
+        "flatbuffer_bytes": model.file.flatbuffer_bytes,
+        "parameters": card and card.parameters,
+        "macs": card and card.macs,
+        "accuracy": model.accuracy,
+        "drop_pp": None if model.drop_pp is None else round(model.drop_pp, 4),
+        "p50_us": evaluation and round(evaluation.latency["invoke"].p50, 3),
+        "device": evaluation and evaluation.device["name"],
+        "path": str(model.path),
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    width = max(len(row["name"]) for row in rows)
+    click.echo("  ".join([" " * (width + 1), *(title.rjust(_WIDTH) for title, _, _ in _COLUMNS)]))
+    for row in rows:
+        cells = [("-" if row[key] is None else form(row[key])).rjust(_WIDTH) for _, key, form in _COLUMNS]
+        mark = "*" if row["default"] else " "
+        where = f"  on {row['device']}" if row["device"] else ""
+        click.echo("  ".join([f"{row['name']:{width}}{mark}", *cells]) + where)
+        click.echo(f"{'':{width}}   {row['path']}")
+    click.echo("\n* what is used when no model is named")

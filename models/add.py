@@ -1,0 +1,47 @@
+"""Put the int8 model of a run folder among the models that can be asked for by name.
+
+    uv run python models/add.py runs/digits-s-seed-1
+    uv run python models/add.py runs/digits-m-seed-0 --default
+
+The model is called as its recipe is. It is evaluated on its test pictures first, and that evaluation lies
+beside it; with ``--default`` the model goes into the runtime package instead, to be used when no model is named, and
+only its evaluation lies here. The evaluation names the sha256 of its model and is written first: at no time are a
+model and an evaluation taken for a pair that are none.
+"""
+
+import argparse
+from pathlib import Path
+
+from edge_digits_runtime import DigitClassifier, files
+from edge_digits_runtime.installed import DEFAULT_MODEL, EVALUATION_SUFFIX, PACKAGE
+from edge_digits_runtime.run import RunRecord
+
+from edge_digits.bundle import check_data, find_model
+from edge_digits.steps import evaluate_model, load_test
+
+FOLDER = Path(__file__).parent / PACKAGE
+
+
+def main() -> None:
+    """Evaluate and copy."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--default", action="store_true", help="make it the default of the runtime")
+    options = parser.parse_args()
+    print(add(options.run, DEFAULT_MODEL if options.default else None))
+
+
+def add(run: Path, target: Path | None = None, folder: Path = FOLDER) -> Path:
+    """Copy the int8 model of ``run`` to ``target``, by default into ``folder``, and its evaluation into ``folder``."""
+    record = RunRecord.load(run)
+    source = record.data["source"]
+    model, dataset = find_model(run, "int8"), load_test(Path(source) if source else None)
+    check_data(record, dataset)
+    target = target or folder / f"{record.name}.tflite"
+    evaluate_model(DigitClassifier(model), dataset, folder / f"{record.name}{EVALUATION_SUFFIX}")
+    files.write_bytes(target, model.read_bytes())
+    return target
+
+
+if __name__ == "__main__":
+    main()
