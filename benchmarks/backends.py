@@ -1,19 +1,13 @@
 """One network on everything that could run it: how fast, and do they agree?
 
-    python benchmarks/backends.py RUN [--only NAME ...] [--rounds N]
-
-RUN is a run folder with ``model.keras`` and both of ``NAME-float32.tflite`` and ``NAME-int8.tflite``. Each runtime
-works in a process of its own; those that are not installed here are fetched by uv into an environment of their own.
-All take turns, one picture at a time on one thread; what is printed is the median, and for how many of MNIST's 10,000
-test pictures the answer is not the one of LiteRT, and by how many steps of its scale an int8 output is off at most.
+Each runtime works in a process of its own; those that are not installed here are fetched by uv into an environment of
+their own. All take turns, one picture at a time on one thread.
 """
 
-import argparse
 import contextlib
 import importlib.metadata
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,12 +20,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from turns import Ratio, Row, Times, ratio
 
 Pictures = NDArray[np.uint8]
 Call = Callable[[NDArray[Any]], Any]
 TURN_US = 5000
 """How long a turn lasts, about: one call where that takes longer."""
-REFERENCE = "LiteRT Interpreter"
+ROUNDS = 60
+REFERENCE, OURS = "LiteRT Interpreter", "DigitClassifier"
+WHY = {}
+"""Why a runtime is faster, by name, or by name and form where that differs."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ SIDES = [
         for form in ("int8", "float32")
         for name, make, packages, versions in (
             (REFERENCE, "litert", (), ("ai-edge-litert",)),
-            ("DigitClassifier", "classifier", (), ("edge-digits-runtime",)),
+            (OURS, "classifier", (), ("edge-digits-runtime",)),
             ("LiteRT CompiledModel", "compiled_model", (), ("ai-edge-litert",)),
             ("tf.lite.Interpreter", "tf_lite", (), ("tensorflow",)),
             ("tflite-runtime", "tflite_runtime", TFLITE, ("tflite-runtime",)),
@@ -290,7 +288,7 @@ def workers(sides: Sequence[Side], run: Path, folder: Path) -> Iterator[dict[Sid
     started: dict[Side, subprocess.Popen[str]] = {}
     try:
         for side in sides:
-            arguments = [str(Path(__file__).absolute()), "--worker", str(SIDES.index(side)), str(folder), str(run)]
+            arguments = [str(Path(__file__).absolute()), str(SIDES.index(side)), str(run), str(folder)]
             command = [sys.executable, *arguments]
             if side.packages:
                 fetched = [word for package in side.packages for word in ("--with", package)]
@@ -358,64 +356,93 @@ def prepare(run: Path, folder: Path) -> None:
         (folder / f"named-{form}.tflite").write_bytes(builder.Output())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="run folder with model.keras and both .tflite files")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these runtimes, and LiteRT to compare with")
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    run = arguments.run.absolute()
-    if arguments.worker:
-        work(SIDES[int(arguments.worker[0])], run, Path(arguments.worker[1]))
-        return
-    chosen = [side for side in SIDES if not arguments.only or side.name in (REFERENCE, *arguments.only)]
-    folder = Path(tempfile.mkdtemp(prefix="backends-"))
-    try:
+@dataclass(frozen=True)
+class Result:
+    """What one side did."""
+
+    side: Side
+    versions: str
+    """Empty where it does not run here; then there is nothing else."""
+    times: list[float]
+    """Microseconds a picture, in each of its turns."""
+    scores: NDArray[Any]
+    """Its output for the test pictures, shape ``(n, 10)``."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.side.name, self.side.form
+
+
+def compare(run: Path) -> dict[tuple[str, str], Result]:
+    """Time all sides in turns, by name and form; ``run`` has ``model.keras`` and ``.tflite`` files of both forms."""
+    with tempfile.TemporaryDirectory(prefix="backends-") as name:
+        folder = Path(name)
         prepare(run, folder)
-        compare(chosen, run, folder, arguments.rounds)
-    finally:
-        shutil.rmtree(folder)
-
-
-def compare(sides: Sequence[Side], run: Path, folder: Path, rounds: int) -> None:
-    """Time all sides in turns and print the table."""
-    from edge_digits_runtime import device
-    from edge_digits_train import mnist
-
-    labels = mnist.load().test.labels
-    with workers(sides, run, folder) as started:
-        versions = {side: ask(process) for side, process in started.items()}
-        for side, process in started.items():
+        with workers(SIDES, run, folder) as started:
+            versions = [ask(process) for process in started.values()]
+            running = [process for process, version in zip(started.values(), versions, strict=True) if version]
             # Two turns to find out how many calls make one.
-            for _ in range(2 if versions[side] else 0):
-                ask(process, "go")
-        times: dict[Side, list[float]] = {side: [] for side in sides}
-        for _ in range(rounds):
-            for side, process in started.items():
-                if versions[side]:
-                    times[side].append(float(ask(process, "go")))
-    facts = device.device_facts()
-    print(f"{run.name} on {facts['name']} ({', '.join(facts['cpu_features'] or [])}), one thread\n")
-    print("| runtime | form | µs a picture | × LiteRT | other answers | steps off | accuracy |")
-    print("|---|---|---|---|---|---|---|")
-    scores = {side: np.load(folder / f"{SIDES.index(side)}.npy") for side in sides if versions[side]}
-    for side in sides:
-        if not versions[side]:
-            print(f"| {side.name} | {side.form} | does not run here | | | | |")
+            times = iter(_take_turns(running, ROUNDS + 2))
+            results = [
+                Result(
+                    side,
+                    version,
+                    next(times)[2:] if version else [],
+                    np.load(folder / f"{SIDES.index(side)}.npy") if version else np.empty((0, 10)),
+                )
+                for side, version in zip(SIDES, versions, strict=True)
+            ]
+    return {result.key: result for result in results}
+
+
+def _take_turns(processes: "Sequence[subprocess.Popen[str]]", rounds: int) -> Times:
+    turns = [[float(ask(process, "go")) for process in processes] for _ in range(rounds)]
+    return [list(times) for times in zip(*turns, strict=True)]
+
+
+def rows(name: str, results: dict[tuple[str, str], Result]) -> list[Row]:
+    """`DigitClassifier` against the fastest of the others, for each form."""
+    lines = []
+    for form in ("int8", "float32"):
+        ours = results[OURS, form]
+        others = [
+            r for r in results.values() if r.times and r.side.form == form and r.side.name not in (OURS, REFERENCE)
+        ]
+        fastest = min(others, key=lambda other: statistics.median(other.times))
+        medians = (f"{statistics.median(side.times):.1f} µs" for side in (ours, fastest))
+        what = f"the same network, one picture, {name} {form}"
+        against = f"the fastest of {len(others)} others: {fastest.side.name}"
+        lines.append(Row(what, against, *medians, ratio(ours.times, fastest.times), 1.0, _why(fastest)))
+    return lines
+
+
+def table(results: dict[tuple[str, str], Result]) -> str:
+    """All sides, with what they answer beside LiteRT."""
+    lines = [
+        "| runtime | form | µs a picture | `DigitClassifier` takes × | other answers | steps off | where it is faster |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results.values():
+        side = result.side
+        if not result.versions:
+            lines.append(f"| {side.name} | {side.form} | does not run here | | | | |")
             continue
-        reference = next(s for s in sides if s.name == REFERENCE and s.form == side.form)
-        ours, theirs = scores[side], scores[reference][: len(scores[side])]
+        ours, theirs = result.scores, results[REFERENCE, side.form].scores[: len(result.scores)]
         other = int((ours.argmax(axis=1) != theirs.argmax(axis=1)).sum())
         steps = np.abs(ours.astype(int) - theirs).max() if ours.dtype == theirs.dtype == np.int8 else ""
-        median, base = statistics.median(times[side]), statistics.median(times[reference])
-        accuracy = (ours.argmax(axis=1) == labels[: len(ours)]).mean() * 100
-        of = "" if len(ours) == len(labels) else f" of {len(ours)}"
-        print(
-            f"| {side.name} ({versions[side]}) | {side.form} | {median:.1f} | {median / base:.2f} | {other}{of} "
-            f"| {steps} | {accuracy:.2f} % |"
+        times = ratio(results[OURS, side.form].times, result.times)
+        why = _why(result) if side.name != OURS and round(times.median, 2) > 1 else ""
+        lines.append(
+            f"| {side.name} ({result.versions}) | {side.form} | {statistics.median(result.times):.1f} "
+            f"| {'' if side.name == OURS else times} | {other} of {len(ours):,} | {steps} | {why} |"
         )
+    return "\n".join(lines)
+
+
+def _why(result: Result) -> str:
+    return WHY[result.side.name]
 
 
 if __name__ == "__main__":
-    main()
+    index, run, folder = sys.argv[1:]
+    work(SIDES[int(index)], Path(run), Path(folder))

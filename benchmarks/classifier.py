@@ -1,70 +1,61 @@
 """What `DigitClassifier` adds to the bare interpreter, for one picture and for 10,000.
 
-    python benchmarks/classifier.py [MODEL ...]
-
-Both sides take turns within one run, and what counts is the ratio of their medians. Against the batch call stands the
-best of hand-tuned loops of ``set_tensor; invoke; get_tensor``: every batch size, threads within an invocation and
-interpreters side by side, with pictures that are int8 before the clock starts. Without MODEL, the one that ships with
-the runtime.
+Against the batch call stands the best of hand-tuned loops of ``set_tensor; invoke; get_tensor``: every batch size,
+threads within an invocation and interpreters side by side, with pictures that are int8 before the clock starts.
 """
 
 import statistics
-import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier, device
 from edge_digits_runtime.backend import Interpreter
-from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
 from numpy.typing import NDArray
+from turns import Row, Run, ratio, take_turns
 
 ROUNDS, CALLS = 300, 200
-TUNING_ROUNDS, BATCH_ROUNDS = 7, 40
+TUNING_ROUNDS, BATCH_ROUNDS = 7, 60
 BATCHES = (10, 20, 50, 100, 200, 500, 1000, 2000)
-Run = Callable[[], object]
+BARE = "`set_tensor; invoke; get_tensor`"
 
 
-def main(models: list[str]) -> None:
-    """Print one table for each kind of call."""
+def one_picture_rows(models: Mapping[str, Path]) -> list[Row]:
+    """A picture at a time, for each model by what it is called."""
+    pixels = mnist.load().test.images[0]
+    rows = []
+    for name, model in models.items():
+        ours, bare = take_turns(one_picture(DigitClassifier(model), pixels), ROUNDS, CALLS)
+        what = f"`DigitClassifier`, one 28×28 array to label and confidence, {name}"
+        times = (f"{statistics.median(times) * 1e6:.2f} µs" for times in (ours, bare))
+        rows.append(Row(what, f"bare {BARE}, input ready", *times, ratio(ours, bare), 1.25))
+    return rows
+
+
+def batch_rows(models: Mapping[str, Path]) -> list[Row]:
+    """10,000 pictures on all cores, for each model by what it is called."""
     pictures = mnist.load().test.images
-    facts = device.device_facts()
-    print(f"{facts['name']}, {facts['cores']} cores, {', '.join(facts['cpu_features'])}\n")
-    print("| one picture | bare µs | DigitClassifier µs | ratio |\n|---|---|---|---|")
-    for model in models:
-        bare, ours = take_turns(one_picture(DigitClassifier(model), pictures[0]), ROUNDS, CALLS)
-        print(f"| `{model}` | {bare * 1e6:.2f} | {ours * 1e6:.2f} | {ours / bare:.3f} |", flush=True)
-    print("\n| 10,000 pictures | best bare loop | its ms | classify_batch ms | ratio |\n|---|---|---|---|---|")
-    for model in models:
+    rows = []
+    for name, model in models.items():
         classifier = DigitClassifier(model, threads=device.cores())
         loops = bare_loops(classifier, pictures)
-        times = dict(zip(loops, take_turns(list(loops.values()), TUNING_ROUNDS, 1), strict=True))
-        name = min(times, key=times.__getitem__)
+        tuning = take_turns(list(loops.values()), TUNING_ROUNDS, 1)
+        fastest, _ = min(zip(loops, map(statistics.median, tuning), strict=True), key=lambda side: side[1])
         # Measured anew: the least of many medians is least by luck as well.
-        sides = [loops[name], partial(classifier.classify_batch, pictures)]
-        bare, ours = take_turns(sides, BATCH_ROUNDS, 1)
-        print(f"| `{model}` | {name} | {bare * 1e3:.1f} | {ours * 1e3:.1f} | {ours / bare:.3f} |", flush=True)
-
-
-def take_turns(sides: list[Run], rounds: int, calls: int) -> list[float]:
-    """Median seconds of one call of each side."""
-    times: list[list[float]] = [[] for _ in sides]
-    for _ in range(rounds):
-        for side, kept in zip(sides, times, strict=True):
-            start = time.perf_counter()
-            for _ in range(calls):
-                side()
-            kept.append((time.perf_counter() - start) / calls)
-    # The first round makes what is made once.
-    return [statistics.median(kept[1:]) for kept in times]
+        sides = [partial(classifier.classify_batch, pictures), loops[fastest]]
+        ours, bare = take_turns(sides, BATCH_ROUNDS, 1)
+        what = f"`classify_batch`, 10,000 pictures on {device.cores()} cores, {name}"
+        times = (f"{statistics.median(times) * 1e3:.1f} ms" for times in (ours, bare))
+        rows.append(Row(what, f"best of {len(loops)} bare loops: {fastest}", *times, ratio(ours, bare), 1.05))
+    return rows
 
 
 def one_picture(classifier: DigitClassifier, pixels: NDArray[np.uint8]) -> list[Run]:
-    """The bare calls, with an input that is ready; and a picture in, label and confidence out."""
+    """A picture in, label and confidence out; and the bare calls, with an input that is ready."""
     interpreter = classifier.backend.interpreter(classifier.model.content, classifier.name)
     to, out = classifier.network.input.index, classifier.network.output.index
     ready = inputs(classifier, pixels[None])
@@ -78,7 +69,7 @@ def one_picture(classifier: DigitClassifier, pixels: NDArray[np.uint8]) -> list[
         prediction = classifier.classify(pixels)
         return prediction.digit, prediction.confidence
 
-    return [bare, ours]
+    return [ours, bare]
 
 
 def bare_loops(classifier: DigitClassifier, pictures: NDArray[np.uint8]) -> dict[str, Run]:
@@ -124,7 +115,3 @@ def inputs(classifier: DigitClassifier, pictures: NDArray[np.uint8]) -> NDArray[
     to = classifier.network.input
     ready = (pictures ^ 0x80).view(np.int8) if to.dtype == np.int8 else pictures / np.float32(255)
     return ready.reshape(-1, *to.shape[1:])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:] or [str(DEFAULT_MODEL)])

@@ -16,7 +16,7 @@ SIDE = 28
 CLASSES = len(LABELS)
 BATCH = 250
 """Pictures that one invocation takes when there are many: the fastest for an MLP, while networks of convolutions do not
-mind between 20 and 2,000 (``benchmarks/classifier.py``)."""
+mind between 20 and 2,000 (``benchmarks/device.py batch``)."""
 _INPUT_SHAPES = ((1, SIDE, SIDE, 1), (1, SIDE, SIDE), (1, SIDE * SIDE))
 _TYPES = (np.float32, np.int8, np.uint8)
 _PIXELS = np.arange(256, dtype=np.uint8)

@@ -1,0 +1,120 @@
+"""Everything that the runtime is measured against: ``uv run python benchmarks/device.py [PART ...]``.
+
+Without PART, ``docs/benchmarks.md`` is written anew. With some of the names in `PARTS`, these are measured and printed.
+Networks are trained for it (an epoch, mostly) and runtimes fetched by uv, which both stay for the next time.
+"""
+
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import backends
+import classifier
+import size
+import startup
+from edge_digits_runtime import DigitClassifier, device, files
+from edge_digits_runtime.classifier import DEFAULT_MODEL
+from edge_digits_train import mnist
+from networks import EPOCHS, ROOT, run_folder
+from turns import Row, ratio, take_turns
+
+TARGET = ROOT / "docs" / "benchmarks.md"
+COMPARED = ("mlp-256-128", "digits-m")
+"""What all runtimes run; digits-m is the network of the default model."""
+VERSIONS = ("ai-edge-litert", "numpy", "pillow", "click", "tensorflow", "keras")
+PAGE = """# Measured on the device
+
+Written by
+
+    uv run python benchmarks/device.py
+
+on {machine}; Python {python}, {versions}. Two sides take turns within one run; a ratio is the median of the ratios of
+all turns, with the middle half of them in brackets: how far apart those are says how quiet the machine was.
+
+{parts}
+"""
+TABLE = """| what | against | ours | theirs | ratio | wanted | reached |
+|---|---|---|---|---|---|---|"""
+Section = tuple[list[Row], str]
+"""Lines of the first table, and what stands below it."""
+
+
+def models() -> dict[str, Path]:
+    """What is measured by itself, by what it is called."""
+    mlp = run_folder("mlp-256-128") / "mlp-256-128-int8.tflite"
+    return {"`mlp-256-128` int8": mlp, "the default model": DEFAULT_MODEL}
+
+
+def runtimes() -> Section:
+    """The same networks on all runtimes."""
+    rows, texts = [], []
+    for name in COMPARED:
+        results = backends.compare(run_folder(name))
+        rows += backends.rows(f"`{name}`", results)
+        texts.append(f"## `{name}` on other runtimes\n\n{backends.table(results)}")
+    return rows, "\n\n".join([*texts, RUNTIMES])
+
+
+RUNTIMES = """Everything on one thread, one picture at a time. `DigitClassifier` takes uint8 pixels and gives label, \
+confidence and
+reason; the others are given an input that is ready and give ten numbers. \"Other answers\" counts test pictures whose
+label is not the one of LiteRT, \"steps off\" is the largest difference of an int8 output in steps of its scale.
+ONNX Runtime runs the Keras network layer by layer, int8 by its own static quantization (500 training pictures, per
+channel). OpenVINO refuses `.tflite` files without names of tensors, which `edge-digits convert` strips: it is given the
+same file with names put back. The networks are those of `benchmarks/networks.py`, trained for an epoch or a few."""
+
+
+def forms() -> Section:
+    """int8 against float for each recipe."""
+    pixels = mnist.load().test.images[0]
+    lines = ["| network | float32 µs | int8 µs | int8 takes × |", "|---|---|---|---|"]
+    for name in EPOCHS:
+        run = run_folder(name)
+        sides = [DigitClassifier(run / f"{name}-{form}.tflite").network.one for form in ("int8", "float32")]
+        quantized, floating = take_turns([lambda side=side: side(pixels) for side in sides], 200, 50)
+        medians = " | ".join(f"{statistics.median(times) * 1e6:.1f}" for times in (floating, quantized))
+        lines.append(f"| `{name}` | {medians} | {ratio(quantized, floating)} |")
+    return [], "\n".join(["## int8 is not always faster than float", "", *lines])
+
+
+PARTS: dict[str, Callable[[], Section]] = {
+    "one": lambda: (classifier.one_picture_rows(models()), ""),
+    "batch": lambda: (classifier.batch_rows(models()), ""),
+    "startup": lambda: (startup.rows(), ""),
+    "runtimes": runtimes,
+    "size": lambda: (size.rows(), ""),
+    "forms": forms,
+}
+
+
+def measure(parts: Iterable[str]) -> str:
+    """What the parts found, as Markdown."""
+    rows: list[Row] = []
+    texts: list[str] = []
+    for part in parts:
+        print(f"measuring: {part}", file=sys.stderr, flush=True)
+        more, text = PARTS[part]()
+        rows += more
+        texts += [text] if text else []
+    table = ["\n".join([TABLE, *map(str, rows)])] if rows else []
+    return "\n\n".join(table + texts)
+
+
+def main(parts: Sequence[str]) -> None:
+    if unknown := set(parts) - PARTS.keys():
+        sys.exit(f"no part is called {', '.join(unknown)}; allowed are {', '.join(PARTS)}")
+    if parts:
+        print(measure(parts))
+        return
+    facts = device.device_facts()
+    machine = f"{facts['name']} ({', '.join(facts['cpu_features'] or ())}), {facts['cores']} cores, {facts['system']}"
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    text = PAGE.format(machine=machine, python=facts["python"], versions=versions, parts=measure(PARTS))
+    files.write_bytes(TARGET, text.encode())
+    print(TARGET)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
