@@ -27,6 +27,8 @@ SCHEMES = ("float32", "float16", "dynamic", "int8")
 _CARD, _LABELS = "card.json", "labels.txt"
 # A fixed time stamp: the same model and card are the same file, byte for byte.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+# An entry of a ZIP starts with these four bytes, and has its name 30 bytes behind them.
+_ENTRY, _NAME_AT = b"PK\x03\x04", 30
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,8 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
     if content[4:8] != b"TFL3":
         raise ModelError(f"{name}: not a TFLite model (the file identifier TFL3 is missing)")
     if not zipfile.is_zipfile(io.BytesIO(content)):
+        if _ends_within_card(content):
+            raise ModelError(f"{name}: cut off within the model card behind the model: copy the file again")
         return ModelFile(content, len(content), None)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -192,3 +196,15 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
             "or pass --allow-unverified to run it as it is"
         )
     return model
+
+
+def _ends_within_card(content: bytes) -> bool:
+    """Whether a file without the end of a ZIP has the beginning of the one that `append_card` writes."""
+    at = content.rfind(_ENTRY)
+    if at < 0:
+        # The length of a flatbuffer is a multiple of four, so these are behind it.
+        rest = content[len(content) // 4 * 4 :]
+        return bool(rest) and _ENTRY.startswith(rest)
+    start = at + _NAME_AT
+    names = (_LABELS.encode(), _CARD.encode())
+    return any(name.startswith(content[start : start + len(name)]) for name in names)

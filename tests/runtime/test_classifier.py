@@ -204,6 +204,16 @@ def test_cut_off_files_and_noise_are_one_line(tiny: Tiny, tmp_path: Path) -> Non
         assert "\n" not in str(caught.value)
 
 
+def test_a_file_cut_off_within_its_card_is_refused(tiny: Tiny) -> None:
+    content = tiny("int8").read_bytes()
+    end = read_model_file(tiny("int8")).flatbuffer_bytes
+    for length in range(end + 1, len(content)):
+        with pytest.raises(ModelError, match="the model: cut off within the model card behind the model"):
+            DigitClassifier(content[:length])
+    # Without any of it, it is a model that others could have made.
+    assert DigitClassifier(content[:end]).model.card is None
+
+
 def test_a_changed_model_is_refused_unless_allowed(tiny: Tiny, drawn: Drawn, tmp_path: Path) -> None:
     changed = tmp_path / "changed.tflite"
     # One bit in the description that the converter leaves: no interpreter would mind.
