@@ -163,7 +163,7 @@ def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds:
     """Time the interpreter alone on one picture, uint8 of shape ``(28, 28)``; see `evaluate`."""
     lane = classifier.network.lane
     lane.prepare(pixels)
-    return loops(lane.answer, "set_tensor + invoke + get_tensor", seconds)
+    return loops(lane.answer, "invoke", seconds)
 
 
 def _time_picture(split: Split, seconds: float) -> Loops:

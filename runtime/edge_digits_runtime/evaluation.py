@@ -39,7 +39,7 @@ class Latency:
     samples_us: NDArray[np.float64]
     """Every timed repetition in microseconds, shape ``(n,)``, in the order measured."""
     what: str = ""
-    """What was timed, such as ``set_tensor + invoke + get_tensor``."""
+    """What was timed, such as ``uint8 pixels to prediction``."""
 
     @property
     def p50(self) -> float:

@@ -56,7 +56,7 @@ def latency(function: Callable[[], object], what: str, count: int = 1000, warmup
 
     Args:
         function: what is timed; called without arguments, its result is dropped.
-        what: words for the record, such as ``set_tensor + invoke + get_tensor``.
+        what: words for the record, such as ``uint8 pixels to prediction``.
         count: how many calls are timed, at least 1.
         warmup: how many go before.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.backend import Backend, Interpreter
+from edge_digits_runtime.backend import Backend, Interpreter, memory
 from edge_digits_runtime.card import LABELS
 from edge_digits_runtime.errors import ModelError
 
@@ -78,11 +78,11 @@ class Network:
         interpreter = backend.interpreter(content, name, threads)
         self.types = [np.dtype(details["dtype"]) for details in interpreter.get_tensor_details()]
         self.input, self.output = _ends(interpreter, name)
-        self.lane = Lane(interpreter, self.input, self.output)
+        self.lane = self._lane(interpreter)
 
     def one(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network gives for one picture of shape ``(28, 28)``: an array of the shape of its output."""
-        return self.lane.run(pixels)
+        return self.lane.run(pixels).copy()
 
     def many(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network gives for pictures of shape ``(n, 28, 28)``: shape ``(n, 10)``, in its output's type."""
@@ -123,50 +123,58 @@ class Network:
 
     def _single_thread(self, batch: int | None = None) -> "Lane":
         interpreter = self._backend.interpreter(self._content, self._name, batch=batch)
-        return Lane(interpreter, self.input, self.output, batch or 1)
+        return self._lane(interpreter, batch or 1)
+
+    def _lane(self, interpreter: Interpreter, batch: int = 1) -> "Lane":
+        try:
+            return Lane(interpreter, self.input, self.output, batch)
+        except ValueError as error:
+            raise ModelError(
+                f"{self._name}: the size of a tensor is only known when it runs: convert it with fixed shapes"
+            ) from error
 
 
 class Lane:
-    """One interpreter with the buffer that its input is made in."""
+    """One interpreter, whose input is made and whose output is read where it has them itself.
+
+    Attributes:
+        batch: how many pictures an invocation takes.
+        answer: run the network on the input that `prepare` made; its output is then in ``output``.
+        output: what the network gave, an array in the shape and type of its output that the next answer overwrites.
+    """
 
     def __init__(self, interpreter: Interpreter, to: Tensor, out: Tensor, batch: int = 1) -> None:
         self.batch = batch
-        """How many pictures an invocation takes."""
-        self._interpreter, self._to, self._out = interpreter, to.index, out.index
-        self._input = np.zeros((batch, *to.shape[1:]), to.dtype)
+        # Bound once: with a small network on a fast processor, each look-up is a hundredth of a call.
+        self.answer = interpreter.invoke
+        self.output = memory(interpreter, out.index)
+        tensor = memory(interpreter, to.index)
         # The same memory as pictures of bytes, whatever their sign, or of floats.
-        pixels = self._input if to.dtype == np.float32 else self._input.view(np.uint8)
+        pixels = tensor if to.dtype == np.float32 else tensor.view(np.uint8)
         self._pixels = pixels.reshape(batch, SIDE, SIDE)
         self._picture = self._pixels[0]
         self._encode = _encoder(to)
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """What the network gives for one picture of shape ``(28, 28)``; only of a lane of one."""
-        # Not by way of `prepare` and `answer`, whose two calls would be a twentieth of a small network's time.
+        """``output`` for one picture of shape ``(28, 28)``; only of a lane of one."""
+        # Not by way of `prepare`, whose call would be a fiftieth of a small network's time.
         self._encode(pixels, self._picture)
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._to, self._input)
-        interpreter.invoke()
-        return interpreter.get_tensor(self._out)
+        self.answer()
+        return self.output
 
     def prepare(self, pixels: NDArray[np.uint8]) -> None:
         """The first half of `run`: make the input."""
         self._encode(pixels, self._picture)
 
-    def answer(self) -> NDArray[Any]:
-        """The second half of `run`, which is nothing but calls of the interpreter."""
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._to, self._input)
-        interpreter.invoke()
-        return interpreter.get_tensor(self._out)
-
     def run_batches(self, pictures: NDArray[np.uint8], starts: Iterator[int], result: NDArray[Any]) -> None:
         """As many batches as ``starts`` has left; the last of all may be shorter."""
+        output = self.output.reshape(self.batch, CLASSES)
         for start in starts:
             chunk = pictures[start : start + self.batch]
-            # Behind the last picture the buffer keeps what was there before; nobody reads its answers.
+            # Behind the last picture the input keeps what was there before; nobody reads its answers.
             self._encode(chunk, self._pixels[: len(chunk)])
-            result[start : start + len(chunk)] = self.answer().reshape(self.batch, CLASSES)[: len(chunk)]
+            self.answer()
+            result[start : start + len(chunk)] = output[: len(chunk)]
 
 
 def _ends(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:

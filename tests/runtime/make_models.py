@@ -67,6 +67,11 @@ def main() -> None:
     save("refused-32", convert(lambda x: model(x[:, 2:30, 2:30]), (1, 32, 32, 1)))
     save("refused-nine", convert(lambda x: model(x)[:, :9], (1, 28, 28, 1)))
     save("refused-two-outputs", convert(lambda x: (model(x), tf.reduce_sum(x)), (1, 28, 28, 1)))
+    # How many pixels tf.where finds is only known when it runs.
+    save(
+        "refused-sizes",
+        convert(lambda x: x[:, :10, 0, 0] + tf.reduce_sum(tf.gather_nd(x, tf.where(x > 0.5))), (1, 28, 28, 1)),
+    )
     save("refused-nan", convert(lambda x: tf.math.log(-1.0 - model(x) ** 2), (1, 28, 28, 1)))
 
 

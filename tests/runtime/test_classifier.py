@@ -180,6 +180,7 @@ def test_what_is_no_array_is_no_batch(tiny: Tiny) -> None:
         ("refused-32", "the input is float32 1×32×32×1"),
         ("refused-nine", "the output is float32 1×9"),
         ("refused-two-outputs", "1 inputs and 2 outputs"),
+        ("refused-sizes", "the size of a tensor is only known when it runs"),
         ("refused-nan", "answers with NaN or infinity"),
         ("not-there", "cannot be read: No such file"),
     ],
