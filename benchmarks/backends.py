@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from turns import Ratio, Row, Times, ratio
+from turns import Row, Times, ratio
 
 Pictures = NDArray[np.uint8]
 Call = Callable[[NDArray[Any]], Any]
@@ -419,7 +419,7 @@ def rows(name: str, results: dict[tuple[str, str], Result]) -> list[Row]:
 def table(results: dict[tuple[str, str], Result]) -> str:
     """All sides, with what they answer beside LiteRT."""
     lines = [
-        "| runtime | form | µs a picture | `DigitClassifier` takes × | other answers | steps off | where it is faster |",
+        "| runtime | form | µs a picture | `DigitClassifier` takes × | other answers | steps off | why it is faster |",
         "|---|---|---|---|---|---|---|",
     ]
     for result in results.values():
@@ -440,7 +440,7 @@ def table(results: dict[tuple[str, str], Result]) -> str:
 
 
 def _why(result: Result) -> str:
-    return WHY[result.side.name]
+    return WHY.get(result.side.name, "")
 
 
 if __name__ == "__main__":
