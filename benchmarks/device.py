@@ -15,7 +15,7 @@ import classifier
 import size
 import startup
 from edge_digits_runtime import DigitClassifier, device, files
-from edge_digits_runtime.classifier import DEFAULT_MODEL
+from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
 from networks import EPOCHS, ROOT, run_folder
 from turns import Row, ratio, take_turns

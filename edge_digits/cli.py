@@ -21,7 +21,7 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
-    "study": ("edge_digits_train", "keras", "matplotlib", "scipy", "sklearn", "ray"),
+    "study": ("edge_digits_train", "keras", "jinja2", "matplotlib", "scipy", "sklearn", "ray"),
 }
 """For each extra the packages whose absence means that it is not installed."""
 

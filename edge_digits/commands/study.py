@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge_digits.commands.study_compare import compare
 from edge_digits.options import data_option
 from edge_digits.study.plan import Study, System
 from edge_digits.study.results import RESULTS, Results
@@ -44,9 +45,13 @@ def study(context: click.Context) -> None:
       edge-digits study
       edge-digits study mlp-against-cnn --budget quick
       edge-digits study lightweight-cnn --only 'mlp-*'
+      edge-digits study compare
     """
     if context.invoked_subcommand is None:
         _list()
+
+
+study.add_command(compare)
 
 
 def _list() -> None:
@@ -146,7 +151,7 @@ def _run(
     for system in systems:
         click.echo(_summary(system, outcome.results))
     if not trials_only:
-        from edge_digits.study import page  # type: ignore[attr-defined]
+        from edge_digits.study import page
 
         page.write(study, outcome.results, folder)
     click.echo(f"{folder / RESULTS}")
