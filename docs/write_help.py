@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from edge_digits_runtime import files
 
 from edge_digits.cli import VERBS, main
+from edge_digits.study.studies import STUDIES
 
 TARGET = Path(__file__).with_name("commands.md")
 
@@ -19,7 +20,8 @@ TARGET = Path(__file__).with_name("commands.md")
 def text() -> str:
     """The whole page."""
     parts = ["# Commands\n\nWritten by `uv run python docs/write_help.py`; a test holds it to what the commands say.\n"]
-    for arguments in ([], *([verb] for verb in VERBS)):
+    # All studies have the same options.
+    for arguments in ([], *([verb] for verb in VERBS), ["study", next(iter(STUDIES))]):
         # A fixed width: the page must not depend on the terminal of whoever writes it.
         result = CliRunner().invoke(main, [*arguments, "--help"], prog_name="edge-digits", terminal_width=100)
         if result.exit_code:

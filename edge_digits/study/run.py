@@ -8,6 +8,7 @@ trial goes on after its last whole epoch wherever it is started again.
 import contextlib
 import fnmatch
 import os
+import secrets
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 RETRIES = 3
 """How often a trial is started again whose worker died."""
+STARTS = 3
+"""How often Ray is tried to be started on this machine."""
 SHARE_OF_GPU = 0.25
 """What a trial takes of a GPU unless told otherwise: networks of this size leave most of it idle."""
 _OBJECTS = 256 * 2**20
@@ -297,28 +300,13 @@ def _watcher(study: Study, folder: Path, total: int, done: int, update: Update, 
 def _ray(machines: Machines, folder: Path, dataset: "DataSet") -> Iterator[Path]:
     """Start Ray, or join the cluster, and yield a folder for what Tune writes; nothing of either is left."""
     os.environ.update(_SETTINGS)
-    import ray
-
     with tempfile.TemporaryDirectory(prefix="edge-digits-", ignore_cleanup_errors=True) as temporary:
-        options: dict[str, Any] = {"address": machines.address}
         if machines.address is None:
-            splits = dataset.train, dataset.test
-            size = sum(split.images.nbytes + split.labels.nbytes for split in splits)
-            options = {
-                "address": "local",
-                "num_cpus": max(device.cores(), machines.cpus),
-                "object_store_memory": _OBJECTS + 2 * size,
-                "include_dashboard": False,
-                "_temp_dir": temporary,
-            }
-        try:
-            ray.init(
-                **options, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": _environment(machines)}
-            )
-        except (ConnectionError, ValueError) as error:
-            if machines.address is None:
-                raise
-            raise UsageError(f"--address {machines.address}: no Ray cluster there ({error})") from error
+            _start(machines, dataset, temporary)
+        else:
+            _join(machines, machines.address)
+        import ray
+
         try:
             if machines.address is None:
                 yield Path(temporary)
@@ -328,6 +316,53 @@ def _ray(machines: Machines, folder: Path, dataset: "DataSet") -> Iterator[Path]
                     yield Path(shared).absolute()
         finally:
             ray.shutdown()
+
+
+def _start(machines: Machines, dataset: "DataSet", temporary: str) -> None:
+    """Start Ray on this machine, for this process alone."""
+    # Without a token of its own, Ray would leave one in the home folder.
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    import ray
+
+    splits = dataset.train, dataset.test
+    size = sum(split.images.nbytes + split.labels.nbytes for split in splits)
+    for attempt in range(STARTS):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=max(device.cores(), machines.cpus),
+                object_store_memory=_OBJECTS + 2 * size,
+                include_dashboard=False,
+                _temp_dir=temporary,
+                **_options(machines),
+            )
+            return
+        except Exception as error:
+            # Ray waits 30 seconds for its own processes; on a busy machine they need longer the first time. It has
+            # no exception of its own for that.
+            ray.shutdown()
+            if "timed out" not in str(error) or attempt == STARTS - 1:
+                raise
+
+
+def _join(machines: Machines, address: str) -> None:
+    """Join the Ray cluster at ``address``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    import ray
+
+    try:
+        ray.init(address=address, **_options(machines))
+    except (ConnectionError, ValueError) as error:
+        raise UsageError(f"no Ray cluster at the address {address}: start it with 'ray start --head'") from error
+
+
+def _options(machines: Machines) -> dict[str, Any]:
+    environment = {"env_vars": _environment(machines)}
+    return {"log_to_driver": False, "logging_level": "ERROR", "runtime_env": environment}
 
 
 def _environment(machines: Machines) -> dict[str, str]:

@@ -96,8 +96,11 @@ def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
         DataError: the folder holds a run on other pictures, or there are too few to hold some out.
         ModelError: the converter made something else than what int8 promises.
     """
+    from edge_digits_train.backend import forget
     from edge_digits_train.training import pictures, train
 
+    # A worker runs many trials.
+    forget()
     check(job, dataset)
     training, validation = pictures(job.recipe, dataset)
     record = finished_run(job.recipe, job.folder)
