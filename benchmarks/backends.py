@@ -24,10 +24,10 @@ from turns import Row, Times, ratio
 
 Pictures = NDArray[np.uint8]
 Call = Callable[[NDArray[Any]], Any]
-TURN_US = 5000
+TURN_US = 1000
 """How long a turn lasts, about: one call where that takes longer."""
 ROUNDS = 40
-KERAS_PICTURES = 300
+KERAS_PICTURES = 100
 """Keras takes milliseconds a picture, so these have to do for its answers."""
 REFERENCE, OURS = "LiteRT Interpreter", "DigitClassifier"
 WHY = {
@@ -227,12 +227,13 @@ def onnx_model(layers: Sequence[dict[str, Any]], weights: dict[str, NDArray[np.f
 
     for i, layer in enumerate(layers):
         kernel, bias = weights.get(f"{i}_0"), weights.get(f"{i}_1")
-        if layer["kind"] == "conv":
+        if layer["kind"] in ("conv", "depthwise"):
             pads = {"same": "SAME_UPPER", "valid": "VALID"}[layer["padding"]]
             parts = [np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), bias]
-            add("Conv", *parts, strides=[layer["stride"]] * 2, auto_pad=pads)
+            groups = shape[0] // kernel.shape[2]
+            add("Conv", *parts, strides=[layer["stride"]] * 2, auto_pad=pads, group=groups)
             side = -(-(shape[1] - (layer["kernel"] - 1) * (layer["padding"] == "valid")) // layer["stride"])
-            shape = (layer["filters"], side, side)
+            shape = (kernel.shape[-1], side, side)
         elif layer["kind"] == "pool":
             add("MaxPool", kernel_shape=[layer["size"]] * 2, strides=[layer["size"]] * 2)
             shape = (shape[0], shape[1] // layer["size"], shape[2] // layer["size"])
@@ -328,6 +329,27 @@ def ask(process: "subprocess.Popen[str]", question: str = "") -> str:
     return process.stdout.readline().strip()
 
 
+def save_weights(run: Path, folder: Path) -> None:
+    """Kernel and bias of each layer of the Keras model by its place in the recipe, batch normalization folded in."""
+    trained = iter([layer for layer in _keras(run).layers if layer.weights])
+    found = {}
+    for i, layer in enumerate(json.loads((folder / "layers.json").read_text())):
+        if layer["kind"] not in ("conv", "depthwise", "dense"):
+            continue
+        kernel, *rest = next(trained).get_weights()
+        if layer["kind"] == "depthwise":
+            # As that of a convolution in which each output has one input.
+            kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
+        bias = rest[0] if rest else np.zeros(kernel.shape[-1], np.float32)
+        if layer["batch_norm"]:
+            norm = next(trained)
+            gamma, beta, mean, variance = norm.get_weights()
+            scale = gamma / np.sqrt(variance + norm.epsilon)
+            kernel, bias = kernel * scale, (bias - mean) * scale + beta
+        found |= {f"{i}_0": kernel, f"{i}_1": bias}
+    np.savez(folder / "weights.npz", **found)
+
+
 def prepare(run: Path, folder: Path) -> None:
     """Put what the workers need into ``folder``."""
     import flatbuffers
@@ -338,18 +360,9 @@ def prepare(run: Path, folder: Path) -> None:
     np.save(folder / "test.npy", data.test.images)
     np.save(folder / "train.npy", data.train.images[:500])
     layers = json.loads((run / "run.json").read_text())["recipe"]["layers"]
-    # Without TensorFlow's lines in this process, too.
-    code = (
-        "import sys, keras, numpy as np\n"
-        "layers = [l for l in keras.models.load_model(sys.argv[1]).layers if l.weights]\n"
-        "kinds = map(int, sys.argv[3].split(','))\n"
-        "np.savez(sys.argv[2], **{f'{i}_{k}': np.asarray(w) for i, l in zip(kinds, layers) "
-        "for k, w in enumerate(l.get_weights())})"
-    )
-    weighted = ",".join(str(i) for i, layer in enumerate(layers) if layer["kind"] in ("conv", "dense"))
-    command = [sys.executable, "-c", code, str(run / "model.keras"), str(folder / "weights.npz"), weighted]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     (folder / "layers.json").write_text(json.dumps(layers))
+    # In a process whose stderr, where TensorFlow writes, is not this one's.
+    subprocess.run([sys.executable, __file__, "weights", str(run), str(folder)], check=True, stderr=subprocess.DEVNULL)
     for form in ("int8", "float32"):
         # OpenVINO refuses tensors without names, which we strip.
         model = unpack(_tflite(run, form))
@@ -448,5 +461,9 @@ def _why(result: Result) -> str:
 
 
 if __name__ == "__main__":
-    index, run, folder = sys.argv[1:]
-    work(SIDES[int(index)], Path(run), Path(folder))
+    task, *paths = sys.argv[1:]
+    given, shared = map(Path, paths)
+    if task == "weights":
+        save_weights(given, shared)
+    else:
+        work(SIDES[int(task)], given, shared)

@@ -18,8 +18,8 @@ from edge_digits_train import mnist
 from numpy.typing import NDArray
 from turns import Row, Run, ratio, take_turns
 
-ROUNDS, CALLS = 300, 200
-TUNING_ROUNDS, BATCH_ROUNDS = 7, 100
+ROUNDS, CALLS = 3000, 20
+TUNING_ROUNDS, BATCH_ROUNDS = 5, 40
 BATCHES = (10, 20, 50, 100, 200, 500, 1000, 2000)
 BARE = "`set_tensor; invoke; get_tensor`"
 

@@ -1,12 +1,14 @@
 """Everything that the runtime is measured against: ``uv run python benchmarks/device.py [PART ...]``.
 
-Without PART, ``docs/benchmarks.md`` is written anew. With some of the names in `PARTS`, these are measured and printed.
-Networks are trained for it (an epoch, mostly) and runtimes fetched by uv, which both stay for the next time.
+Writes ``docs/benchmarks.md``. With some of the names in `PARTS`, only these are measured anew, and the others are as
+they were measured here before. Networks are trained for it (an epoch, mostly) and runtimes fetched by uv, which both
+stay for the next time.
 """
 
+import json
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import startup
 from edge_digits_runtime import DigitClassifier, device, files
 from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
-from networks import EPOCHS, ROOT, run_folder
+from networks import EPOCHS, FOLDER, ROOT, run_folder
 from turns import Row, ratio, take_turns
 
 TARGET = ROOT / "docs" / "benchmarks.md"
@@ -73,7 +75,7 @@ def forms() -> Section:
     for name in EPOCHS:
         run = run_folder(name)
         sides = [DigitClassifier(run / f"{name}-{form}.tflite").network.one for form in ("int8", "float32")]
-        quantized, floating = take_turns([lambda side=side: side(pixels) for side in sides], 200, 50)
+        quantized, floating = take_turns([lambda side=side: side(pixels) for side in sides], 1000, 5)
         medians = " | ".join(f"{statistics.median(times) * 1e6:.1f}" for times in (floating, quantized))
         lines.append(f"| `{name}` | {medians} | {ratio(quantized, floating)} |")
     return [], "\n".join(["## int8 is not always faster than float", "", *lines])
@@ -89,30 +91,36 @@ PARTS: dict[str, Callable[[], Section]] = {
 }
 
 
-def measure(parts: Iterable[str]) -> str:
-    """What the parts found, as Markdown."""
-    rows: list[Row] = []
-    texts: list[str] = []
-    for part in parts:
-        print(f"measuring: {part}", file=sys.stderr, flush=True)
-        more, text = PARTS[part]()
-        rows += more
-        texts += [text] if text else []
-    table = ["\n".join([TABLE, *map(str, rows)])] if rows else []
-    return "\n\n".join(table + texts)
+def measure(part: str) -> None:
+    """Measure one part and keep what it found."""
+    print(f"measuring: {part}", file=sys.stderr, flush=True)
+    rows, text = PARTS[part]()
+    files.write_bytes(_kept(part), json.dumps({"rows": [str(row) for row in rows], "text": text}).encode())
+
+
+def page() -> str:
+    """The page, of all that has been measured."""
+    found = [json.loads(_kept(part).read_text()) for part in PARTS]
+    table = "\n".join([TABLE, *(row for part in found for row in part["rows"])])
+    facts = device.device_facts()
+    machine = f"{facts['name']} ({', '.join(facts['cpu_features'] or ())}), {facts['cores']} cores, {facts['system']}"
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    parts = "\n\n".join([table, *(part["text"] for part in found if part["text"])])
+    return PAGE.format(machine=machine, python=facts["python"], versions=versions, parts=parts)
+
+
+def _kept(part: str) -> Path:
+    return FOLDER / f"{part}.json"
 
 
 def main(parts: Sequence[str]) -> None:
     if unknown := set(parts) - PARTS.keys():
         sys.exit(f"no part is called {', '.join(unknown)}; allowed are {', '.join(PARTS)}")
-    if parts:
-        print(measure(parts))
-        return
-    facts = device.device_facts()
-    machine = f"{facts['name']} ({', '.join(facts['cpu_features'] or ())}), {facts['cores']} cores, {facts['system']}"
-    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
-    text = PAGE.format(machine=machine, python=facts["python"], versions=versions, parts=measure(PARTS))
-    files.write_bytes(TARGET, text.encode())
+    for part in parts or PARTS:
+        measure(part)
+    if missing := [part for part in PARTS if not _kept(part).exists()]:
+        sys.exit(f"not measured yet: {', '.join(missing)}")
+    files.write_bytes(TARGET, page().encode())
     print(TARGET)
 
 

@@ -14,7 +14,7 @@ from turns import Row, ratio, take_turns
 import edge_digits
 from edge_digits.samples import SAMPLES
 
-ROUNDS = 60
+ROUNDS = 30
 FLOOR = "import numpy, PIL.Image, click, ai_edge_litert.interpreter"
 WHY = "opening a PNG needs more of Pillow, checking a model hashlib and zipfile, and a digit is found and answered"
 
