@@ -59,12 +59,12 @@ def runtimes() -> Section:
     return rows, "\n\n".join([*texts, RUNTIMES])
 
 
-RUNTIMES = """Everything on one thread, one picture at a time. `DigitClassifier` takes uint8 pixels and gives label, \
-confidence and
-reason; the others are given an input that is ready and give ten numbers. \"Other answers\" counts test pictures whose
-label is not the one of LiteRT, \"steps off\" is the largest difference of an int8 output in steps of its scale.
-ONNX Runtime runs the Keras network layer by layer, int8 by its own static quantization (500 training pictures, per
-channel). OpenVINO refuses `.tflite` files without names of tensors, which `edge-digits convert` strips: it is given the
+RUNTIMES = """\
+Everything on one thread, one picture at a time. `DigitClassifier` takes uint8 pixels and gives label, confidence and
+reason; the others are given an input that is ready and give ten numbers. "Other answers" counts test pictures whose
+label is not the one of LiteRT, "steps off" is the largest difference of an int8 output in steps of its scale. ONNX
+Runtime runs the Keras network layer by layer, int8 by its own static quantization (500 training pictures, per channel).
+OpenVINO refuses `.tflite` files whose tensors have no names, and `edge-digits convert` strips names: it is given the
 same file with names put back. The networks are those of `benchmarks/networks.py`, trained for an epoch or a few."""
 
 
@@ -78,7 +78,12 @@ def forms() -> Section:
         quantized, floating = take_turns([lambda side=side: side(pixels) for side in sides], 1000, 5)
         medians = " | ".join(f"{statistics.median(times) * 1e6:.1f}" for times in (floating, quantized))
         lines.append(f"| `{name}` | {medians} | {ratio(quantized, floating)} |")
-    return [], "\n".join(["## int8 is not always faster than float", "", *lines])
+    return [], "\n".join(["## int8 against float", "", *lines, "", FORMS])
+
+
+FORMS = """\
+The bare network, one picture on one thread. int8 is not faster everywhere: on x86-64 processors without VNNI, networks
+of convolutions have been seen to be slower than in float. `edge-digits evaluate` tells for your device."""
 
 
 PARTS: dict[str, Callable[[], Section]] = {
