@@ -141,6 +141,7 @@ def test_one_command_trains_converts_and_records(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(mnist, "load", lambda: few)
     monkeypatch.setattr(family, "ROUNDS", 2)
     # The corrupted pictures are kept for the process, which others share.
+    monkeypatch.setattr(robustness, "originals", lambda: few.test)
     monkeypatch.setattr(robustness, "corrupted_test", lambda kind: robustness.corrupt(few.test.images, kind))
     short = dataclasses.replace(recipes.get("cnn-8-16-32"), epochs=1)
     monkeypatch.setitem(recipes.RECIPES, "cnn-8-16-32", short)  # type: ignore[arg-type]

@@ -1,8 +1,12 @@
 """The corruptions of benchmarks/robustness.py, on pictures whose outcome can be worked out by hand."""
 
+import sys
+
 import numpy as np
 import pytest
 import robustness
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.datasets import Split
 from numpy.typing import NDArray
 
 Pictures = NDArray[np.float64]
@@ -224,6 +228,38 @@ def test_canny_keeps_weak_edges_only_where_they_hang_together_with_strong_ones(r
     joined = np.zeros((1, 28, 28))
     joined[:, :14, 14:], joined[:, 14:, 14:] = 0.06, 0.1
     assert robustness.canny_edges(joined, rng)[0, 4, 12:16].any()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Split:
+    """MNIST with 30 test pictures, and none of them kept corrupted for other tests."""
+    test = Split(robustness.originals().images[:30], robustness.originals().labels[:30])
+    monkeypatch.setattr(robustness, "originals", lambda: test)
+    monkeypatch.setattr(robustness, "corrupted_test", lambda kind: robustness.corrupt(test.images, kind))
+    return test
+
+
+def test_preprocessing_takes_away_what_lies_behind_the_digit(few: Split) -> None:
+    classifier, bright = DigitClassifier(), robustness.corrupted_test("brightness")
+    assert robustness.right_as_pictures(classifier, bright) > 0.9
+    assert robustness.right_as_pictures(classifier, bright[:10]) > 0.8
+    digits = classifier.classify_batch(bright).digits
+    assert robustness.right(classifier, bright) == np.mean(digits == few.labels)
+
+
+@pytest.mark.parametrize("options", [[], ["--as-pictures", "10"]], ids=["raw", "as pictures"])
+def test_the_table_has_a_row_for_each_kind(
+    options: list[str], few: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["robustness.py", *options])
+    robustness.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0].replace(" ", "_") for row in rows[3:-1]] == list(robustness.KINDS)
+    shares = [float(row[1].removesuffix(" %")) for row in rows[2:]]
+    assert shares[0] == 100.0
+    assert shares[-1] == pytest.approx(np.mean(shares[1:-1]), abs=0.01)
+    count = int(options[1]) if options else len(few)
+    assert shares[1] * count / 100 == pytest.approx(round(shares[1] * count / 100), abs=0.01)
 
 
 def test_the_mean_is_over_the_kinds() -> None:
