@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge_digits_runtime.datasets import DataSet
     from edge_digits_runtime.evaluation import Evaluation
     from edge_digits_runtime.run import RunRecord
+    from edge_digits_train.cluster import Cluster
     from edge_digits_train.recipes import Recipe
 
     from edge_digits.report import Report
@@ -63,10 +64,24 @@ def _mnist() -> "DataSet":
     return mnist.load()
 
 
-def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None, resume: bool) -> "RunRecord":
-    """Train ``recipe`` into the run folder ``out`` and say what came out."""
+def train_run(
+    recipe: "Recipe",
+    dataset: "DataSet",
+    out: Path,
+    source: Path | None,
+    resume: bool,
+    cluster: "Cluster | None" = None,
+) -> "RunRecord":
+    """Train ``recipe`` into the run folder ``out`` and say what came out; in a cluster only its chief says it."""
+    from edge_digits_train.cluster import ALONE
     from edge_digits_train.training import Progress, train
 
+    cluster = cluster or ALONE
+    if not cluster.chief:
+        say(f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; process 0 writes {out}.")
+        return train(recipe, dataset, out, source=source, resume=resume, cluster=cluster)
+    if cluster.replicas > 1:
+        say(f"Sharing each batch by {cluster.replicas} devices of {cluster.processes} processes.")
     say(f"Training {recipe.name} for {recipe.epochs} epochs: {recipe.parameters:,} parameters, {recipe.macs:,} MACs.")
     with bars() as update:
 
@@ -78,7 +93,7 @@ def train_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | No
             done = at.steps if at.val_accuracy is not None else min(at.step, at.steps - 1)
             update(f"epoch {at.epoch}/{at.epochs}", done, at.steps, figures)
 
-        record = train(recipe, dataset, out, source=source, resume=resume, progress=show)
+        record = train(recipe, dataset, out, source=source, resume=resume, progress=show, cluster=cluster)
     click.echo(
         f"{out}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"

@@ -28,6 +28,7 @@ from edge_digits.options import data_option
     help="The run folder to write.  [default: runs/RECIPE-N, the next number that is free]",
 )
 @click.option("--resume", is_flag=True, help="Go on with an unfinished run: that in --out, else the newest of RECIPE.")
+@click.option("--distribute", is_flag=True, help="Share each batch by all GPUs of this machine, or of several.")
 def train(
     recipe: str | None,
     epochs: int | None,
@@ -39,33 +40,56 @@ def train(
     data: Path | None,
     out: Path | None,
     resume: bool,
+    distribute: bool,
 ) -> None:
     """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, curves, and how good it is.
 
     A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume goes on from the last whole epoch
     and ends with the same weights.
 
+    --distribute trains on all GPUs of this machine. Over machines, type the same command on each, with TF_CONFIG set
+    (under JAX KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID): process 0 alone writes the run
+    folder. The batch size stays that of the whole.
+
     \b
     Example:
       edge-digits train
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
       edge-digits train --resume
+      edge-digits train cnn-32-64-64 --distribute
+      TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
+                  "task": {"type": "worker", "index": 0}}' \\
+        edge-digits train cnn-32-64-64 --distribute
     """
     from edge_digits_train import recipes
     from edge_digits_train.checkpoint import Checkpoint
+    from edge_digits_train.cluster import ALONE, join
+    from edge_digits_train.recipes import Recipe
 
     from edge_digits.steps import load_data, next_run, train_run, unfinished_run
 
-    if resume:
-        out = out or unfinished_run(recipe)
-        base = recipes.get(recipe) if recipe else recipes.Recipe.from_dict(Checkpoint.load(out).recipe)
-    else:
-        base = recipes.get(recipe or recipes.DEFAULT)
-        out = out or next_run(base.name)
-    changes: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    if dropout is not None:
-        base = base.with_dropout(dropout)
-    if standardize:
-        base = base.standardized()
-    chosen = dataclasses.replace(base, **{name: value for name, value in changes.items() if value is not None})
-    train_run(chosen, load_data(data), out, data, resume)
+    def choose() -> tuple[Recipe, Path]:
+        if resume:
+            folder = out or unfinished_run(recipe)
+            base = recipes.get(recipe) if recipe else Recipe.from_dict(Checkpoint.load(folder).recipe)
+        else:
+            base = recipes.get(recipe or recipes.DEFAULT)
+            folder = out or next_run(base.name)
+        changes: dict[str, Any] = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "seed": seed,
+        }
+        if dropout is not None:
+            base = base.with_dropout(dropout)
+        if standardize:
+            base = base.standardized()
+        changed = {name: value for name, value in changes.items() if value is not None}
+        return dataclasses.replace(base, **changed), folder
+
+    # Before the others are waited for.
+    dataset = load_data(data) if distribute else None
+    cluster = join() if distribute else ALONE
+    chosen, folder = cluster.from_chief(choose)
+    train_run(chosen, dataset or load_data(data), folder, data, resume, cluster)

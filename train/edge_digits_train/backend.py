@@ -3,6 +3,7 @@
 Everything here imports Keras from this module, so that what has to be set before its backend starts is set.
 """
 
+import functools
 import gc
 import os
 from pathlib import Path
@@ -18,9 +19,16 @@ if Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
 with quiet():
     import keras as keras
 
-    # The first look at the devices starts the backend, which says much about GPUs that are not there.
-    DEVICES: tuple[str, ...] = tuple(keras.distribution.list_devices())
-    """What Keras computes on, such as ``("gpu:0",)`` or ``("cpu:0",)``; GPUs come first."""
+
+@functools.cache
+def devices() -> tuple[str, ...]:
+    """What Keras computes on, such as ``("gpu:0",)`` or ``("cpu:0",)``; GPUs come first.
+
+    The first call starts the backend, which says much about GPUs that are not there; so that it comes before anything
+    else is computed.
+    """
+    with quiet():
+        return tuple(keras.distribution.list_devices())
 
 
 def forget() -> None:

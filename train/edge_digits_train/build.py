@@ -31,7 +31,7 @@ from edge_digits_train.architecture import (
     SpatialDropout,
     same_padding,
 )
-from edge_digits_train.backend import keras
+from edge_digits_train.backend import devices, keras
 from edge_digits_train.recipes import Recipe
 
 _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": keras.initializers.GlorotUniform}
@@ -39,6 +39,7 @@ _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": ker
 
 def build(recipe: Recipe) -> keras.Model:
     """The untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
+    devices()
     inputs = keras.Input(INPUT_SHAPE, name="pixels")
     outputs = inputs
     for layer in _layers(recipe):

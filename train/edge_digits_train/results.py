@@ -19,8 +19,9 @@ from edge_digits_runtime.measure import latency
 from edge_digits_runtime.run import RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train.backend import DEVICES, keras
+from edge_digits_train.backend import devices, keras
 from edge_digits_train.build import pixels
+from edge_digits_train.cluster import ALONE, Cluster
 from edge_digits_train.curves import save_curves
 from edge_digits_train.recipes import Recipe
 
@@ -39,6 +40,7 @@ def write(
     training: Split,
     validation: Split,
     history: Mapping[str, list[float]],
+    cluster: Cluster,
 ) -> RunRecord:
     """Write ``model.keras``, ``evaluation.json`` (test split), ``curves.png`` and, last, ``run.json``."""
     with files.replacing(folder / run.MODEL) as temporary:
@@ -71,6 +73,7 @@ def write(
         parameters=recipe.parameters,
         macs=recipe.macs,
         created=evaluation.created,
+        extra={} if cluster is ALONE else {"cluster": {"processes": cluster.processes, "devices": cluster.replicas}},
     )
     record.save(folder)
     return record
@@ -128,7 +131,7 @@ def device_facts() -> dict[str, Any]:
     """Facts of the device that Keras computes on: those of the computer, and which processor of it that is."""
     backend = keras.backend.backend()
     facts = device.device_facts() | {"kind": "CPU", "backend": f"keras {keras.__version__} on {backend}"}
-    if DEVICES[0].startswith("gpu"):
+    if devices()[0].startswith("gpu"):
         facts |= {"kind": "GPU", "cpu": facts["name"], "name": _gpu_name()}
     return facts
 

@@ -25,6 +25,7 @@ from edge_digits_train.augment import augment
 from edge_digits_train.backend import keras
 from edge_digits_train.build import build, derived_seed, pixels
 from edge_digits_train.checkpoint import Checkpoint
+from edge_digits_train.cluster import ALONE, Cluster
 from edge_digits_train.recipes import Recipe
 
 STEPS_PER_EXECUTION = 32
@@ -62,6 +63,7 @@ def train(
     source: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: Callback | None = None,
+    cluster: Cluster = ALONE,
 ) -> RunRecord:
     """Train ``recipe`` on ``dataset`` and write the run folder ``out``.
 
@@ -74,37 +76,48 @@ def train(
         source: what the data set was read from, for the record; None for MNIST.
         resume: continue the unfinished training in ``out``.
         progress: called every few steps and, with validation figures, after each epoch.
+        cluster: the devices to train on, from `cluster.join`; each of its processes calls this function, and only
+            the chief reads and writes ``out``.
 
     Returns:
         The record, also written as ``run.json``.
 
     Raises:
         RunError: ``out`` holds a run already, or nothing to resume, or a training of another recipe or data set; or
-            the loss stopped being a number.
+            the loss stopped being a number; or the processes of ``cluster`` do not fit together, or one is gone.
         DataError: too few pictures to hold some out for validation.
     """
     folder = Path(out)
     training, validation = pictures(recipe, dataset)
     digest = datasets.digest(training)
-    _check_folder(folder, resume)
-    trainer = Trainer(recipe, len(training))
-    history: dict[str, list[float]] = {name: [] for name in _HISTORY}
+    cluster.check_batch(recipe.batch_size)
+    cluster.check_same(recipe=recipe.to_dict(), pictures=digest)
+    checkpoint = cluster.from_chief(lambda: _begin(folder, resume, recipe, digest))
+    trainer = Trainer(recipe, len(training), cluster=cluster)
+    history = {name: list(checkpoint.history[name]) for name in _HISTORY}
+
+    def save() -> None:
+        if cluster.chief:
+            Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
+
     if resume:
-        checkpoint = Checkpoint.load(folder)
-        _check_same(folder, checkpoint, recipe, digest)
         trainer.restore(checkpoint.state)
-        history = {name: list(checkpoint.history[name]) for name in _HISTORY}
     else:
         # Also before the first epoch: --resume works whenever the process was killed.
-        Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
+        save()
     for epoch in range(len(history["loss"]), recipe.epochs):
         figures = trainer.epoch(epoch, training, validation, progress)
         for name in _HISTORY:
             history[name].append(figures[name])
-        Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
-    record = results.write(folder, recipe, trainer.trained(), dataset, source, training, validation, history)
-    (folder / CHECKPOINT).unlink()
-    return record
+        save()
+
+    def finish() -> RunRecord:
+        model = trainer.trained()
+        record = results.write(folder, recipe, model, dataset, source, training, validation, history, cluster)
+        (folder / CHECKPOINT).unlink()
+        return record
+
+    return cluster.from_chief(finish)
 
 
 def pictures(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
@@ -117,6 +130,16 @@ def pictures(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
         dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
     )
     return handwriting.mix(training, recipe.handwriting), validation
+
+
+def _begin(folder: Path, resume: bool, recipe: Recipe, digest: str) -> Checkpoint:
+    """What the training starts from: the checkpoint in ``folder``, or one of no epoch and no state."""
+    _check_folder(folder, resume)
+    if not resume:
+        return Checkpoint(recipe.to_dict(), digest, {name: [] for name in _HISTORY}, [])
+    checkpoint = Checkpoint.load(folder)
+    _check_same(folder, checkpoint, recipe, digest)
+    return checkpoint
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
@@ -152,18 +175,34 @@ def _check_same(folder: Path, checkpoint: Checkpoint, recipe: Recipe, digest: st
 class Trainer:
     """A network under training, to be stopped and gone on with between any two epochs."""
 
-    def __init__(self, recipe: Recipe, pictures: int, steps_per_execution: int = STEPS_PER_EXECUTION) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        pictures: int,
+        steps_per_execution: int = STEPS_PER_EXECUTION,
+        cluster: Cluster = ALONE,
+    ) -> None:
         """Build the network of ``recipe`` for ``pictures`` training pictures; its weights are the initial ones."""
         self.recipe = recipe
-        self.steps = math.ceil(pictures / recipe.batch_size)
-        self.model = build(recipe)
-        self.model.compile(
-            optimizer=_optimizer(recipe, self.steps),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+        self.cluster = cluster
+        self.steps = math.ceil((pictures - pictures % cluster.replicas) / recipe.batch_size)
+        self._steps_per_execution = min(steps_per_execution, self.steps)
+        with cluster.scope():
+            self.model = self._compiled()
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._fit = cluster.fitter(self.model)
+        # Each process of a cluster validates by itself, so that all pictures count the same.
+        self._validated = self.model if cluster is ALONE else self._compiled()
+
+    def _compiled(self) -> keras.Model:
+        model = build(self.recipe)
+        model.compile(
+            optimizer=_optimizer(self.recipe, self.steps),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.recipe.label_smoothing),
             metrics=["accuracy"],
-            steps_per_execution=min(steps_per_execution, self.steps),
+            steps_per_execution=self._steps_per_execution,
         )
-        self.model.optimizer.build(self.model.trainable_variables)
+        return model
 
     def epoch(
         self, index: int, training: Split, validation: Split, progress: Callback | None = None
@@ -181,14 +220,7 @@ class Trainer:
         started = time.perf_counter()
         images, labels = self._pictures(index, training)
         self._seed_random_layers(index)
-        self.model.fit(
-            pixels(images),
-            one_hot(labels),
-            batch_size=self.recipe.batch_size,
-            shuffle=False,
-            verbose=0,
-            callbacks=[watcher],
-        )
+        self._fit(pixels(images), one_hot(labels), batch_size=self.recipe.batch_size, callbacks=[watcher])
         seconds = time.perf_counter() - started
         figures = {name: float(watcher.figures[name]) for name in ("loss", "accuracy")}
         if not math.isfinite(figures["loss"]):
@@ -198,13 +230,15 @@ class Trainer:
             )
         # Keras has put the averaged weights into the network. Under JAX they are the optimizer's own memory, which
         # evaluation would give away: replace them by copies.
-        _assign(self.model.trainable_variables, _values(self.model.trainable_variables))
-        validated = self.model.evaluate(
+        self._assign(self.model.trainable_variables, _values(self.model.trainable_variables))
+        if self._validated is not self.model:
+            self._validated.set_weights(self.model.get_weights())
+        validated = self._validated.evaluate(
             pixels(validation.images), one_hot(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
         )
         figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
         # The averaged weights were validated; training goes on with the last ones.
-        _assign(self.model.trainable_variables, watcher.weights)
+        self._assign(self.model.trainable_variables, watcher.weights)
         if progress:
             values = {name: value for name, value in figures.items() if name != "seconds"}
             progress(Progress(index + 1, self.recipe.epochs, self.steps, self.steps, **values))
@@ -223,7 +257,7 @@ class Trainer:
         shapes = [tuple(variable.shape) for variable in self._variables()]
         if [array.shape for array in state] != shapes:
             raise RunError("the checkpoint does not fit the recipe; train again in another folder")
-        _assign(self._variables(), state)
+        self._assign(self._variables(), state)
 
     def trained(self) -> keras.Model:
         """A copy of the network as it is to be used: averaged weights where the recipe averages, no optimizer."""
@@ -231,10 +265,16 @@ class Trainer:
         model.set_weights(self.model.get_weights())
         if self.recipe.weight_average is not None:
             last = _values(self.model.trainable_variables)
-            self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
+            with self.cluster.scope():
+                self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             model.set_weights(self.model.get_weights())
-            _assign(self.model.trainable_variables, last)
+            self._assign(self.model.trainable_variables, last)
         return model
+
+    def _assign(self, variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+        with self.cluster.scope():
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.model.optimizer.variables]
@@ -252,7 +292,7 @@ class Trainer:
         for number, layer in enumerate(self.model.layers):
             generator = getattr(layer, "seed_generator", None)
             if generator is not None:
-                generator.state.assign([derived_seed(self.recipe.seed, index, number), 0])
+                self._assign([generator.state], [np.array([derived_seed(self.recipe.seed, index, number), 0])])
 
 
 class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
@@ -294,8 +334,3 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
 
 def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
