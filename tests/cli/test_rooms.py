@@ -21,6 +21,8 @@ FORBIDDEN = {
     "edge_digits_convert": {"edge_digits", "edge_digits_train", "click"},
     "edge_digits": {"keras", "tensorflow", "jax"},
 }  # fmt: skip
+# The one place that speaks to a backend itself: how devices share a training is not Keras' alone.
+ALLOWED = {"train/edge_digits_train/cluster.py": {"tensorflow", "jax"}}
 
 
 def imports(source: str) -> set[str]:
@@ -43,8 +45,9 @@ def test_rooms_import_one_way(room: str) -> None:
     files = list((ROOMS[room] / room).rglob("*.py"))
     assert files
     wrong = {
-        str(file.relative_to(ROOT)): sorted(bad)
+        name: sorted(bad)
         for file in files
-        if (bad := imports(file.read_text(encoding="utf-8")) & FORBIDDEN[room])
+        if (name := str(file.relative_to(ROOT)))
+        and (bad := imports(file.read_text(encoding="utf-8")) & FORBIDDEN[room] - ALLOWED.get(name, set()))
     }
     assert wrong == {}

@@ -64,8 +64,10 @@ class Cluster:
         Raises:
             RunError: a process is gone.
         """
+        if self.processes == 1:
+            return [value]
         content = np.frombuffer(pickle.dumps(value), np.uint8)
-        with self._in_touch():
+        with quiet(), self._in_touch():
             digits = np.frombuffer(len(content).to_bytes(8, "little"), np.uint8)
             lengths = [int.from_bytes(row.tobytes(), "little") for row in self._gather(digits)]
             padded = np.zeros(max(lengths), np.uint8)
@@ -121,7 +123,7 @@ class Cluster:
 
     def _gather(self, array: NDArray[Any]) -> NDArray[Any]:
         """Bytes, of the same number in all processes, as rows."""
-        return array[np.newaxis]
+        raise NotImplementedError
 
     @contextmanager
     def _in_touch(self) -> Iterator[None]:
@@ -157,26 +159,27 @@ class Cluster:
 ALONE = Cluster()
 
 
-def join(wait_s: float = WAIT_S) -> Cluster:
+def join() -> Cluster:
     """All devices of this machine, and of the machines that the environment names once all of them are there.
 
     To be called before Keras computes anything.
 
     Raises:
         RunError: there is one device only; the environment is not what the backend reads, or damaged; a process does
-            not come within ``wait_s`` seconds.
+            not come within `WAIT_S` seconds.
     """
     from edge_digits_train.backend import keras
 
     backend = keras.backend.backend()
-    kind = {"tensorflow": _TensorFlow, "jax": _Jax}.get(backend)
+    kinds: dict[str, type[_TensorFlow] | type[_Jax]] = {"tensorflow": _TensorFlow, "jax": _Jax}
+    kind = kinds.get(backend)
     if kind is None:
         raise RunError(f"Keras does not distribute under {backend}: set KERAS_BACKEND to tensorflow or jax")
     for other, name in _ENVIRONMENT.items():
         if other != backend and name in os.environ and _ENVIRONMENT[backend] not in os.environ:
             raise RunError(f"{name} is set, but Keras on {backend} reads {_ENVIRONMENT[backend]}; set that")
     addresses, index = kind.peers()
-    meet(addresses, index, wait_s)
+    meet(addresses, index, WAIT_S)
     try:
         with quiet():
             cluster: Cluster = kind(len(addresses), index)
@@ -349,7 +352,8 @@ class _TensorFlow(Cluster):
             steps = sum(len(part) for part in batches[0]) * self.processes // self.replicas
             watchers = keras.callbacks.CallbackList(callbacks, model=model)
             with self._in_touch(), self.scope():
-                make_metrics()
+                with quiet():
+                    make_metrics()
                 model.reset_metrics()
                 iterator = iter(strategy.distribute_datasets_from_function(lambda _: dataset))
                 logs: dict[str, Any] = {}
