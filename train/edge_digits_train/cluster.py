@@ -131,6 +131,8 @@ class Cluster:
         try:
             yield
         except self._lost as error:
+            if self.processes == 1:
+                raise
             line = next(iter(str(error).splitlines()), "")
             raise RunError(
                 f"process {self.index} of {self.processes} lost touch with the others ({line[:200]}); "
@@ -182,7 +184,7 @@ def join() -> Cluster:
     meet(addresses, index, WAIT_S)
     try:
         with quiet():
-            cluster: Cluster = kind(len(addresses), index)
+            cluster: Cluster = kind(len(addresses) or 1, index)
     except RuntimeError as error:
         raise RunError(f"the processes cannot be joined: {str(error).splitlines()[0]}") from error
     if cluster.replicas < 2:
