@@ -111,8 +111,10 @@ def train(
             history[name].append(figures[name])
         save()
 
+    # In all processes: setting variables is a collective operation under JAX.
+    model = trainer.trained()
+
     def finish() -> RunRecord:
-        model = trainer.trained()
         record = results.write(folder, recipe, model, dataset, source, training, validation, history, cluster)
         (folder / CHECKPOINT).unlink()
         return record
