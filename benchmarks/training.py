@@ -22,7 +22,7 @@ from edge_digits_train.backend import keras
 from edge_digits_train.build import build, pixels
 from edge_digits_train.checkpoint import Checkpoint
 from edge_digits_train.recipes import RECIPES, Recipe, get
-from edge_digits_train.training import STEPS_PER_EXECUTION, Trainer, one_hot
+from edge_digits_train.training import STEPS_PER_EXECUTION, Trainer, targets
 
 
 def bare_fit(recipe: Recipe, split: Split) -> Callable[[], None]:
@@ -33,7 +33,7 @@ def bare_fit(recipe: Recipe, split: Split) -> Callable[[], None]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    x, y = pixels(split.images), one_hot(split.labels)
+    x, y = pixels(split.images), targets(split.labels)
     return lambda: model.fit(x, y, batch_size=recipe.batch_size, verbose=0)
 
 

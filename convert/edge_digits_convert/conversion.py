@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from edge_digits_convert import calibration
 from edge_digits_convert.check import check_model
 from edge_digits_convert.strip import strip
-from edge_digits_convert.temperature import fit_temperature
+from edge_digits_convert.temperature import fit_temperature, least_confidence
 
 PROBE = 100
 """On so many training pictures the folded and the slimmed model are compared with what they were made from."""
@@ -71,7 +72,8 @@ def convert(
         run: the run folder.
         scheme: one of `edge_digits_runtime.card.SCHEMES`; ``int8`` is full-integer post-training quantization.
         training: the training pictures of the run, without those held out for validation: int8 is calibrated on them.
-        validation: the pictures held out: the temperature of the confidence is fitted on them.
+        validation: the pictures held out: the temperature of the confidence and how much of it is sure are taken from
+            them.
         test: the test pictures, for nothing but the accuracy in the card.
         calibration_count: pictures to calibrate int8 on, class-balanced; None for `calibration.DEFAULT_COUNT`, or as
             many as a small training split allows.
@@ -103,6 +105,10 @@ def convert(
     say(f"measuring on {len(validation):,} validation and {len(test):,} test pictures")
     classifier = DigitClassifier(flatbuffer)
     accuracy = {"validation": _accuracy(classifier, validation), "test": _accuracy(classifier, test)}
+    # The zero point of a quantized output moves all ten logits alike, which softmax does not see.
+    logits = classifier.outputs(validation.images) * np.float64(classifier.output_scale or 1)
+    temperature = round(fit_temperature(logits, validation.labels), 4)
+    confidences = metrics.softmax(logits, temperature).max(axis=1)
     card = ModelCard(
         name=record.name,
         scheme=scheme,
@@ -113,7 +119,8 @@ def convert(
         calibration=Calibration("train", len(drawn), seed) if scheme == "int8" else None,
         reference=FloatReference(record.device["name"], record.accuracy, round(record.latency_us["p50"], 1)),
         accuracy=accuracy,
-        temperature=round(_temperature(classifier, validation), 4),
+        temperature=temperature,
+        min_confidence=math.floor(1e4 * least_confidence(confidences)) / 1e4,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=record.parameters,
         macs=record.macs,
@@ -186,12 +193,6 @@ def _check_same_answers(original: bytes, stripped: bytes, probe: NDArray[np.uint
     before, after = (DigitClassifier(content).outputs(probe) for content in (original, stripped))
     if not np.array_equal(before, after):
         raise ModelError("the slimmed model does not answer as the converted one does")
-
-
-def _temperature(classifier: DigitClassifier, validation: Split) -> float:
-    # The zero point of a quantized output moves all ten logits alike, which softmax does not see.
-    logits = classifier.outputs(validation.images) * np.float64(classifier.output_scale or 1)
-    return fit_temperature(logits, validation.labels)
 
 
 def _accuracy(classifier: DigitClassifier, split: Split) -> float:

@@ -1,4 +1,4 @@
-"""One number that makes confidence honest."""
+"""Two numbers of the card: what makes confidence honest, and how much of it is enough to be sure."""
 
 import math
 
@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of the search. Where every answer is right the likelihood has no maximum, and the result is `LOWEST`."""
+GIVEN_UP = 0.005
+"""Share of the validation digits that may be called not sure, for the sake of pictures that are no digit."""
+ENOUGH = (0.5, 0.9)
+"""Range of the least confidence that is sure: what is as likely wrong as right is not, and a model that is hardly ever
+in doubt must not give up digits for nothing."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _PRECISION = 1e-4
 """Of the logarithm of the temperature: a relative step of 0.01 %."""
@@ -46,3 +51,12 @@ def negative_log_likelihood(
     chosen = metrics.softmax(logits, temperature)[np.arange(len(labels)), labels]
     # A probability that underflows to 0 counts as the smallest number there is, not as infinitely bad.
     return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())
+
+
+def least_confidence(confidences: NDArray[np.floating]) -> float:
+    """The confidence below which an answer is not sure: at most `GIVEN_UP` of these are, if `ENOUGH` allows it.
+
+    Args:
+        confidences: of the answers to validation pictures, calibrated, in [0, 1], shape ``(n,)``, n ≥ 1.
+    """
+    return float(np.clip(np.quantile(confidences, GIVEN_UP, method="lower"), *ENOUGH))

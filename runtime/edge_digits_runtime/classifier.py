@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MIN_CONFIDENCE = 0.5
 """Below this an answer of a model without a card is not sure."""
 NO_INK = "no ink found"
+NO_DIGIT = "looks like no digit"
+_ONE_OF_TWO = 2 / 3
+"""Where the two likeliest digits have less of the probability together, the picture may as well be none."""
 _DIGITS = np.arange(CLASSES, dtype=np.uint8)[:, None]
 _SHAPE, _BYTE = (SIDE, SIDE), np.dtype(np.uint8)
 
@@ -249,8 +252,10 @@ class DigitClassifier:
 
 
 def _doubt(weights: Sequence[float]) -> str:
-    """Name the two likeliest digits."""
+    """Name the two likeliest digits, unless the others are too likely for it to be one of the two."""
     likeliest = sorted(range(CLASSES), key=lambda digit: -weights[digit])[:2]
+    if sum(weights[digit] for digit in likeliest) < _ONE_OF_TWO * sum(weights):
+        return NO_DIGIT
     names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in likeliest]
     shares = [f"{weights[digit] / sum(weights) * 100:.0f} %" for digit in likeliest]
     return f"could be {' or '.join(names)} ({' / '.join(shares)})"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from edge_digits_convert import ConversionResult, convert
 from edge_digits_convert.strip import unpack
-from edge_digits_convert.temperature import negative_log_likelihood
+from edge_digits_convert.temperature import least_confidence, negative_log_likelihood
 from edge_digits_runtime import datasets
 from edge_digits_runtime.card import SCHEMES, read_model_file
 from edge_digits_runtime.classifier import DigitClassifier
@@ -125,6 +125,17 @@ def test_the_temperature_is_that_of_the_validation_pictures(
     assert 0.2 < card.temperature < 5
     for other in (0.9, 1.1):
         assert negative_log_likelihood(np.log(said), validation.labels, other) > best
+
+
+def test_what_is_sure_is_chosen_on_the_validation_pictures(
+    results: dict[str, ConversionResult], splits: Splits
+) -> None:
+    for result in results.values():
+        said = DigitClassifier(result.path).classify_batch(splits[1].images)
+        least = result.card.min_confidence
+        # The card has four digits, and this small network is in doubt more often than it may give up.
+        assert least == pytest.approx(least_confidence(said.confidences), abs=2e-4)
+        assert (said.sure == (said.confidences >= least)).all()
 
 
 def test_the_same_run_and_seed_give_the_same_bytes(

@@ -2,7 +2,13 @@ import math
 
 import numpy as np
 import pytest
-from edge_digits_convert.temperature import HIGHEST, LOWEST, fit_temperature, negative_log_likelihood
+from edge_digits_convert.temperature import (
+    HIGHEST,
+    LOWEST,
+    fit_temperature,
+    least_confidence,
+    negative_log_likelihood,
+)
 from edge_digits_runtime import metrics
 from numpy.typing import NDArray
 
@@ -50,3 +56,19 @@ def test_the_likelihood_of_known_probabilities() -> None:
 @pytest.mark.parametrize(("right", "wrong", "end"), [(20, 0, LOWEST), (0, 20, HIGHEST)])
 def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: int, wrong: int, end: float) -> None:
     assert fit_temperature(*two_way(3.0, right, wrong)) == pytest.approx(end, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "least"),
+    [
+        ([0.3, 0.55, 0.62, 0.64, 0.66, 0.71], 0.71),  # five of 1,001 are below it
+        ([0.3, 0.31, 0.35, 0.36, 0.37, 0.38], 0.5),
+        ([], 0.9),
+    ],
+)
+def test_one_digit_in_200_may_be_given_up(doubtful: list[float], least: float) -> None:
+    confidences = np.array(doubtful + [0.999] * (1001 - len(doubtful)))
+    np.random.default_rng(0).shuffle(confidences)
+    assert least_confidence(confidences) == pytest.approx(least)
+    if least > 0.5:
+        assert (confidences < least).mean() <= 0.005

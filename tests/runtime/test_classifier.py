@@ -92,9 +92,12 @@ def int8_output(**logits: int) -> NDArray[np.int8]:
         # Three steps are a ratio of 1.4403: 59.02 %, and four 61.93 %, which is more than the 60 % of the card.
         (int8_output(_1=103, _2=100), "could be a 1 or a 2 (59 % / 41 %)"),
         (int8_output(_1=104, _2=100), None),
+        # 1.1293 + 1 of 3.1293 is more than two thirds, two of four is not.
+        (int8_output(_1=101, _2=100, _5=100), "could be a 1 or a 2 (36 % / 32 %)"),
+        (int8_output(_1=100, _2=100, _5=100, _7=100), "looks like no digit"),
     ],
 )
-def test_two_likely_digits_are_named(output: NDArray[np.int8], reason: str | None, tiny: Tiny) -> None:
+def test_two_likely_digits_are_named_but_not_of_many(output: NDArray[np.int8], reason: str | None, tiny: Tiny) -> None:
     classifier = DigitClassifier(tiny("int8"))
     assert classifier.min_confidence == 0.6
     prediction = classifier.read_output(output, np.ones((28, 28), np.uint8))

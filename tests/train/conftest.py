@@ -27,7 +27,7 @@ def small_mnist(full_mnist: DataSet) -> DataSet:
 
 @pytest.fixture(scope="session")
 def restless() -> Recipe:
-    """A small network with every kind of random layer, batch normalization, averaging and augmentation."""
+    """A small network with every kind of random layer, batch normalization, averaging, augmentation and negatives."""
     return Recipe(
         name="restless",
         description="for tests",
@@ -52,5 +52,6 @@ def restless() -> Recipe:
         label_smoothing=0.05,
         weight_average=0.9,
         augmentation=Augmentation(),
+        negatives=0.1,
         seed=7,
     )

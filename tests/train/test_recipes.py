@@ -81,6 +81,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         ({"validation_seed": 2**32}, "validation seed is 4294967296"),
         ({"validation_fraction": 0.0}, "validation fraction is 0.0; allowed is between 0 and 1"),
         ({"weight_average": 1.0}, "weight average is 1.0"),
+        ({"negatives": 1.0}, "negatives is 1.0; allowed is 0 to below 1"),
         ({"handwriting": -1}, "handwriting is -1"),
         ({"initializer": "zeros"}, "initializer is zeros; allowed is he_normal or glorot_uniform or truncated_normal"),
         ({"initializer": "truncated_normal"}, "initializer stddev is None; allowed is set for truncated_normal"),

@@ -129,7 +129,7 @@ def test_progress_tells_of_every_epoch(finished: Path, seen: list[Progress]) -> 
     assert [at.epoch for at in ends] == [1, 2, 3]
     assert [at.val_accuracy for at in ends] == history["val_accuracy"]
     assert [at.loss for at in ends] == history["loss"]
-    assert {(at.epochs, at.steps) for at in seen} == {(3, 45)}
+    assert {(at.epochs, at.steps) for at in seen} == {(3, 50)}
     assert [at.epoch for at in seen] == sorted(at.epoch for at in seen)
     assert all(0 < at.step <= at.steps for at in seen)
 
@@ -234,6 +234,36 @@ def test_each_epoch_has_another_order_and_other_augmentation(restless: Recipe, s
     changed = Trainer(restless, len(small_mnist.train))._pictures(0, small_mnist.train)
     assert np.array_equal(changed[1], first[1])
     assert not np.array_equal(changed[0], first[0])
+
+
+def test_negatives_are_mixed_in_and_made_anew(restless: Recipe, small_mnist: DataSet) -> None:
+    plain = dataclasses.replace(restless, augmentation=None)
+    split = small_mnist.train
+    trainer = Trainer(dataclasses.replace(plain, negatives=0.2), len(split))
+    # 200 of 1,000 are a fifth.
+    assert (trainer.negatives, trainer.steps) == (200, 63)
+    first, again, second = (trainer._pictures(index, split) for index in (0, 0, 1))
+    assert np.array_equal(first[0], again[0])
+    for images, labels in (first, second):
+        assert images.shape == (1000, 28, 28)
+        assert np.bincount(labels).tolist() == [*np.bincount(split.labels).tolist(), 200]
+        # Anywhere among the digits.
+        assert 50 < (labels[:500] == training.NO_DIGIT).sum() < 150
+    made = [{image.tobytes() for image in images[labels == training.NO_DIGIT]} for images, labels in (first, second)]
+    # Only the letters, two in five of all, are drawn from a store that both epochs share.
+    assert len(made[0] & made[1]) < 100
+    none = Trainer(dataclasses.replace(plain, negatives=0.0), len(split))
+    assert (none.negatives, none.steps) == (0, 50)
+    assert none._pictures(0, split)[1].max() == 9
+
+
+def test_what_is_no_digit_is_to_be_any_digit_and_does_not_count_for_accuracy() -> None:
+    wanted = training.targets(np.array([3, training.NO_DIGIT], np.uint8))
+    np.testing.assert_allclose(wanted, [np.eye(10)[3], np.full(10, 0.1)])
+    accuracy = training._Accuracy()
+    answers = np.eye(10, dtype=np.float32)[[3, 0, 5, 5]]
+    accuracy.update_state(training.targets(np.array([3, 10, 5, 6], np.uint8)), answers)
+    assert float(accuracy.result()) == pytest.approx(2 / 3)
 
 
 def test_the_average_is_kept_and_training_goes_on_with_the_last_weights(quick: Recipe, small_mnist: DataSet) -> None:

@@ -79,6 +79,9 @@ class Recipe:
     """Changes the training pictures anew in each epoch; None leaves them as they are."""
     handwriting: int = 0
     """How often an epoch holds each picture of `edge_digits_train.handwriting` besides the training pictures."""
+    negatives: float = 0.0
+    """Share of the pictures of an epoch, in [0, 1), that are no digits, made anew by `edge_digits_train.negatives`: the
+    network learns to give all ten the same probability."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
@@ -93,7 +96,7 @@ class Recipe:
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("learning_rate", "std"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
-        for name in ("mean", "momentum", "label_smoothing"):
+        for name in ("mean", "momentum", "label_smoothing", "negatives"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
         _check("handwriting", self.handwriting, self.handwriting >= 0, "0 or more")
         _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")

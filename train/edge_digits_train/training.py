@@ -20,7 +20,7 @@ from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train import handwriting, results
+from edge_digits_train import handwriting, negatives, results
 from edge_digits_train.augment import augment
 from edge_digits_train.backend import keras
 from edge_digits_train.build import build, derived_seed, pixels
@@ -30,6 +30,9 @@ from edge_digits_train.recipes import Recipe
 
 STEPS_PER_EXECUTION = 32
 """Steps that Keras runs between two looks at Python; what that gives is measured by benchmarks/training.py."""
+NO_DIGIT = DIGITS
+"""Stands in the place of a label for a picture that is no digit."""
+_TARGETS = np.vstack([np.eye(DIGITS), np.full((1, DIGITS), 1 / DIGITS)]).astype(np.float32)
 _HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
@@ -187,7 +190,9 @@ class Trainer:
         """Build the network of ``recipe`` for ``pictures`` training pictures; its weights are the initial ones."""
         self.recipe = recipe
         self.cluster = cluster
-        self.steps = math.ceil((pictures - pictures % cluster.replicas) / recipe.batch_size)
+        self.negatives = round(pictures * recipe.negatives / (1 - recipe.negatives))
+        count = pictures + self.negatives
+        self.steps = math.ceil((count - count % cluster.replicas) / recipe.batch_size)
         self._steps_per_execution = min(steps_per_execution, self.steps)
         with cluster.scope():
             self.model = self._compiled()
@@ -201,7 +206,7 @@ class Trainer:
         model.compile(
             optimizer=_optimizer(self.recipe, self.steps),
             loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.recipe.label_smoothing),
-            metrics=["accuracy"],
+            metrics=[_Accuracy()],
             steps_per_execution=self._steps_per_execution,
         )
         return model
@@ -222,7 +227,7 @@ class Trainer:
         started = time.perf_counter()
         images, labels = self._pictures(index, training)
         self._seed_random_layers(index)
-        self._fit(pixels(images), one_hot(labels), batch_size=self.recipe.batch_size, callbacks=[watcher])
+        self._fit(pixels(images), targets(labels), batch_size=self.recipe.batch_size, callbacks=[watcher])
         seconds = time.perf_counter() - started
         figures = {name: float(watcher.figures[name]) for name in ("loss", "accuracy")}
         if not math.isfinite(figures["loss"]):
@@ -236,7 +241,7 @@ class Trainer:
         if self._validated is not self.model:
             self._validated.set_weights(self.model.get_weights())
         validated = self._validated.evaluate(
-            pixels(validation.images), one_hot(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
+            pixels(validation.images), targets(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
         )
         figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
         # The averaged weights were validated; training goes on with the last ones.
@@ -282,10 +287,16 @@ class Trainer:
         return [*self.model.variables, *self.model.optimizer.variables]
 
     def _pictures(self, index: int, training: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The training pictures of one epoch in its order."""
+        """The training pictures of one epoch in its order, and among them those that are no digit."""
+        if self.negatives:
+            drawn = negatives.make(self.negatives, np.random.default_rng((self.recipe.seed, index, 1)), training)
+            images = np.concatenate([training.images, drawn])
+            labels = np.concatenate([training.labels, np.full(len(drawn), NO_DIGIT, np.uint8)])
+        else:
+            images, labels = training.images, training.labels
         rng = np.random.default_rng((self.recipe.seed, index))
-        order = rng.permutation(len(training))
-        images, labels = training.images[order], training.labels[order]
+        order = rng.permutation(len(images))
+        images, labels = images[order], labels[order]
         if self.recipe.augmentation is not None:
             images = augment(images, rng, self.recipe.augmentation, labels)
         return images, labels
@@ -319,9 +330,23 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.weights = _values(self.model.trainable_variables)
 
 
-def one_hot(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Labels of shape ``(n,)`` as targets of shape ``(n, 10)``, 1 at the label and 0 elsewhere."""
-    return np.eye(DIGITS, dtype=np.float32)[labels]
+def targets(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the network is to answer: shape ``(n, 10)`` for labels of shape ``(n,)``.
+
+    1 at the label and 0 elsewhere; the same for all ten digits where the label is `NO_DIGIT`.
+    """
+    return _TARGETS[labels]
+
+
+class _Accuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
+    """The share of the digits that is answered right; what is no digit does not count."""
+
+    def __init__(self) -> None:
+        super().__init__(name="accuracy")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
+        is_digit = keras.ops.max(y_true, axis=-1) > 0.5
+        super().update_state(y_true, y_pred, keras.ops.cast(is_digit, "float32"))
 
 
 def _optimizer(recipe: Recipe, steps: int) -> Any:
