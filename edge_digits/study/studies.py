@@ -7,7 +7,9 @@ from edge_digits_train.recipes import MNIST_MEAN, MNIST_STD
 
 from edge_digits.study.plan import Published, Row, Study, System, Table, Target
 
-_STANDARDIZED = {"mean": MNIST_MEAN, "std": MNIST_STD}
+_WHOLE = {"validation_fraction": 0.01}
+"""For a document that trains on all training pictures: as few as possible are held out."""
+_STANDARDIZED = {**_WHOLE, "mean": MNIST_MEAN, "std": MNIST_STD}
 _TENSORFLOW = {"initializer": "glorot_uniform", "schedule": "constant", "epochs": 50}
 """What Hao's networks share with no recipe: the initialization of TensorFlow 2.5, a constant rate, 50 epochs."""
 
@@ -22,8 +24,8 @@ MLP_AGAINST_CNN = Study(
     document="N. M. Nguyen, P. T. Vu, N.-Q. Le Do, Q. P. Nguyen, N.-Q. Vu Nguyen, Q. D. Pham: Comparative Analysis of "
     "Multi-Layer Perceptron (MLP) and Convolutional Neural Networks (CNN) for Handwritten Digit Recognition",
     systems=(
-        System("mlp", "MLP 256-128", "mlp-256-128"),
-        System("cnn", "CNN 32-64", "cnn-32-64"),
+        System("mlp", "MLP 256-128", "mlp-256-128", _WHOLE),
+        System("cnn", "CNN 32-64", "cnn-32-64", _WHOLE),
         System("mlp-standardized", "MLP 256-128, standardized input", "mlp-256-128", _STANDARDIZED),
         System("cnn-standardized", "CNN 32-64, standardized input", "cnn-32-64", _STANDARDIZED),
     ),
@@ -66,7 +68,8 @@ MLP_AGAINST_CNN = Study(
         "their places.",
         "Recall and precision lie below the accuracy by more than MNIST's nearly equal classes allow (macro recall of "
         "a classifier with 97.7 % is within about 0.1 pp of that): they are printed as published.",
-        "The document trains on all 60,000 training pictures; here 6,000 of them are held out for validation.",
+        "The document trains on all 60,000 training pictures; here 600 of them are held out for validation. With 6,000 "
+        "held out, as by 'edge-digits train mlp-256-128', the MLP came to 97.55 ± 0.14 % over three seeds.",
         "The spread behind ± is not explained; here it is the standard deviation over seeds.",
     ),
     curves=("mlp", "cnn"),
