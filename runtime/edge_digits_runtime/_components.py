@@ -18,23 +18,43 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Components:
-    """The 8-connected components of a mask; component ``k`` is row ``k`` of ``boxes`` and ``areas``."""
+    """The 8-connected components of a mask; component ``k`` is row ``k`` of `boxes` and `areas`.
 
-    boxes: Ints
-    """Shape ``(n, 4)``: left, top, right, bottom in pixels, the last two exclusive."""
-    areas: Ints
-    """Shape ``(n,)``, in pixels."""
+    What is measured of them is measured when it is first asked for.
+    """
+
     labels: Ints
     """Shape ``(runs,)``, the component of each run, in [0, n)."""
     starts: Ints
     """Shape ``(runs,)``, where a run begins in the mask with one empty column added on the right, flattened."""
     stops: Ints
     """Shape ``(runs,)``, where it ends, exclusive."""
+    count: int
+    """How many components there are, n."""
     shape: tuple[int, int]
     """Height and width of the mask."""
 
     def __len__(self) -> int:
-        return len(self.areas)
+        return self.count
+
+    @functools.cached_property
+    def boxes(self) -> Ints:
+        """Shape ``(n, 4)``: left, top, right, bottom in pixels, the last two exclusive."""
+        if not self.count:
+            return np.zeros((0, 4), np.intp)
+        first, last = self._firsts[:-1], self._firsts[1:] - 1
+        rows, lefts = np.divmod(self.starts[self._by_label], self.shape[1] + 1)
+        boxes = np.empty((self.count, 4), np.intp)
+        np.minimum.reduceat(lefts, first, out=boxes[:, 0])
+        np.maximum.reduceat(lefts + self._lengths, first, out=boxes[:, 2])
+        # Runs of one component are in reading order, so its first and last one have its top and bottom row.
+        boxes[:, 1], boxes[:, 3] = rows[first], rows[last] + 1
+        return boxes
+
+    @functools.cached_property
+    def areas(self) -> Ints:
+        """Shape ``(n,)``, in pixels."""
+        return np.add.reduceat(self._lengths, self._firsts[:-1]) if self.count else np.zeros(0, np.intp)
 
     @property
     def widths(self) -> Ints:
@@ -45,6 +65,14 @@ class Components:
     def heights(self) -> Ints:
         """Shape ``(n,)``, heights of the boxes."""
         return self.boxes[:, 3] - self.boxes[:, 1]
+
+    def only(self, keep: Mask) -> "Components":
+        """Those components where ``keep``, shape ``(n,)``, is true, in the same order."""
+        if keep.all():
+            return self
+        chosen = keep[self.labels]
+        labels = (keep.cumsum() - 1)[self.labels[chosen]]
+        return Components(labels, self.starts[chosen], self.stops[chosen], int(keep.sum()), self.shape)
 
     def mask(self, keep: Mask) -> Mask:
         """The pixels, shape `shape`, of those components where ``keep``, shape ``(n,)``, is true."""
@@ -69,12 +97,17 @@ class Components:
     @functools.cached_property
     def _by_label(self) -> Ints:
         """The runs, those of component 0 first."""
-        return np.argsort(self.labels, kind="stable")
+        return self.labels.argsort(kind="stable")
+
+    @functools.cached_property
+    def _lengths(self) -> Ints:
+        """The lengths of the runs, in the order of `_by_label`."""
+        return (self.stops - self.starts)[self._by_label]
 
     @functools.cached_property
     def _firsts(self) -> Ints:
         """Where the runs of each component begin in `_by_label`, and where the last ones end."""
-        return np.searchsorted(self.labels[self._by_label], np.arange(len(self) + 1))
+        return self.labels[self._by_label].searchsorted(np.arange(self.count + 1))
 
     def sums(self, values: NDArray[np.uint8]) -> Ints:
         """Shape ``(n,)``, the sum of ``values``, which has shape `shape`, over each component."""
@@ -92,7 +125,7 @@ class Components:
         largest = np.zeros(len(self), np.uint8)
         if len(self):
             # Every second stretch is a run, the others are what lies between two runs.
-            bounds = np.stack([self.starts, self.stops], axis=1).ravel()
+            bounds = np.array([self.starts, self.stops]).T.ravel()
             np.maximum.at(largest, self.labels, np.maximum.reduceat(flat.ravel(), bounds)[::2])
         return largest
 
@@ -105,23 +138,23 @@ def components(mask: Mask) -> Components:
     height, width = mask.shape
     padded = np.zeros(height * (width + 1) + 1, np.bool_)
     padded[1:].reshape(height, width + 1)[:, :width] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    edges = (padded[1:] != padded[:-1]).nonzero()[0]
     starts, stops = edges[0::2], edges[1::2]
     roots = _joined(len(starts), *_touching(starts, stops, width + 1))
     # A root is the smallest run of its component, so their order is the reading order.
-    is_root = roots == np.arange(len(roots))
-    labels = (np.cumsum(is_root) - 1)[roots]
-    return Components(*_measures(labels, starts, stops, width + 1), labels, starts, stops, (height, width))
+    ranks = (roots == np.arange(len(roots))).cumsum() - 1
+    return Components(ranks[roots], starts, stops, int(ranks[-1]) + 1 if len(ranks) else 0, (height, width))
 
 
 def _touching(starts: Ints, stops: Ints, stride: int) -> tuple[Ints, Ints]:
     """All pairs of runs that touch, across a corner too: the run above and the run below."""
-    first = np.searchsorted(stops, starts + stride, "left")
-    behind = np.searchsorted(starts, stops + stride, "right")
+    first = stops.searchsorted(starts + stride)
+    behind = starts.searchsorted(stops + stride, "right")
     counts = behind - first
-    above = np.repeat(np.arange(len(starts)), counts)
-    offsets = np.arange(len(above)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return above, np.repeat(first, counts) + offsets
+    above = np.arange(len(starts)).repeat(counts)
+    # The first of each run's neighbours, less how many pairs come before it.
+    below = (first + counts - counts.cumsum()).repeat(counts) + np.arange(len(above))
+    return above, below
 
 
 def _joined(count: int, a: Ints, b: Ints) -> Ints:
@@ -136,17 +169,3 @@ def _joined(count: int, a: Ints, b: Ints) -> Ints:
         grand = parents[parents]
         while (grand != parents).any():
             parents, grand = grand, grand[grand]
-
-
-def _measures(labels: Ints, starts: Ints, stops: Ints, stride: int) -> tuple[Ints, Ints]:
-    """Boxes and areas of the components."""
-    if not len(labels):
-        return np.zeros((0, 4), np.intp), np.zeros(0, np.intp)
-    order = np.argsort(labels, kind="stable")
-    begins = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    rows, lefts = np.divmod(starts[order], stride)
-    lengths = (stops - starts)[order]
-    # Runs of one component are in reading order, so its first and last one have its top and bottom row.
-    lasts = np.append(begins[1:], len(order)) - 1
-    left, right = np.minimum.reduceat(lefts, begins), np.maximum.reduceat(lefts + lengths, begins)
-    return np.stack([left, rows[begins], right, rows[lasts] + 1], axis=1), np.add.reduceat(lengths, begins)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from edge_digits_runtime._components import Components, components
 from edge_digits_runtime._ink import Gray, Ink, find_ink
@@ -32,12 +31,19 @@ class Found:
     """Strength of its ink and nothing else, shape of ``box``."""
     box: Box
     """Where it is in the picture."""
-    mask: Mask
-    """Shape of the picture: its pixels."""
+    pieces: Components
+    """All pieces of ink."""
+    own: Mask
+    """Which of them are the digit."""
     light: bool
     """The ink is lighter than the paper."""
     reason: str | None
     """Why it may be no digit, or not one; None if nothing speaks against it."""
+
+    @property
+    def mask(self) -> Mask:
+        """Shape of the picture: the pixels of the digit."""
+        return self.pieces.mask(self.own)
 
 
 def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
@@ -46,13 +52,10 @@ def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
     pieces = ink_pieces(ink)
     if not len(pieces):
         return None
-    mass = pieces.sums(ink.strength)
-    kept = _off_border(pieces)
-    main = int(np.argmax(np.where(kept, mass, -1)))
-    own = kept & _belongs(pieces, main)
-    box = union(pieces.boxes[own])
-    alone = cut(ink.strength, pieces.patch(np.flatnonzero(own), box), box)
-    return Found(alone, box, pieces.mask(own), ink.light, _doubt(pieces, mass, main, own, kept))
+    own, reason = _chosen(pieces, ink)
+    members = own.nonzero()[0]
+    box = union(pieces.boxes[members])
+    return Found(cut(ink.strength, pieces.patch(members, box), box), box, pieces, own, ink.light, reason)
 
 
 def ink_pieces(ink: Ink) -> Components:
@@ -69,13 +72,12 @@ def ink_pieces(ink: Ink) -> Components:
     lines = _strong(mask, ink)
     left, top, right, bottom = lines.boxes.T
     written = (left > 0) & (top > 0) & (right < mask.shape[1]) & (bottom < mask.shape[0])
-    return components(lines.mask(written))
+    return lines.only(written)
 
 
 def _strong(mask: Mask, ink: Ink) -> Components:
     pieces = components(mask)
-    strong = pieces.peaks(ink.strength) >= ink.high
-    return pieces if strong.all() else components(pieces.mask(strong))
+    return pieces.only(pieces.peaks(ink.strength) >= ink.high)
 
 
 def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
@@ -88,15 +90,19 @@ def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
         mask: of the digit, shape of the box.
         box: where it is in the picture.
     """
-    own = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
-    own[1:-1, 1:-1] = mask
-    wide = np.asarray(Image.fromarray(own).filter(ImageFilter.MaxFilter(3)))
-    alone = np.zeros_like(own)
+    height, width = mask.shape
+    across = np.zeros((height, width + 2), np.bool_)
+    wide = np.zeros((height + 2, width + 2), np.bool_)
+    for k in range(3):
+        across[:, k : k + width] |= mask
+    for k in range(3):
+        wide[k : k + height] |= across
+    alone = np.zeros(wide.shape, np.uint8)
     left, top = max(0, box[0] - 1), max(0, box[1] - 1)
     part = strength[top : box[3] + 1, left : box[2] + 1]
     y, x = top - box[1] + 1, left - box[0] + 1
-    alone[y : y + part.shape[0], x : x + part.shape[1]] = part
-    alone *= wide
+    inside = slice(y, y + part.shape[0]), slice(x, x + part.shape[1])
+    np.multiply(part, wide[inside], out=alone[inside])
     return alone
 
 
@@ -107,17 +113,30 @@ def union(boxes: NDArray[np.intp]) -> Box:
     return int(left), int(top), int(right), int(bottom)
 
 
+def _chosen(pieces: Components, ink: Ink) -> tuple[Mask, str | None]:
+    """Which pieces are the digit, and what speaks against one digit."""
+    if len(pieces) == 1:
+        return np.ones(1, np.bool_), None
+    mass = pieces.sums(ink.strength)
+    kept = _off_border(pieces)
+    main = int(np.argmax(np.where(kept, mass, -1)))
+    own = kept & _belongs(pieces, main)
+    return own, _doubt(pieces, mass, main, own, kept)
+
+
 def _off_border(pieces: Components) -> Mask:
     """Which pieces do not lie along the border, as the edge of a sheet, of a cell or of a shadow does.
 
     If all do, all are kept.
     """
     height, width = pieces.shape
+    boxes = pieces.boxes
+    touching = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
+    if not touching.any():
+        return ~touching
     band = max(1, round(0.07 * min(height, width)))
     edge = np.ones((height, width), np.uint8)
     edge[band : height - band, band : width - band] = 0
-    boxes = pieces.boxes
-    touching = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
     inside = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
     return inside if inside.any() else np.ones(len(pieces), np.bool_)
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from edge_digits_runtime._ink import brightest, resized
+
 Gray = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels, the last two exclusive."""
@@ -27,6 +29,7 @@ _EDGE = 2.0
 """An edge goes from paper to ink over this many pixels of the fine drawing."""
 _FAINTEST = 0.3
 """Parts of a stroke down to this share of its full strength are brought up to it."""
+_LEVELS = np.arange(256, dtype=np.float32)
 _SEEN = 25
 """A pixel at least this strong counts for the box of a picture that may be in the frame already."""
 _SOLID = 200
@@ -51,10 +54,10 @@ def frame(ink: Gray) -> Gray:
     grow = max(0, math.ceil(missing / 2 - 0.25))
     scale = (longest - 2 * grow) / max(right - left, bottom - top)
     size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
-    drawn = np.asarray(Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC, box), np.float32)
+    drawn = Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC, box)
     # Half the strength stays where it is; around it the ramp is made as steep as that of a sharp picture.
-    pixels = np.clip((drawn - 127.5) * max(1.0, scale / _EDGE) + 127.5, 0, 255).astype(np.uint8)
-    canvas = _amid(pixels, grow)
+    ramp = ((_LEVELS - 127.5) * max(1.0, scale / _EDGE) + 127.5).clip(0, 255).astype(np.uint8)
+    canvas = _amid(drawn.point(ramp.tolist()), grow)
     if grow:
         canvas = canvas.filter(ImageFilter.MaxFilter(2 * grow + 1))
     return _centred(np.asarray(canvas.reduce(_FINE)))
@@ -62,7 +65,7 @@ def frame(ink: Gray) -> Gray:
 
 def framed_box(pixels: Gray) -> Box | None:
     """The box of the digit if ``pixels``, shape ``(28, 28)``, 0 background, are in the frame already, else None."""
-    if pixels[0].any() or pixels[-1].any() or pixels.max() < _SOLID:
+    if pixels[:: SIDE - 1].any() or pixels.max() < _SOLID:
         return None
     left, top, right, bottom = box = _box(pixels >= _SEEN)
     y, x = _centre(pixels)
@@ -72,15 +75,22 @@ def framed_box(pixels: Gray) -> Box | None:
 
 def _evened(ink: Gray) -> Gray:
     """Strokes of the same strength, 255, where the pen left less ink or is thinner than a pixel."""
-    strong = ink[ink > ink.max() / 2]
-    full = float(np.percentile(strong, 75))
-    around = Image.fromarray(ink)
-    if max(around.size) > 2 * SIDE:
-        around = around.reduce(max(around.size) // SIDE)
-    reach = max(3, max(around.size) // 20 * 2 + 1)
-    around = around.filter(ImageFilter.MaxFilter(reach)).resize((ink.shape[1], ink.shape[0]), Image.Resampling.BILINEAR)
-    gain = 255 / np.clip(np.asarray(around, np.float32), max(1.0, _FAINTEST * full), full)
+    full = _upper_quartile(ink[ink > ink.max() / 2])
+    around = ink
+    if max(ink.shape) > 2 * SIDE:
+        around = np.asarray(Image.fromarray(ink).reduce(max(ink.shape) // SIDE))
+    around = resized(brightest(around, max(3, max(around.shape) // 20 * 2 + 1)), ink.shape)
+    gain = 255 / np.asarray(around, np.float32).clip(max(1.0, _FAINTEST * full), full)
     return np.minimum(ink * gain, 255).astype(np.uint8)
+
+
+def _upper_quartile(values: Gray) -> float:
+    """What `numpy.percentile` says for 75, in a tenth of its time."""
+    place = 0.75 * (values.size - 1)
+    low = int(place)
+    high = min(low + 1, values.size - 1)
+    middle = np.partition(values, (low, high))
+    return float(middle[low]) + (place - low) * (float(middle[high]) - float(middle[low]))
 
 
 def _stroke(ink: Gray) -> float:
@@ -91,29 +101,29 @@ def _stroke(ink: Gray) -> float:
     """
     padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), np.int16)
     padded[1:-1, 1:-1] = ink
-    steps = int(np.abs(np.diff(padded, axis=0)).sum() + np.abs(np.diff(padded, axis=1)).sum())
+    steps = int(np.abs(padded[1:] - padded[:-1]).sum() + np.abs(padded[:, 1:] - padded[:, :-1]).sum())
     return 2 * float(ink.sum(dtype=np.int64)) / (steps * math.pi / 4)
 
 
-def _amid(pixels: Gray, margin: int) -> Image.Image:
+def _amid(drawn: Image.Image, margin: int) -> Image.Image:
     """The drawing with a margin, in the middle of a canvas whose sides are multiples of `_FINE`."""
-    height, width = pixels.shape
-    sides = [-(-(length + 2 * margin) // _FINE) * _FINE for length in (height, width)]
-    canvas = np.zeros(sides, np.uint8)
-    y, x = (sides[0] - height) // 2, (sides[1] - width) // 2
-    canvas[y : y + height, x : x + width] = pixels
-    return Image.fromarray(canvas)
+    width, height = (-(-(length + 2 * margin) // _FINE) * _FINE for length in drawn.size)
+    canvas = Image.new("L", (width, height))
+    canvas.paste(drawn, ((width - drawn.width) // 2, (height - drawn.height) // 2))
+    return canvas
 
 
 def _box(inked: NDArray[np.bool_]) -> Box:
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    columns, rows = (np.logical_or.reduce(inked, axis=axis).tobytes() for axis in (0, 1))
+    return columns.find(1), rows.find(1), columns.rfind(1) + 1, rows.rfind(1) + 1
 
 
-def _centre(pixels: NDArray[Any]) -> tuple[float, float]:
+def _centre(pixels: Gray) -> tuple[float, float]:
     """Row and column of the centre of mass."""
-    rows, columns = pixels.sum(axis=1, dtype=np.int64), pixels.sum(axis=0, dtype=np.int64)
-    total = int(rows.sum())
+    # Whole numbers below 2^53 and thus exact; the first line is the mass of each row, and so on.
+    values = pixels.astype(np.float64)
+    rows, columns = values.sum(axis=1), values.sum(axis=0)
+    total = float(rows.sum())
     return float(rows @ np.arange(len(rows))) / total, float(columns @ np.arange(len(columns))) / total
 
 
