@@ -78,21 +78,15 @@ class Components:
         """The pixels, shape `shape`, of those components where ``keep``, shape ``(n,)``, is true."""
         chosen = keep[self.labels]
         height, width = self.shape
-        steps = np.zeros(height * (width + 1), np.int8)
-        steps[self.starts[chosen]] = 1
-        steps[self.stops[chosen]] = -1
-        inside: Mask = np.cumsum(steps, dtype=np.int8).view(np.bool_).reshape(height, width + 1)[:, :width]
-        return inside
+        return filled(self.starts[chosen], (self.stops - self.starts)[chosen], (height, width + 1))[:, :width]
 
     def patch(self, members: Sequence[int] | Ints, box: tuple[int, int, int, int]) -> Mask:
         """The pixels of the components ``members`` in ``box`` (left, top, right, bottom), which holds them."""
         left, top, right, bottom = box
         runs = np.concatenate([self._by_label[self._firsts[k] : self._firsts[k + 1]] for k in members])
         row, column = np.divmod(self.starts[runs], self.shape[1] + 1)
-        steps = np.zeros((bottom - top, right - left + 1), np.int8)
-        steps[row - top, column - left] = 1
-        steps[row - top, column - left + self.stops[runs] - self.starts[runs]] = -1
-        return np.cumsum(steps, axis=1, dtype=np.int8)[:, :-1].view(np.bool_)
+        starts = (row - top) * (right - left) + column - left
+        return filled(starts, (self.stops - self.starts)[runs], (bottom - top, right - left))
 
     @functools.cached_property
     def _by_label(self) -> Ints:
@@ -136,14 +130,29 @@ def components(mask: Mask) -> Components:
     They are numbered by their first pixel in reading order.
     """
     height, width = mask.shape
-    padded = np.zeros(height * (width + 1) + 1, np.bool_)
-    padded[1:].reshape(height, width + 1)[:, :width] = mask
-    edges = (padded[1:] != padded[:-1]).nonzero()[0]
-    starts, stops = edges[0::2], edges[1::2]
+    starts, stops = runs(mask)
     roots = _joined(len(starts), *_touching(starts, stops, width + 1))
     # A root is the smallest run of its component, so their order is the reading order.
     ranks = (roots == np.arange(len(roots))).cumsum() - 1
     return Components(ranks[roots], starts, stops, int(ranks[-1]) + 1 if len(ranks) else 0, (height, width))
+
+
+def runs(mask: Mask) -> tuple[Ints, Ints]:
+    """Where the runs along the rows of ``mask`` begin and end, with one empty column added on the right, flattened."""
+    height, width = mask.shape
+    padded = np.zeros(height * (width + 1) + 1, np.bool_)
+    padded[1:].reshape(height, width + 1)[:, :width] = mask
+    edges = (padded[1:] != padded[:-1]).nonzero()[0]
+    return edges[0::2], edges[1::2]
+
+
+def filled(starts: Ints, lengths: Ints, shape: tuple[int, int]) -> Mask:
+    """A mask of ``shape`` with runs of ``lengths`` from ``starts``, flattened, on."""
+    ends = lengths.cumsum()
+    mask = np.zeros(shape[0] * shape[1], np.bool_)
+    if len(ends):
+        mask[(starts + lengths - ends).repeat(lengths) + np.arange(ends[-1])] = True
+    return mask.reshape(shape)
 
 
 def _touching(starts: Ints, stops: Ints, stride: int) -> tuple[Ints, Ints]:

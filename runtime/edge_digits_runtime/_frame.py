@@ -57,7 +57,7 @@ def frame(ink: Gray) -> Gray:
     drawn = Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC, box)
     # Half the strength stays where it is; around it the ramp is made as steep as that of a sharp picture.
     ramp = ((_LEVELS - 127.5) * max(1.0, scale / _EDGE) + 127.5).clip(0, 255).astype(np.uint8)
-    canvas = _amid(drawn.point(ramp.tolist()), grow)
+    canvas = _amid(ramp.take(np.asarray(drawn)), grow)
     if grow:
         canvas = canvas.filter(ImageFilter.MaxFilter(2 * grow + 1))
     return _centred(np.asarray(canvas.reduce(_FINE)))
@@ -105,12 +105,14 @@ def _stroke(ink: Gray) -> float:
     return 2 * float(ink.sum(dtype=np.int64)) / (steps * math.pi / 4)
 
 
-def _amid(drawn: Image.Image, margin: int) -> Image.Image:
+def _amid(pixels: Gray, margin: int) -> Image.Image:
     """The drawing with a margin, in the middle of a canvas whose sides are multiples of `_FINE`."""
-    width, height = (-(-(length + 2 * margin) // _FINE) * _FINE for length in drawn.size)
-    canvas = Image.new("L", (width, height))
-    canvas.paste(drawn, ((width - drawn.width) // 2, (height - drawn.height) // 2))
-    return canvas
+    height, width = pixels.shape
+    sides = [-(-(length + 2 * margin) // _FINE) * _FINE for length in (height, width)]
+    canvas = np.zeros(sides, np.uint8)
+    y, x = (sides[0] - height) // 2, (sides[1] - width) // 2
+    canvas[y : y + height, x : x + width] = pixels
+    return Image.fromarray(canvas)
 
 
 def _box(inked: NDArray[np.bool_]) -> Box:

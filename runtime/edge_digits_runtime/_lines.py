@@ -6,6 +6,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime._components import filled, runs
+
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 Curve = Callable[[Ints], NDArray[np.float64]]
@@ -49,32 +51,28 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
     if length < span:
         return None
     seen_middles, _, seen_places = _thin_runs(seen, thickness)
-    bounds = np.linspace(0, length, max(1, length // span) + 1).astype(np.intp)
-    strips = pairwise(np.searchsorted(seen_places, bounds))
+    count = max(1, length // span)
+    bounds = np.arange(count + 1) * length // count
+    strips = pairwise(seen_places.searchsorted(bounds))
     lines = [_lines(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness) for a, b in strips]
     if not any(lines):
         return None
     middles, lengths, places = _thin_runs(mask, thickness)
     on_line = np.zeros(len(middles), np.bool_)
-    for (a, b), curves in zip(pairwise(np.searchsorted(places, bounds)), lines, strict=True):
+    for (a, b), curves in zip(pairwise(places.searchsorted(bounds)), lines, strict=True):
         for curve in curves:
             on_line[a:b] |= np.abs(middles[a:b] - curve(places[a:b])) <= max(1.5, 0.375 * thickness)
-    steps = np.zeros((length, across + 1), np.int8)
-    begins = (middles[on_line] - lengths[on_line] / 2).astype(np.intp)
-    steps[places[on_line], begins] = 1
-    steps[places[on_line], begins + lengths[on_line]] = -1
-    return np.cumsum(steps, axis=1, dtype=np.int8)[:, :across].view(np.bool_)
+    lengths = lengths[on_line]
+    begins = (middles[on_line] - lengths / 2).astype(np.intp)
+    return filled(places[on_line] * across + begins, lengths, (length, across))
 
 
 def _thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, Ints]:
     """Middle, length and row of each run along axis 1 of ``mask`` that is no longer than ``thickness``."""
-    rows, width = mask.shape
-    padded = np.zeros(rows * (width + 1) + 1, np.bool_)
-    padded[1:].reshape(rows, width + 1)[:, :width] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    begins, lengths = edges[0::2], edges[1::2] - edges[0::2]
+    starts, stops = runs(mask)
+    lengths = stops - starts
     thin = lengths <= thickness
-    places, begins = np.divmod(begins[thin], width + 1)
+    places, begins = np.divmod(starts[thin], mask.shape[1] + 1)
     return begins + lengths[thin] / 2, lengths[thin], places
 
 
@@ -85,7 +83,7 @@ def _lines(y: NDArray[np.float64], x: Ints, length: int, thickness: int) -> list
     first. A curve of the second degree is fitted to each, since a lens or a page that bulges bends it.
     """
     needed = _COVERED * length
-    if not len(x) or len(np.unique(x)) < needed:
+    if _places(x) < needed:
         return []
     grid = max(2, thickness // 2)
     every = max(1, length // _COLUMNS)
@@ -108,6 +106,11 @@ def _lines(y: NDArray[np.float64], x: Ints, length: int, thickness: int) -> list
         middle = (place + 1) * grid - reach
         near = free & (np.abs(y - (x - x[0]) * (rises[best] / length) - middle) <= grid)
         votes[max(0, best - 1) : best + 2, max(0, place - 1) : place + 2] = 0
-        if len(np.unique(x[near])) >= needed:
+        if _places(x[near]) >= needed:
             curves.append(np.polynomial.Polynomial.fit(x[near], y[near], 2))
             free &= ~near
+
+
+def _places(x: Ints) -> int:
+    """How many different values there are in ``x``, which is in ascending order."""
+    return np.count_nonzero(x[1:] != x[:-1]) + 1 if len(x) else 0
