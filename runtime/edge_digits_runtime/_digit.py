@@ -133,7 +133,7 @@ def _off_border(pieces: Components) -> Mask:
     boxes = pieces.boxes
     touching = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
     if not touching.any():
-        return ~touching
+        return np.ones(len(pieces), np.bool_)
     band = max(1, round(0.07 * min(height, width)))
     edge = np.ones((height, width), np.uint8)
     edge[band : height - band, band : width - band] = 0

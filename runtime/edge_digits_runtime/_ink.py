@@ -13,7 +13,9 @@ Mix = tuple[float, float, float]
 """Shares of red, green and blue, which add up to 1."""
 
 COARSE = 64
-"""Longest side in pixels of the small copy that colours, polarity and paper are judged on."""
+"""Longest side in pixels of the small copy that polarity and paper are judged on."""
+_COLOURS = 40
+"""Longest side in pixels of the one that colours are judged on."""
 STROKE = 0.2
 """A stroke is narrower than this share of the longest side; what is wider is paper (or a shadow, or a table)."""
 _TWO_LEVELS = 0.93
@@ -22,11 +24,11 @@ _DARKEST_PAPER = 48.0
 """Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
 _FAINT = 10.0
 """Ink fainter than this, of 255, is not told from the dirt and the JPEG blocks on clean paper."""
-_SAMPLE = 10_000
+_SAMPLE = 2_000
 """About as many pixels tell the grain of the paper."""
-_VALUES = np.arange(256.0)
 _WEAK = 0.4
 """The ends of a stroke may be this much weaker than the threshold between strong and weak ink."""
+_VALUES = np.arange(256.0)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def best_mix(image: Image.Image) -> Mix | None:
     """
     if image.mode != "RGB":
         return None
-    small = image.resize(shrunk(image.size, COARSE), Image.Resampling.BOX)
+    small = image.resize(shrunk(image.size, _COLOURS), Image.Resampling.BOX)
     around = small.resize((8, 8), Image.Resampling.BOX).resize(small.size)
     apart = (np.asarray(small, np.float32) - np.asarray(around, np.float32)).reshape(-1, 3)
     lightness = apart @ np.ones(3, np.float32)
@@ -204,7 +206,7 @@ def _is_light(gray: Gray) -> bool:
     ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     low, high = float(gray.min()), float(gray.max())
     third = 0.35 * (high - low)
-    border = (np.count_nonzero(ring <= low + third) - np.count_nonzero(ring >= high - third)) / ring.size
+    border = int(np.count_nonzero(ring <= low + third) - np.count_nonzero(ring >= high - third)) / ring.size
     return skewness + 0.6 * border > 0
 
 

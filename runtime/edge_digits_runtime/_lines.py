@@ -113,4 +113,4 @@ def _lines(y: NDArray[np.float64], x: Ints, length: int, thickness: int) -> list
 
 def _places(x: Ints) -> int:
     """How many different values there are in ``x``, which is in ascending order."""
-    return np.count_nonzero(x[1:] != x[:-1]) + 1 if len(x) else 0
+    return int(np.count_nonzero(x[1:] != x[:-1])) + 1 if len(x) else 0

@@ -30,10 +30,13 @@ _REDUCED = "edge-digits reduced by"
 """Where `Image.info` has the factor that a JPEG was reduced by, and the size that it then had."""
 SHORTER = 700
 """The shorter side in pixels that a large JPEG keeps at least, for one digit; a page needs more."""
+_SMALL = 1 << 16
+"""A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
 _WORK = 320
 """The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
 _CLOSE = 100
 """The same of the part of the picture where it was found."""
+_INVERTED = bytes(range(255, -1, -1))
 # What Pillow's decoders raise on files that are cut off or scrambled.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
@@ -74,9 +77,8 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
             path if there is one.
     """
     prefix = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with _opened(stream) as image:
+        with _opened(source) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             width = image.width
@@ -99,7 +101,13 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
     return image
 
 
-def _opened(stream: str | os.PathLike[str] | BinaryIO) -> Image.Image:
+def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb", buffering=0) as file:  # noqa: PTH123  (a Path is made in the time that this takes)
+            head = file.read(_SMALL)
+            if len(head) < _SMALL or not file.seekable():
+                source = head
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with warnings.catch_warnings():
         # Pillow warns where we refuse.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -155,12 +163,13 @@ def _framed(image: Image.Image) -> DigitPixels | None:
     """A picture that is in the frame of MNIST already, inverted where it is dark on light; None if it is not."""
     if image.size != (SIDE, SIDE):
         return None
-    pixels = np.asarray(image.convert("L"))
-    if pixels[0, 0] > 127:
-        pixels = ~pixels
-    box = framed_box(pixels)
+    content = image.convert("L").tobytes() if image.mode == "RGB" else image.tobytes()
+    if content[0] > 127:
+        content = content.translate(_INVERTED)
+    box = framed_box(content)
     if box is None:
         return None
+    pixels = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)
     return DigitPixels(pixels, in_file(image, box), pixels > 127, False, None)
 
 
