@@ -1,12 +1,15 @@
 """``edge-digits classify``."""
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from edge_digits_runtime.errors import PictureError
 
+from edge_digits.cores import in_order
 from edge_digits.options import backend_option, model_option, unverified_option
 from edge_digits.pictures import Source, open_source, sources, stem
 
@@ -58,23 +61,37 @@ def classify(
       edge-digits classify seven.png
       seven.png: 7 (99.8 %)
     """
-    from edge_digits_runtime.classifier import DigitClassifier
-
-    classifier = DigitClassifier(
-        model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
-    )
+    prepare = functools.partial(_prepare, model, backend, allow_unverified, min_confidence, explain)
+    named = list(sources(pictures))
     code = 0
-    for name, source in sources(pictures):
-        try:
-            prediction = _classify_one(classifier, name, source, explain)
-        except PictureError as error:
-            click.echo(f"Error: {error}", err=True)
+    for (name, _), prediction in zip(named, in_order(prepare, named), strict=True):
+        if isinstance(prediction, PictureError):
+            click.echo(f"Error: {prediction}", err=True)
             code = WRONG_INPUT
             continue
         click.echo(_as_json(name, prediction) if as_json else f"{name}: {_as_text(prediction, top)}")
         if strict and not prediction.sure:
             code = max(code, NOT_SURE)
     return code
+
+
+def _prepare(
+    model: Path | None, backend: str | None, allow_unverified: bool, min_confidence: float | None, explain: Path | None
+) -> "Callable[[tuple[str, Source]], Prediction | PictureError]":
+    """Load the model; a process that takes part of the pictures does so too."""
+    from edge_digits_runtime.classifier import DigitClassifier
+
+    classifier = DigitClassifier(
+        model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
+    )
+
+    def work(named: tuple[str, Source]) -> "Prediction | PictureError":
+        try:
+            return _classify_one(classifier, *named, explain)
+        except PictureError as error:
+            return error
+
+    return work
 
 
 def _classify_one(classifier: "DigitClassifier", name: str, source: Source, explain: Path | None) -> "Prediction":
