@@ -105,12 +105,14 @@ def measure(part: str) -> None:
 
 def page() -> str:
     """The page, of all that has been measured."""
-    found = [json.loads(_kept(part).read_text()) for part in PARTS]
+    found = [json.loads(_kept(part).read_text()) for part in PARTS if _kept(part).exists()]
     table = "\n".join([TABLE, *(row for part in found for row in part["rows"])])
     facts = device.device_facts()
     machine = f"{facts['name']} ({', '.join(facts['cpu_features'] or ())}), {facts['cores']} cores, {facts['system']}"
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
-    parts = "\n\n".join([table, *(part["text"] for part in found if part["text"])])
+    missing = ", ".join(part for part in PARTS if not _kept(part).exists())
+    texts = [f"Not measured yet: {missing}."] if missing else []
+    parts = "\n\n".join([table, *texts, *(part["text"] for part in found if part["text"])])
     return PAGE.format(machine=machine, python=facts["python"], versions=versions, parts=parts)
 
 
@@ -123,8 +125,6 @@ def main(parts: Sequence[str]) -> None:
         sys.exit(f"no part is called {', '.join(unknown)}; allowed are {', '.join(PARTS)}")
     for part in parts or PARTS:
         measure(part)
-    if missing := [part for part in PARTS if not _kept(part).exists()]:
-        sys.exit(f"not measured yet: {', '.join(missing)}")
     files.write_bytes(TARGET, page().encode())
     print(TARGET)
 
