@@ -9,6 +9,7 @@ import contextlib
 import fnmatch
 import os
 import secrets
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -300,7 +301,11 @@ def _watcher(study: Study, folder: Path, total: int, done: int, update: Update, 
 def _ray(machines: Machines, folder: Path, dataset: "DataSet") -> Iterator[Path]:
     """Start Ray, or join the cluster, and yield a folder for what Tune writes; nothing of either is left."""
     os.environ.update(_SETTINGS)
-    with tempfile.TemporaryDirectory(prefix="edge-digits-", ignore_cleanup_errors=True) as temporary:
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-digits-", ignore_cleanup_errors=True) as temporary,
+        # Whatever else is silent, Ray prints to stdout that a machine or a worker died; that is progress.
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         if machines.address is None:
             _start(machines, dataset, temporary)
         else:

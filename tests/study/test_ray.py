@@ -80,7 +80,8 @@ class Driver(subprocess.Popen[str]):
 
     def progress(self) -> list[tuple[int, int, str]]:
         """What it has shown so far."""
-        return [tuple(json.loads(line)) for line in self.log.read_text().splitlines()]
+        lines = self.log.read_text().splitlines()
+        return [tuple(json.loads(line[8:])) for line in lines if line.startswith("progress")]
 
 
 def environment(scratch: Path) -> dict[str, str]:

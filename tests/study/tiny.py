@@ -2,7 +2,7 @@
 
     python tests/study/tiny.py DATA OUT SEEDS [ADDRESS]
 
-Progress goes to stderr as JSON lines of done, length and note, the failed trials to stdout.
+Progress goes to stderr as lines of "progress" and JSON: done, length and note. The failed trials go to stdout.
 """
 
 import json
@@ -31,7 +31,7 @@ STUDY = Study(
 
 def show(_label: str, done: int, length: int, note: str) -> None:
     """One line of progress."""
-    print(json.dumps([done, length, note]), file=sys.stderr, flush=True)
+    print("progress", json.dumps([done, length, note]), file=sys.stderr, flush=True)
 
 
 def main(data: Path, out: Path, seeds: int, address: str | None = None) -> None:
