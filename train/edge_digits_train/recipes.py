@@ -404,6 +404,7 @@ _ALL = (
         weight_average=0.999,
         augmentation=Augmentation(upstroke_one=0.2, short_four=0.08, crossed_seven=0.15, hooked_nine=0.1),
         handwriting=3,
+        negatives=0.15,
     ),
 )
 
