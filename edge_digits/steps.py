@@ -3,7 +3,6 @@
 Each takes and gives what the house's file formats hold, and imports the room that it needs when it is called.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,11 +107,13 @@ def finished_run(recipe: "Recipe", out: Path) -> "RunRecord | None":
         RunError: it is a run of another recipe or with other options.
     """
     from edge_digits_runtime.run import RECORD, RunRecord
+    from edge_digits_train.recipes import Recipe
 
     if not (out / RECORD).exists():
         return None
     record = RunRecord.load(out)
-    if dict(record.recipe) != json.loads(json.dumps(recipe.to_dict())):
+    # Read as a recipe, so that a setting that is newer than the run has the value that it had then.
+    if Recipe.from_dict(record.recipe) != recipe:
         raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
     return record
 
