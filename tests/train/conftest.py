@@ -52,6 +52,6 @@ def restless() -> Recipe:
         label_smoothing=0.05,
         weight_average=0.9,
         augmentation=Augmentation(),
-        negatives=0.1,
+        negatives=0.05,
         seed=7,
     )

@@ -95,7 +95,7 @@ def test_the_saved_model_is_the_one_that_was_measured(finished: Path, small_mnis
     assert np.array_equal(answers, evaluation.predicted)
     assert metrics.accuracy(small_mnist.test.labels, answers) == record.accuracy["test"] == evaluation.accuracy
     # Three epochs of 720 distorted pictures are enough to be far from chance, which is 0.1 with a deviation of 0.02.
-    assert record.accuracy["test"] > 0.2
+    assert record.accuracy["test"] > 0.16
     assert record.accuracy["validation"] == pytest.approx(record.history["val_accuracy"][-1], abs=1e-6)
 
 
@@ -129,7 +129,7 @@ def test_progress_tells_of_every_epoch(finished: Path, seen: list[Progress]) -> 
     assert [at.epoch for at in ends] == [1, 2, 3]
     assert [at.val_accuracy for at in ends] == history["val_accuracy"]
     assert [at.loss for at in ends] == history["loss"]
-    assert {(at.epochs, at.steps) for at in seen} == {(3, 50)}
+    assert {(at.epochs, at.steps) for at in seen} == {(3, 48)}
     assert [at.epoch for at in seen] == sorted(at.epoch for at in seen)
     assert all(0 < at.step <= at.steps for at in seen)
 
