@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,11 @@ class Driver(subprocess.Popen[str]):
                 text=True,
                 env=environment(scratch),
             )
+
+    def __exit__(self, *error: Any) -> None:
+        """Kill it where a test has failed before its end."""
+        self.kill()
+        super().__exit__(*error)
 
     def failures(self) -> list[list[str]]:
         """Wait for its end: labels and reasons of the trials that failed."""
