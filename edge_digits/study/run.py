@@ -263,14 +263,13 @@ def _watcher(study: Study, folder: Path, total: int, done: int, update: Update, 
             self.show()
 
         def on_trial_start(self, trial: Any, **_: Any) -> None:
-            self.steps[trial.config["job"].label] = "starting"
+            label = trial.config["job"].label
+            # Nothing else ends the steps of a trial before its end than the death of its worker.
+            self.steps[label] = "starting again" if label in self.steps else "starting"
 
         def on_trial_result(self, trial: Any, result: Mapping[str, Any], **_: Any) -> None:
             if "step" in result:
                 self.steps[trial.config["job"].label] = result["step"]
-
-        def on_trial_recover(self, trial: Any, **_: Any) -> None:
-            self.steps[trial.config["job"].label] = "starting again"
 
         def on_trial_complete(self, trial: Any, **_: Any) -> None:
             result = trial.last_result or {}
