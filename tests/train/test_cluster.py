@@ -59,6 +59,17 @@ for recipe in others:
 print("digests", *digests)
 """
 
+# Two CPUs of one machine, which TensorFlow must be told before it starts; JAX reads XLA_FLAGS.
+_TWO_DEVICES = """
+import os
+if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    import tensorflow as tf
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+"""
+_QUIET = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
+
 
 def _free_ports(count: int) -> list[int]:
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -105,23 +116,54 @@ def steady() -> Recipe:
     )
 
 
+def _write(folder: Path, recipes: list[Recipe], dataset: DataSet) -> None:
+    """What `_PROCESS` reads."""
+    (folder / "recipes.json").write_text(json.dumps([recipe.to_dict() for recipe in recipes]))
+    np.savez(
+        folder / "data.npz",
+        x_train=dataset.train.images,
+        y_train=dataset.train.labels,
+        x_test=dataset.test.images,
+        y_test=dataset.test.labels,
+    )
+
+
+def _check_as_alone(folder: Path, recipe: Recipe, dataset: DataSet, tmp_path: Path) -> None:
+    """See that the run in ``folder`` is as one device trains it, but for the order in which floats are added up."""
+    record, alone = RunRecord.load(folder), train(recipe, dataset, tmp_path / "alone")
+    trained, expected = (keras.models.load_model(path / run.MODEL) for path in (folder, tmp_path / "alone"))
+    assert results.weights_sha256(trained) == record.weights_sha256
+    for mine, theirs in zip(trained.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=2e-3)
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(record.history[name], alone.history[name], atol=0.02)
+    assert alone.extra == {}
+
+
+def test_two_devices_of_one_machine_train_one_recipe(steady: Recipe, small_mnist: DataSet, tmp_path: Path) -> None:
+    _write(tmp_path, [steady], small_mnist)
+    environment = os.environ | _QUIET | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run(
+        [sys.executable, "-c", _TWO_DEVICES + _PROCESS, tmp_path, tmp_path / "out"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert RunRecord.load(tmp_path / "out" / "steady").extra["cluster"] == {"processes": 1, "devices": 2}
+    _check_as_alone(tmp_path / "out" / "steady", steady, small_mnist, tmp_path)
+
+
 def test_two_processes_train_one_recipe(steady: Recipe, restless: Recipe, small_mnist: DataSet, tmp_path: Path) -> None:
     # 720 pictures in batches of 32: the last batch has 16.
-    brief = dataclasses.replace(restless, epochs=1)
-    (tmp_path / "recipes.json").write_text(json.dumps([steady.to_dict(), brief.to_dict()]))
-    np.savez(
-        tmp_path / "data.npz",
-        x_train=small_mnist.train.images,
-        y_train=small_mnist.train.labels,
-        x_test=small_mnist.test.images,
-        y_test=small_mnist.test.labels,
-    )
+    _write(tmp_path, [steady, dataclasses.replace(restless, epochs=1)], small_mnist)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3"}
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _PROCESS, tmp_path, tmp_path / f"out{index}"],
-            env=os.environ | quiet | _environment(addresses, index),
+            env=os.environ | _QUIET | _environment(addresses, index),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -143,16 +185,7 @@ def test_two_processes_train_one_recipe(steady: Recipe, restless: Recipe, small_
     assert record.weights_sha256 == chief[1]
     assert RunRecord.load(tmp_path / "out0" / "restless").weights_sha256 == chief[2]
     assert record.extra["cluster"] == {"processes": 2, "devices": 2}
-    model = keras.models.load_model(tmp_path / "out0" / "steady" / run.MODEL)
-    assert results.weights_sha256(model) == chief[1]
-    # As one process trains it, but for the order in which floats are added up.
-    alone = train(steady, small_mnist, tmp_path / "alone")
-    expected = keras.models.load_model(tmp_path / "alone" / run.MODEL)
-    for mine, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=2e-3)
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        np.testing.assert_allclose(record.history[name], alone.history[name], atol=0.02)
-    assert alone.extra == {}
+    _check_as_alone(tmp_path / "out0" / "steady", steady, small_mnist, tmp_path)
 
 
 # --- shares
