@@ -33,6 +33,8 @@ REFERENCE, OURS = "LiteRT Interpreter", "DigitClassifier"
 WHY = {
     REFERENCE: "what `DigitClassifier` wraps, with its input ready and its output unread",
     "tf.lite.Interpreter": "the kernels of LiteRT, with the input ready and the output unread",
+    "LiteRT CompiledModel": "is given float32; `DigitClassifier` makes that of uint8 pixels",
+    "tflite-runtime": "is given float32, and the float kernels of its older XNNPACK suit small maps",
 }
 """Why a runtime is faster where it is."""
 
