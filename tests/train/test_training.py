@@ -299,8 +299,10 @@ def test_the_cosine_schedule_ends_at_zero(quick: Recipe, small_mnist: DataSet) -
 
 def test_sgd_is_what_the_recipe_says(quick: Recipe) -> None:
     recipe = dataclasses.replace(quick, optimizer="sgd", learning_rate=0.1, momentum=0.9, nesterov=True)
-    config = Trainer(recipe, 800).model.optimizer.get_config()
-    assert (config["name"].lower(), config["momentum"], config["nesterov"]) == ("sgd", 0.9, True)
+    optimizer = Trainer(recipe, 800).model.optimizer
+    assert isinstance(optimizer, keras.optimizers.SGD)
+    config = optimizer.get_config()
+    assert (config["momentum"], config["nesterov"]) == (0.9, True)
     assert config["learning_rate"] == pytest.approx(0.1)
 
 
