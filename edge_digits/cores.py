@@ -1,7 +1,6 @@
 """The same work for many items with all cores, results in order."""
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,15 +29,18 @@ def in_order(prepare: Callable[[], Callable[[Item], Result]], items: Sequence[It
         prepare: called once here and once in each process, so it can be pickled, as can the items and results.
         items: what to work on.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     work = prepare()
     begin = time.monotonic()
     for done, item in enumerate(items, 1):
         yield work(item)
         spent = time.monotonic() - begin
-        if cores > 1 and spent > _TRIED_S and spent / done * (len(items) - done) > _WORTH_S:
-            yield from _shared_out(prepare, items[done:], cores, max(1, int(_CHUNK_S / spent * done)))
-            return
+        if spent > _TRIED_S and spent / done * (len(items) - done) > _WORTH_S:
+            # Not at the top: it imports what one picture does not need.
+            from edge_digits_runtime import device
+
+            if (cores := device.cores()) > 1:
+                yield from _shared_out(prepare, items[done:], cores, max(1, int(_CHUNK_S / spent * done)))
+                return
 
 
 def _shared_out(

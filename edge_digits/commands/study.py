@@ -1,7 +1,6 @@
 """``edge-digits study``."""
 
 import functools
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -162,16 +161,18 @@ def _run(
 
 def _summary(system: System, results: Results) -> str:
     """A line about one system: means over its seeds, with the standard deviation where there are several."""
+    from edge_digits.report.text import plain
+    from edge_digits.study.measures import Figure
+    from edge_digits.study.wording import measured
+
+    def mean(values: Sequence[float]) -> str:
+        return plain(measured(Figure.of(values)))
+
     trials = results.of(system.name)
     if not trials:
         return f"{system.name}: nothing is done"
-    float_accuracy = _mean([100 * trial.accuracy["test"] for trial in trials])
+    float_accuracy = mean([100 * trial.accuracy["test"] for trial in trials])
     drops = [trial.int8.drop for trial in trials if trial.int8 is not None]
-    int8 = f"int8 drop {_mean(drops)} pp" if len(drops) == len(trials) else "int8 not converted yet"
+    int8 = f"int8 drop {mean(drops)} pp" if len(drops) == len(trials) else "int8 not converted yet"
     seeds = f"{len(trials)} seed{'s' * (len(trials) > 1)}"
     return f"{system.name}: test {float_accuracy} %, {int8} ({trials[0].epochs} epochs, {seeds})"
-
-
-def _mean(values: Sequence[float]) -> str:
-    mean = f"{statistics.mean(values):.2f}"
-    return f"{mean} ± {statistics.stdev(values):.2f}" if len(values) > 1 else mean
