@@ -105,6 +105,17 @@ def test_a_picture_in_the_frame_of_mnist_keeps_its_pixels() -> None:
     assert np.array_equal(digit_pixels(Image.fromarray(255 - REFERENCE)).pixels, REFERENCE)
 
 
+def test_the_frame_may_be_full_to_its_first_or_last_row() -> None:
+    # A long thin stem on a heavy foot: with the centre of mass in the middle, the box of 20 begins at the border.
+    # 815 of MNIST's pictures are so.
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[:18, 13:15] = 255
+    pixels[14:20, 9:20] = 255
+    for upright in (pixels, pixels[::-1]):
+        found = digit_pixels(Image.fromarray(np.ascontiguousarray(upright)))
+        assert np.array_equal(found.pixels, upright)
+
+
 @pytest.mark.parametrize("slant", [0, 6, 25])
 def test_a_straight_stroke_is_a_1_and_no_ruling(slant: int) -> None:
     image = Image.new("L", (200, 260), 250)
