@@ -1,0 +1,35 @@
+"""The models that ship on TensorFlow Lite for Microcontrollers, for who has no room for Linux."""
+
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edge_digits_runtime import DigitClassifier, installed
+from edge_digits_runtime.card import read_model_file
+from edge_digits_train import mnist
+
+if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+    pytest.skip("TFLite Micro has wheels for Linux on x86 alone", allow_module_level=True)
+from tflite_micro import runtime
+
+ARENA = 64 * 1024
+"""Bytes of RAM that the network may work in."""
+
+
+@pytest.mark.parametrize(("name", "path"), installed.paths().items(), ids=installed.paths())
+def test_a_microcontroller_gives_the_same_answers(name: str, path: Path) -> None:
+    images = mnist.load().test.images[:100]
+    wanted = DigitClassifier(path).outputs(images)
+    model = read_model_file(path)
+    # A kernel that is missing there would be an error here.
+    interpreter = runtime.Interpreter.from_bytes(model.content[: model.flatbuffer_bytes], arena_size=ARENA)
+    answers = np.empty_like(wanted)
+    for image, answer in zip(images, answers, strict=True):
+        interpreter.set_input((image.astype(np.int16) - 128).astype(np.int8).reshape(1, 28, 28, 1), 0)
+        interpreter.invoke()
+        answer[:] = interpreter.get_output(0)[0]
+    assert np.array_equal(answers.argmax(axis=1), wanted.argmax(axis=1)), name
+    # Its kernels round otherwise than XNNPACK's.
+    assert np.abs(answers.astype(int) - wanted).max() <= 2, name
