@@ -1,9 +1,11 @@
-"""How well pictures that are not MNIST are read: the figures of docs/pictures.md.
+"""How well pictures that are not MNIST are read: the figures of docs/pictures.md and docs/frontier.md.
 
-    uv run python benchmarks/real_pictures.py --data FOLDER [--model FILE]
+    uv run python benchmarks/real_pictures.py [MODEL ...] --data FOLDER
 
-FOLDER holds the sets as docs/pictures.md lists them; a set that is not there is left out. Synthetic photographs and
-MNIST through the whole preprocessing need no folder. Each picture goes through the same calls as on the device.
+MODEL is a ``.tflite`` or the name of an installed model; without any, the default. FOLDER holds the sets as
+docs/pictures.md lists them; a set that is not there is left out. Synthetic photographs and MNIST through the whole
+preprocessing need no folder. Each picture goes through the same steps as on the device, the first of them, from the
+picture to 28×28 pixels, once for all models.
 """
 
 import argparse
@@ -13,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier, pages
-from edge_digits_runtime.picture import open_picture
+from edge_digits_runtime.installed import DEFAULT_MODEL
+from edge_digits_runtime.picture import digit_pixels, open_picture
 from edge_digits_train import mnist
 from numpy.typing import NDArray
 from PIL import Image
+from robustness import title
 from synthetic import photograph
 
 Labelled = Iterable[tuple[Image.Image, int]]
@@ -25,31 +29,37 @@ SEED = 2026
 
 
 def main() -> None:
-    """Print one line for each set."""
+    """Print a table: a row for each set, a column for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the folder with the sets")
-    parser.add_argument("--model", type=Path, help="a .tflite instead of the one that ships with the runtime")
+    parser.add_argument("models", nargs="*", default=[DEFAULT_MODEL], metavar="MODEL")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with the sets")
     options = parser.parse_args()
-    classifier = DigitClassifier(options.model)
-    print("| set | pictures | right | share |\n|---|---|---|---|")
+    classifiers = [DigitClassifier(model) for model in options.models]
+    print(f"| set | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
     for name, pictures in classified(options.data):
-        answers = [(classifier.classify(image).digit, label) for image, label in pictures]
-        report(name, sum(got == wanted for got, wanted in answers), len(answers))
+        right, count = [0] * len(classifiers), 0
+        for image, label in pictures:
+            found = digit_pixels(image)
+            right = [
+                so_far + (each.classify_found(found).digit == label)
+                for so_far, each in zip(right, classifiers, strict=True)
+            ]
+            count += 1
+        report(name, right, count)
     raw = mnist.load().test
-    right = int((classifier.classify_batch(raw.images).digits == raw.labels).sum())
-    report("MNIST test, its raw pixels", right, len(raw))
+    answers = [each.classify_batch(raw.images).digits for each in classifiers]
+    report("MNIST test, its raw pixels", [int((digits == raw.labels).sum()) for digits in answers], len(raw))
     for name, image, wanted in read_pictures(options.data):
-        got = pages.read(image, classifier)
         truth = "|".join(wanted)
-        edits = alignment("|".join(got.lines), truth)
+        edits = [alignment("|".join(pages.read(image, each).lines), truth) for each in classifiers]
         digits = sum(len(line.replace(" ", "")) for line in wanted)
-        report(f"{name}, `read`: digits found", digits - edits.missing, digits)
-        report(f"{name}, `read`: right and in order", edits.right, digits)
+        report(f"{name}, `read`: digits found", [digits - each.missing for each in edits], digits)
+        report(f"{name}, `read`: right and in order", [each.right for each in edits], digits)
 
 
-def report(name: str, right: int, count: int) -> None:
+def report(name: str, right: list[int], count: int) -> None:
     """One row."""
-    print(f"| {name} | {count:,} | {right:,} | {100 * right / count:.2f} % |", flush=True)
+    print(f"| {name} | {count:,} | {' | '.join(f'{100 * each / count:.2f} %' for each in right)} |", flush=True)
 
 
 def classified(folder: Path | None) -> Iterator[tuple[str, Labelled]]:

@@ -44,8 +44,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     classifiers = [DigitClassifier(model) for model in options.models]
-    names = [each.model.card.name if each.model.card else each.name for each in classifiers]
-    print(f"| kind | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
+    print(f"| kind | {' | '.join(map(title, classifiers))} |\n|---|{'---|' * len(classifiers)}")
     results: list[dict[str, float]] = [{} for _ in classifiers]
     for kind in ("none", *KINDS):
         images = originals().images if kind == "none" else corrupted_test(kind)
@@ -57,9 +56,14 @@ def main() -> None:
     print(row("mean of the 15 kinds", [mean({kind: result[kind] for kind in KINDS}) for result in results]))
 
 
-def row(title: str, shares: list[float]) -> str:
+def title(classifier: DigitClassifier) -> str:
+    """What a model is called in a table."""
+    return classifier.model.card.name if classifier.model.card else classifier.name
+
+
+def row(name: str, shares: list[float]) -> str:
     """One row of the table."""
-    return f"| {title} | {' | '.join(f'{100 * share:.2f} %' for share in shares)} |"
+    return f"| {name} | {' | '.join(f'{100 * share:.2f} %' for share in shares)} |"
 
 
 def by_kind(classifier: DigitClassifier) -> dict[str, float]:

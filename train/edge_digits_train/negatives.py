@@ -41,7 +41,18 @@ _FONTS = tuple(
     )
     for style in styles
 )
-_BY_HAND = Augmentation(shear=0.3, translation=0.0, elastic=1.2, width=(0.6, 1.1), blur=0.0, tone=0.0, contrast=0.0)
+_BY_HAND = Augmentation(
+    shear=0.3,
+    width=(0.6, 1.1),
+    height=(0.85, 1.1),
+    translation=0.0,
+    elastic=1.2,
+    thicken=0.6,
+    thin=0.7,
+    blur=0.0,
+    tone=0.0,
+    contrast=0.0,
+)
 """Before what the recipe does to all pictures."""
 _TURNS = {0: (), 1: (1,), 2: (1,), 3: (1, 2, 3), 4: (1, 2, 3), 5: (1,), 6: (1, 3), 7: (2, 3), 8: (1,), 9: (1, 3)}
 """Quarter turns anticlockwise after which a digit is none: a 0 stays one, half a turn makes a 6 of a 9."""
