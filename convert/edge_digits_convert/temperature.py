@@ -29,28 +29,23 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
         logits: shape ``(n, 10)``, n ≥ 1; log-probabilities do as well, since adding a number to a row changes nothing.
         labels: the true digits, shape ``(n,)``.
     """
+
+    def loss(temperature: float) -> float:
+        return metrics.cross_entropy(labels, logits / temperature)
+
     low, high = math.log(LOWEST), math.log(HIGHEST)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = (negative_log_likelihood(logits, labels, math.exp(x)) for x in (left, right))
+    at_left, at_right = (loss(math.exp(x)) for x in (left, right))
     while high - low > _PRECISION:
         if at_left <= at_right:
             high, right, at_right = right, left, at_left
             left = high - _GOLDEN * (high - low)
-            at_left = negative_log_likelihood(logits, labels, math.exp(left))
+            at_left = loss(math.exp(left))
         else:
             low, left, at_left = left, right, at_right
             right = low + _GOLDEN * (high - low)
-            at_right = negative_log_likelihood(logits, labels, math.exp(right))
+            at_right = loss(math.exp(right))
     return math.exp((low + high) / 2)
-
-
-def negative_log_likelihood(
-    logits: NDArray[np.floating], labels: NDArray[np.integer], temperature: float = 1.0
-) -> float:
-    """Mean over the pictures of ``-log p(label)``, in nats, with logits of shape ``(n, 10)``."""
-    chosen = metrics.softmax(logits, temperature)[np.arange(len(labels)), labels]
-    # A probability that underflows to 0 counts as the smallest number there is, not as infinitely bad.
-    return float(-np.log(np.maximum(chosen, np.finfo(np.float64).tiny)).mean())
 
 
 def least_confidence(confidences: NDArray[np.floating]) -> float:

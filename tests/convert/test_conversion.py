@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from edge_digits_convert import ConversionResult, convert
 from edge_digits_convert.strip import unpack
-from edge_digits_convert.temperature import least_confidence, negative_log_likelihood
-from edge_digits_runtime import datasets
+from edge_digits_convert.temperature import least_confidence
+from edge_digits_runtime import datasets, metrics
 from edge_digits_runtime.card import SCHEMES, read_model_file
 from edge_digits_runtime.classifier import DigitClassifier
 from edge_digits_runtime.datasets import DataSet, Split
@@ -121,10 +121,10 @@ def test_the_temperature_is_that_of_the_validation_pictures(
     card, validation = results["int8"].card, splits[1]
     said = DigitClassifier(results["int8"].path).classify_batch(validation.images).probabilities
     # Calibrated once, the probabilities cannot be made likelier by another temperature.
-    best = negative_log_likelihood(np.log(said), validation.labels)
+    best = metrics.cross_entropy(validation.labels, np.log(said))
     assert 0.2 < card.temperature < 5
     for other in (0.9, 1.1):
-        assert negative_log_likelihood(np.log(said), validation.labels, other) > best
+        assert metrics.cross_entropy(validation.labels, np.log(said) / other) > best
 
 
 def test_what_is_sure_is_chosen_on_the_validation_pictures(
@@ -262,7 +262,7 @@ import sys
 from pathlib import Path
 import edge_digits_convert
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
-from edge_digits_runtime import datasets
+from edge_digits_runtime import datasets, metrics
 from edge_digits_train import mnist
 full = mnist.load()
 cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])
