@@ -127,17 +127,24 @@ def _chosen(pieces: Components, ink: Ink) -> tuple[Mask, str | None]:
 def _off_border(pieces: Components) -> Mask:
     """Which pieces do not lie along the border, as the edge of a sheet, of a cell or of a shadow does.
 
-    If all do, all are kept.
+    Nor in a corner, unless there is ink at all four sides: the picture is cut out as large as the digit then. If all
+    pieces lie so, all are kept.
     """
     height, width = pieces.shape
     boxes = pieces.boxes
-    touching = (boxes[:, 0] == 0) | (boxes[:, 1] == 0) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
+    at_side = boxes == 0
+    at_side[:, 2:] = boxes[:, 2:] == (width, height)
+    touching = at_side.any(axis=1)
     if not touching.any():
         return np.ones(len(pieces), np.bool_)
     band = max(1, round(0.07 * min(height, width)))
     edge = np.ones((height, width), np.uint8)
     edge[band : height - band, band : width - band] = 0
     inside = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
+    if not at_side.any(axis=0).all():
+        corners = np.zeros((height, width), np.uint8)
+        corners[np.ix_((0, -1), (0, -1))] = 1
+        inside &= pieces.sums(corners) == 0
     return inside if inside.any() else np.ones(len(pieces), np.bool_)
 
 

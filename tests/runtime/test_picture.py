@@ -125,6 +125,27 @@ def test_a_straight_stroke_is_a_1_and_no_ruling(slant: int) -> None:
     assert found.pixels.any(axis=1).sum() >= 19
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (299, 0), (0, 239), (299, 239)])
+def test_a_shadow_in_a_corner_is_no_digit(corner: tuple[int, int]) -> None:
+    x, y = corner
+    image = seven()
+    inwards = [(x, y), (abs(x - 100), y), (x, abs(y - 100))]
+    ImageDraw.Draw(image).polygon(inwards, 90)
+    assert same(digit_pixels(image).pixels, REFERENCE) > 0.95
+
+
+def test_ink_in_a_corner_of_a_picture_that_is_cut_out_tightly_is_ink() -> None:
+    box = digit_pixels(seven()).box
+    assert box is not None
+    tight = seven().crop((box[0] + 3, box[1] + 3, box[0] + box[2] - 3, box[1] + box[3] - 3))
+    # The stem apart from the bar, and both in corners.
+    ImageDraw.Draw(tight).rectangle((0, 0, tight.width, 16), 235)
+    ImageDraw.Draw(tight).rectangle((0, 0, tight.width, 8), 20)
+    pixels = digit_pixels(tight).pixels
+    assert pixels[:8].any(axis=0).sum() >= 10
+    assert pixels.any(axis=1).sum() >= 19
+
+
 EMPTY = {
     "white": Image.new("L", (300, 200), 255),
     "grey": Image.new("RGB", (300, 200), (120, 130, 125)),
