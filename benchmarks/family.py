@@ -9,7 +9,7 @@ time, so that the figures are those of today's converter.
 
 Of each int8 model the mean accuracy on corrupted test pictures is recorded too, see robustness.py. At the end all
 networks that were named take turns, float against int8, on one core; to have these times of a quiet machine, give the
-command again when it is one.
+command again with ``--times`` when it is one.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from edge_digits_runtime.measure import latency
 from edge_digits_runtime.run import RunRecord
 from edge_digits_train import mnist, recipes
 
+from edge_digits.bundle import find_model
 from edge_digits.progress import say
 from edge_digits.steps import convert_run, finish_run
 
@@ -41,10 +42,14 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="[0 1 2]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run folders  [runs]")
     parser.add_argument("--record", type=Path, default=FRONTIER, metavar="FILE", help="[docs/frontier.json]")
+    parser.add_argument("--times", action="store_true", help="only let the models that were converted take turns")
     options = parser.parse_args()
     models: dict[str, dict[str, Path]] = {}
     for recipe in options.recipes:
-        for seed in options.seeds:
+        if options.times:
+            run = options.runs / f"{recipe.name}-seed-{options.seeds[0]}"
+            models[recipe.name] = {scheme: find_model(run, scheme) for scheme in SCHEMES}
+        for seed in [] if options.times else options.seeds:
             models[recipe.name], figures = train(dataclasses.replace(recipe, seed=seed), options.runs)
             network = {"parameters": recipe.parameters, "macs": recipe.macs}
             record(options.record, recipe.name, network | {"seeds": {str(seed): figures}})

@@ -48,8 +48,8 @@ THREE = recipe(
 
 
 def test_the_shipped_seed_is_chosen_on_validation_and_never_on_test() -> None:
-    assert frontier.chosen(THREE) == "1"
-    assert frontier.chosen(recipe({"4": seed(0.99, 1.0, 1.0), "9": seed(0.991, 0.5, 0.5)})) == "9"
+    assert frontier.chosen("tiny", THREE) == "1"
+    assert frontier.chosen("tiny", recipe({"4": seed(0.99, 1.0, 1.0), "9": seed(0.991, 0.5, 0.5)})) == "9"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,12 @@ def test_the_page_says_what_the_record_says() -> None:
     recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
     page = frontier.PAGE.read_text(encoding="utf-8")
     assert page == frontier.between(page, frontier.section(recorded)), "run: uv run python benchmarks/frontier.py"
+
+
+def test_what_ships_is_the_seed_that_was_chosen() -> None:
+    recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
+    assert {name for name in recorded if name.startswith("digits-")} == set(installed.paths())
+    assert list(frontier.differing(recorded)) == []
 
 
 def test_both_figures_name_every_point_and_are_the_same_each_time(tmp_path: Path) -> None:
