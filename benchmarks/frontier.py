@@ -294,7 +294,7 @@ def _plot_bytes(axes: Axes, recipes: Mapping[str, Any]) -> None:
         size = recipe["seeds"][chosen(name, recipe)]["flatbuffer_bytes"] / 1000
         label = None if index else "edge-digits, int8, the whole flatbuffer"
         _plot_spread(axes, size, recipe, "int8", OURS, "o", label)
-        _name(axes, size, recipe, name)
+        _name(axes, size, recipe, name, "left")
     axes.set_xlabel("kB of 1,000 bytes")
 
 
@@ -307,7 +307,7 @@ def _plot_latency(axes: Axes, recipes: Mapping[str, Any]) -> None:
         label = (None, None) if index else ("float32 .tflite", "int8 .tflite")
         _plot_spread(axes, times["float32"], recipe, "float", FLOAT, "s", label[0])
         _plot_spread(axes, times["int8"], recipe, "int8", OURS, "o", label[1])
-        _name(axes, times["int8"], recipe, name)
+        _name(axes, times["int8"], recipe, name, "right")
     axes.set_xlabel("µs an invocation, median; " + "; ".join(sorted({recipe["device"] for recipe in timed.values()})))
 
 
@@ -319,10 +319,13 @@ def _plot_spread(
     axes.errorbar(x, mean, error, fmt=marker, color=colour, capsize=3, label=label, zorder=2)
 
 
-def _name(axes: Axes, x: float, recipe: Mapping[str, Any], name: str) -> None:
-    """Write ``name`` above the point and bar of int8."""
-    top = _mean(recipe, "int8") + _deviation(recipe, "int8")
-    axes.annotate(name, (x, top), (0, 6), textcoords="offset points", ha="center", color=OURS)
+def _name(axes: Axes, x: float, recipe: Mapping[str, Any], name: str, ends: str) -> None:
+    """Write ``name`` under the point and bar of int8, with its left or right end there: ``ends``, a word of matplotlib.
+
+    Above and beside them are the names of others, in the one figure, and the bars of our own in the other.
+    """
+    bottom = _mean(recipe, "int8") - _deviation(recipe, "int8")
+    axes.annotate(name, (x, bottom), (0, -5), textcoords="offset points", ha=ends, va="top", color=OURS)
 
 
 def _mean(recipe: Mapping[str, Any], which: str) -> float:
