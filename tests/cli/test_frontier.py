@@ -1,4 +1,4 @@
-"""What docs/frontier.md is made by: family.py, which trains and records, and frontier.py, which writes it up."""
+"""What docs/frontier.md is made by: family.py and ablation.py, which train, and frontier.py, which writes it up."""
 
 import dataclasses
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import ablation
 import family
 import frontier
 import pytest
@@ -123,6 +124,13 @@ def test_another_model_under_the_name_of_a_recipe_is_noticed() -> None:
     (line,) = frontier.differing({card.name: wrong})
     assert card.name in line
     assert "seed 7" in line
+
+
+def test_every_change_of_the_ablation_is_a_recipe_of_its_own() -> None:
+    base = recipes.get("digits-xs")
+    changed = [dataclasses.replace(base, **change) for change in ablation.CHANGES.values()]
+    assert changed[0] == base
+    assert all(recipe not in changed[:k] for k, recipe in enumerate(changed))
 
 
 def test_recording_keeps_what_is_there(tmp_path: Path) -> None:
