@@ -21,22 +21,20 @@ from edge_digits_train.recipes import Recipe
 from edge_digits.steps import convert_run, finish_run
 
 EPOCHS = 6
-WIDE = Augmentation(
-    shear=0.2,
-    width=(0.65, 1.1),
-    height=(0.85, 1.1),
-    translation=2.0,
-    elastic=0.6,
-    thicken=0.6,
-    thin=0.7,
-    upstroke_one=0.1,
-    short_four=0.04,
-    crossed_seven=0.08,
-    hooked_nine=0.05,
-)
+RECIPE = recipes.get("digits-xs")
+WIDE = {
+    "shear": 0.2,
+    "width": (0.65, 1.1),
+    "height": (0.85, 1.1),
+    "translation": 2.0,
+    "elastic": 0.6,
+    "thicken": 0.6,
+    "thin": 0.7,
+}
+"""How far pictures were changed when the family was first trained."""
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
-    "wider changes": {"augmentation": WIDE},
+    "wider changes": {"augmentation": dataclasses.replace(RECIPE.augmentation, **WIDE)},
     "learning rate 0.004": {"learning_rate": 0.004},
     "constant learning rate": {"schedule": "constant"},
     "no weight average": {"weight_average": None},
@@ -54,15 +52,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"[{EPOCHS}]")
     parser.add_argument("--only", nargs="+", default=list(CHANGES), choices=CHANGES, metavar="NAME")
     options = parser.parse_args()
-    base = dataclasses.replace(recipes.get("digits-xs"), epochs=options.epochs)
+    base = dataclasses.replace(RECIPE, epochs=options.epochs)
     rows = [measured(name, dataclasses.replace(base, **CHANGES[name])) for name in options.only]
     print("| change | validation loss | validation | int8, validation |\n|---|---|---|---|")
     for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
+        print(f"| {' | '.join(row)} |")
 
 
 def measured(name: str, recipe: Recipe) -> list[str]:
-    """The cells of the row ``name``, after training and converting what is not there yet."""
+    """The cells of the row ``name``, after training what is not trained yet and converting it."""
     words = name.replace("%", "percent").replace(",", "").split()
     run = Path("runs") / "-".join(["ablation", str(recipe.epochs), *words])
     finish_run(recipe, mnist.load(), run, None)

@@ -46,11 +46,12 @@ def main() -> None:
     options = parser.parse_args()
     models: dict[str, dict[str, Path]] = {}
     for recipe in options.recipes:
-        if options.times:
-            run = options.runs / f"{recipe.name}-seed-{options.seeds[0]}"
-            models[recipe.name] = {scheme: find_model(run, scheme) for scheme in SCHEMES}
-        for seed in [] if options.times else options.seeds:
-            models[recipe.name], figures = train(dataclasses.replace(recipe, seed=seed), options.runs)
+        for seed in options.seeds:
+            run = options.runs / f"{recipe.name}-seed-{seed}"
+            if options.times:
+                models[recipe.name] = {scheme: find_model(run, scheme) for scheme in SCHEMES}
+                continue
+            models[recipe.name], figures = train(dataclasses.replace(recipe, seed=seed), run)
             network = {"parameters": recipe.parameters, "macs": recipe.macs}
             record(options.record, recipe.name, network | {"seeds": {str(seed): figures}})
     times = take_turns({name: {scheme: classifier(path) for scheme, path in of.items()} for name, of in models.items()})
@@ -59,9 +60,8 @@ def main() -> None:
         say(f"{name}: p50 " + ", ".join(f"{scheme} {figures['p50_us'][scheme]:.2f} µs" for scheme in SCHEMES))
 
 
-def train(recipe: recipes.Recipe, runs: Path) -> tuple[dict[str, Path], Figures]:
+def train(recipe: recipes.Recipe, run: Path) -> tuple[dict[str, Path], Figures]:
     """Train ``recipe`` unless that is done, convert it; return the model by scheme and the figures of this seed."""
-    run = runs / f"{recipe.name}-seed-{recipe.seed}"
     say(f"== {run}")
     finish_run(recipe, mnist.load(), run, None)
     results = {scheme: convert_run(run, scheme) for scheme in SCHEMES}

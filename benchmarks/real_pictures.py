@@ -37,15 +37,8 @@ def main() -> None:
     classifiers = [DigitClassifier(model) for model in options.models]
     print(f"| set | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
     for name, pictures in classified(options.data):
-        right, count = [0] * len(classifiers), 0
-        for image, label in pictures:
-            found = digit_pixels(image)
-            right = [
-                so_far + (each.classify_found(found).digit == label)
-                for so_far, each in zip(right, classifiers, strict=True)
-            ]
-            count += 1
-        report(name, right, count)
+        right = np.array([hits(classifiers, image, label) for image, label in pictures])
+        report(name, right.sum(axis=0).tolist(), len(right))
     raw = mnist.load().test
     answers = [each.classify_batch(raw.images).digits for each in classifiers]
     report("MNIST test, its raw pixels", [int((digits == raw.labels).sum()) for digits in answers], len(raw))
@@ -55,6 +48,12 @@ def main() -> None:
         digits = sum(len(line.replace(" ", "")) for line in wanted)
         report(f"{name}, `read`: digits found", [digits - each.missing for each in edits], digits)
         report(f"{name}, `read`: right and in order", [each.right for each in edits], digits)
+
+
+def hits(classifiers: list[DigitClassifier], image: Image.Image, label: int) -> list[bool]:
+    """Which of the models read the picture right."""
+    found = digit_pixels(image)
+    return [each.classify_found(found).digit == label for each in classifiers]
 
 
 def report(name: str, right: list[int], count: int) -> None:

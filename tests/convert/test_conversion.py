@@ -262,7 +262,7 @@ import sys
 from pathlib import Path
 import edge_digits_convert
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
-from edge_digits_runtime import datasets, metrics
+from edge_digits_runtime import datasets
 from edge_digits_train import mnist
 full = mnist.load()
 cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])

@@ -276,12 +276,13 @@ def _flat_cnn(*last: Layer) -> tuple[Layer, ...]:
     )
 
 
-def _family(name: str, description: str, *convolutions: Conv, **settings: Any) -> Recipe:
+def _family(name: str, description: str, *channels: int, **settings: Any) -> Recipe:
     """A recipe of the ``digits-`` family; ``settings`` are what sets it apart from the others.
 
-    The depthwise convolution as large as the map, 5 × 5, is a pooling with learned weights.
+    Convolutions of ``channels``, of which the second and the fourth have a stride and the last one no padding. The
+    depthwise convolution as large as the map that they leave, 5 × 5, is a pooling with learned weights.
     """
-    pooled = DepthwiseConv(kernel=5, padding="valid", use_bias=False, activation="linear")
+    *inner, last = channels
     common: dict[str, Any] = {
         "learning_rate": 0.01,
         "schedule": "cosine",
@@ -295,7 +296,13 @@ def _family(name: str, description: str, *convolutions: Conv, **settings: Any) -
         name,
         description,
         source="our own, see docs/frontier.md",
-        layers=(*convolutions, pooled, Flatten(), Dense(10, activation="linear")),
+        layers=(
+            *(_normalized(count, stride=2 if k in (1, 3) else 1) for k, count in enumerate(inner)),
+            _normalized(last, padding="valid"),
+            DepthwiseConv(kernel=5, padding="valid", use_bias=False, activation="linear"),
+            Flatten(),
+            Dense(10, activation="linear"),
+        ),
         **(common | settings),
     )
 
@@ -406,33 +413,13 @@ _ALL = (
         batch_size=256,
         epochs=20,
     ),
-    _family(
-        "digits-xs",
-        "Strided convolutions down to 8 channels, for where 6 KB are all there is.",
-        _normalized(4),
-        _normalized(8, stride=2),
-        _normalized(8),
-        _normalized(10, stride=2),
-        _normalized(8, padding="valid"),
-    ),
-    _family(
-        "digits-s",
-        "The same with up to 16 channels, for where 12 KB are at hand.",
-        _normalized(8),
-        _normalized(12, stride=2),
-        _normalized(16),
-        _normalized(16, stride=2),
-        _normalized(16, padding="valid"),
-    ),
+    _family("digits-xs", "Strided convolutions down to 8 channels, for where 6 KB are all there is.", 4, 8, 8, 10, 8),
+    _family("digits-s", "The same with up to 16 channels, for where 12 KB are at hand.", 8, 12, 16, 16, 16),
     # The default, so it is also shown what is no digit.
     _family(
         "digits-m",
         "Strided convolutions, trained for pictures of real paper: the default model of the runtime.",
-        _normalized(8),
-        _normalized(16, stride=2),
-        _normalized(24),
-        _normalized(32, stride=2),
-        _normalized(40, padding="valid"),
+        *(8, 16, 24, 32, 40),
         epochs=45,
         negatives=0.03,
     ),
@@ -440,12 +427,7 @@ _ALL = (
     _family(
         "digits-l",
         "A convolution more and up to 64 channels, for where 100 KB are no matter.",
-        _normalized(16),
-        _normalized(32, stride=2),
-        _normalized(32),
-        _normalized(48, stride=2),
-        _normalized(48),
-        _normalized(64, padding="valid"),
+        *(16, 32, 32, 48, 48, 64),
         learning_rate=0.008,
         epochs=25,
     ),
