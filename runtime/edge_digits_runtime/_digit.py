@@ -115,20 +115,21 @@ def union(boxes: NDArray[np.intp]) -> Box:
 
 def _chosen(pieces: Components, ink: Ink) -> tuple[Mask, str | None]:
     """Which pieces are the digit, and what speaks against one digit."""
+    kept, doubt = _off_border(pieces), None
+    if not kept.any():
+        kept, doubt = np.ones(len(pieces), np.bool_), "nothing but ink along the border"
     if len(pieces) == 1:
-        return np.ones(1, np.bool_), None
+        return kept, doubt
     mass = pieces.sums(ink.strength)
-    kept = _off_border(pieces)
     main = int(np.argmax(np.where(kept, mass, -1)))
     own = kept & _belongs(pieces, main)
-    return own, _doubt(pieces, mass, main, own, kept)
+    return own, doubt or _doubt(pieces, mass, main, own, kept)
 
 
 def _off_border(pieces: Components) -> Mask:
     """Which pieces do not lie along the border, as the edge of a sheet, of a cell or of a shadow does.
 
-    Nor in a corner, unless there is ink at all four sides: the picture is cut out as large as the digit then. If all
-    pieces lie so, all are kept.
+    Nor in a corner, unless there is ink at all four sides: the picture is cut out as large as the digit then.
     """
     height, width = pieces.shape
     boxes = pieces.boxes
@@ -140,12 +141,12 @@ def _off_border(pieces: Components) -> Mask:
     band = max(1, round(0.07 * min(height, width)))
     edge = np.ones((height, width), np.uint8)
     edge[band : height - band, band : width - band] = 0
-    inside = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
+    inside: Mask = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
     if not at_side.any(axis=0).all():
         corners = np.zeros((height, width), np.uint8)
         corners[np.ix_((0, -1), (0, -1))] = 1
         inside &= pieces.sums(corners) == 0
-    return inside if inside.any() else np.ones(len(pieces), np.bool_)
+    return inside
 
 
 def _belongs(pieces: Components, main: int) -> Mask:

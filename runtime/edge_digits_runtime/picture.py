@@ -38,6 +38,8 @@ _WORK = 320
 """The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
 _CLOSE = 100
 """The same of the part of the picture where it was found."""
+_SPECK, _TINY = 8, 0.05
+"""Ink whose longer side has fewer pixels, and is a smaller share of the picture's, is no digit but a speck."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
 """Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
@@ -157,7 +159,9 @@ def digit_pixels(image: Image.Image) -> DigitPixels:
     left, top, right, bottom = (edge * factor for edge in found.box)
     ink = found.ink if factor == 1 else _closer(plain, (left, top, right, bottom), mix, found)
     box = (left, top, min(right, plain.width), min(bottom, plain.height))
-    return DigitPixels(frame(ink), in_file(image, box), found.mask, False, found.reason)
+    size = max(box[2] - left, box[3] - top)
+    reason = "nothing but specks" if size < min(_SPECK, _TINY * max(plain.size)) else found.reason
+    return DigitPixels(frame(ink), in_file(image, box), found.mask, False, reason)
 
 
 def in_file(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:

@@ -168,6 +168,25 @@ def test_two_digits_are_not_one() -> None:
     assert digit_pixels(image).reason == "looks like more than one digit"
 
 
+@pytest.mark.parametrize("edge", [(0, 0, 14, 239), (285, 0, 299, 120), (0, 0, 299, 10)])
+def test_a_shadow_along_the_border_alone_is_doubtful(edge: tuple[int, int, int, int]) -> None:
+    image = Image.new("L", (300, 240), 235)
+    ImageDraw.Draw(image).rectangle(edge, 90)
+    found = digit_pixels(image)
+    assert (found.blank, found.reason) == (False, "nothing but ink along the border")
+    # A digit that is cut by the border runs inwards from it.
+    cut = seven()
+    assert digit_pixels(cut.crop((cut.width // 2, 0, cut.width, cut.height))).reason is None
+
+
+def test_a_speck_alone_is_doubtful_but_a_digit_as_small_is_not() -> None:
+    image = Image.new("L", (300, 240), 235)
+    ImageDraw.Draw(image).rectangle((100, 100, 104, 106), 20)
+    assert digit_pixels(image).reason == "nothing but specks"
+    # As in pictures of 28 × 28 whose digit is 7 pixels tall.
+    assert digit_pixels(image.crop((88, 88, 116, 116))).reason is None
+
+
 def encoded(form: str) -> bytes:
     buffer = io.BytesIO()
     seven().save(buffer, form)
