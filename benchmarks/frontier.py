@@ -3,8 +3,8 @@
     uv run python benchmarks/frontier.py
 
 The tables go between the two marks in docs/frontier.md, the figures beside it. The seed that is shipped is the one
-with the best int8 accuracy on validation pictures, or that of `ON_REAL_PICTURES`: where another model is installed
-under the name of a recipe, a line on stderr says so, and the exit code is 1.
+with the best int8 accuracy on validation pictures: where another model is installed under the name of a recipe, a line
+on stderr says so, and the exit code is 1.
 """
 
 import json
@@ -115,11 +115,6 @@ KNOWN = (
 """What others reached, smallest first within a kind."""
 
 
-ON_REAL_PICTURES = {"digits-m": "0"}
-"""Seeds that were chosen on real pictures as well, for the default model: of three whose validation accuracy differs by
-four pictures of 6,000, the one with the best mean over the sets of docs/pictures.md."""
-
-
 def main() -> int:
     """Write the page and both figures."""
     recipes = json.loads(FRONTIER.read_text(encoding="utf-8"))
@@ -136,16 +131,14 @@ def differing(recipes: Mapping[str, Any]) -> Iterable[str]:
     """A line for each recipe whose installed model is not that of the chosen seed."""
     paths = installed.paths()
     for name, recipe in recipes.items():
-        seed = chosen(name, recipe)
+        seed = chosen(recipe)
         if name in paths and installed.read(name, paths[name]).file.sha256 != recipe["seeds"][seed]["sha256"]:
             yield f"{name}: {paths[name]} is not the model of seed {seed}, which was chosen"
 
 
-def chosen(name: str, recipe: Mapping[str, Any]) -> str:
-    """The seed with the best int8 accuracy on validation pictures, of equal ones the first; or `ON_REAL_PICTURES`."""
+def chosen(recipe: Mapping[str, Any]) -> str:
+    """The seed with the best int8 accuracy on validation pictures, of equal ones the first."""
     seeds = recipe["seeds"]
-    if ON_REAL_PICTURES.get(name) in seeds:
-        return ON_REAL_PICTURES[name]
     return str(max(seeds, key=lambda seed: seeds[seed]["int8"]["validation"]))
 
 
@@ -169,7 +162,7 @@ def spread(shares: list[float]) -> str:
 
 def section(recipes: Mapping[str, Any]) -> str:
     """The Markdown between the marks."""
-    by_size = sorted(recipes.items(), key=lambda item: item[1]["seeds"][chosen(*item)]["flatbuffer_bytes"])
+    by_size = sorted(recipes.items(), key=lambda item: item[1]["seeds"][chosen(item[1])]["flatbuffer_bytes"])
     devices = sorted({recipe["device"] for recipe in recipes.values() if "device" in recipe})
     parts = [
         _table(
@@ -202,7 +195,7 @@ def _table(head: str, rows: Iterable[Iterable[str]]) -> str:
 
 
 def _accuracy_row(name: str, recipe: Mapping[str, Any]) -> Iterable[str]:
-    seed = chosen(name, recipe)
+    seed = chosen(recipe)
     best = recipe["seeds"][seed]
     floats, ints = values(recipe, "float", "test"), values(recipe, "int8", "test")
     return (
@@ -220,7 +213,7 @@ def _accuracy_row(name: str, recipe: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _cost_row(name: str, recipe: Mapping[str, Any]) -> Iterable[str]:
-    best = recipe["seeds"][chosen(name, recipe)]
+    best = recipe["seeds"][chosen(recipe)]
     times = recipe.get("p50_us", {})
     minutes = statistics.median(values(recipe, "training_seconds")) / 60
     return (
@@ -291,7 +284,7 @@ def _plot_bytes(axes: Axes, recipes: Mapping[str, Any]) -> None:
                 point.name, place, (offset, 0), textcoords="offset points", ha=side, va="center", color=THEIRS
             )
     for index, (name, recipe) in enumerate(recipes.items()):
-        size = recipe["seeds"][chosen(name, recipe)]["flatbuffer_bytes"] / 1000
+        size = recipe["seeds"][chosen(recipe)]["flatbuffer_bytes"] / 1000
         label = None if index else "edge-digits, int8, the whole flatbuffer"
         _plot_spread(axes, size, recipe, "int8", OURS, "o", label)
         _name(axes, size, recipe, name, "left")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of the search. Where every answer is right the likelihood has no maximum, and the result is `LOWEST`."""
-GIVEN_UP = 0.005
+GIVEN_UP = 0.01
 """Share of the validation digits that may be called not sure, for the sake of pictures that are no digit."""
 ENOUGH = (0.5, 0.9)
 """Range of the least confidence that is sure: what is as likely wrong as right is not, and a model that is hardly ever

@@ -21,7 +21,7 @@ STROKE = 0.2
 _TWO_LEVELS = 0.93
 """Where two levels of gray explain this share of the variance, the picture is a scan or a drawing, without shadows."""
 _CLEARLY = 0.15
-"""Light ink on dark paper must be seen this clearly: where light fades, nothing speaks for either."""
+"""Where little speaks for light ink, up to this, it may as well be light that fades, but for pictures of two levels."""
 _DARKEST_PAPER = 48.0
 """Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
 _FAINT = 10.0
@@ -206,7 +206,10 @@ def _is_light(gray: Gray) -> bool:
     low, high = float(gray.min()), float(gray.max())
     third = 0.35 * (high - low)
     border = int(np.count_nonzero(ring <= low + third) - np.count_nonzero(ring >= high - third)) / ring.size
-    return skewness + 0.6 * border > _CLEARLY
+    evidence = skewness + 0.6 * border
+    if 0 < evidence <= _CLEARLY:
+        return _otsu(np.bincount(gray.ravel(), minlength=256))[1] > _TWO_LEVELS
+    return evidence > 0
 
 
 def _closed(gray: Gray, window: int) -> Gray:

@@ -16,7 +16,7 @@ from edge_digits_runtime import installed
 from edge_digits_runtime.card import read_model_file
 from edge_digits_runtime.datasets import DataSet, Split
 from edge_digits_runtime.run import RunRecord
-from edge_digits_train import mnist, recipes
+from edge_digits_train import mnist, recipes, teachers
 
 
 def seed(validation: float, test: float, float_test: float, size: int = 5000, **figures: Any) -> dict[str, Any]:
@@ -49,8 +49,8 @@ THREE = recipe(
 
 
 def test_the_shipped_seed_is_chosen_on_validation_and_never_on_test() -> None:
-    assert frontier.chosen("tiny", THREE) == "1"
-    assert frontier.chosen("tiny", recipe({"4": seed(0.99, 1.0, 1.0), "9": seed(0.991, 0.5, 0.5)})) == "9"
+    assert frontier.chosen(THREE) == "1"
+    assert frontier.chosen(recipe({"4": seed(0.99, 1.0, 1.0), "9": seed(0.991, 0.5, 0.5)})) == "9"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,16 @@ def test_the_page_says_what_the_record_says() -> None:
 
 def test_what_ships_is_the_seed_that_was_chosen() -> None:
     recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
-    assert {name for name in recorded if name.startswith("digits-")} == set(installed.paths())
+    assert set(installed.paths()) <= set(recorded)
     assert list(frontier.differing(recorded)) == []
+
+
+def test_the_teachers_are_the_networks_that_were_measured() -> None:
+    recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
+    for name, teacher in teachers.load().items():
+        recipe, _, seed = name.partition("-seed-")
+        assert teacher.model.card is not None
+        assert teacher.model.card.sha256 == recorded[recipe]["seeds"][seed]["sha256"]
 
 
 def test_both_figures_name_every_point_and_are_the_same_each_time(tmp_path: Path) -> None:

@@ -54,14 +54,14 @@ def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: i
 @pytest.mark.parametrize(
     ("doubtful", "least"),
     [
-        ([0.3, 0.55, 0.62, 0.64, 0.66, 0.71], 0.71),  # five of 1,001 are below it
-        ([0.3, 0.31, 0.35, 0.36, 0.37, 0.38], 0.5),
+        ([0.3, 0.4, 0.5, 0.55, 0.58, 0.6, 0.62, 0.64, 0.66, 0.68, 0.71], 0.71),  # ten of 1,001 are below it
+        ([0.3, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.39, 0.4], 0.5),
         ([], 0.9),
     ],
 )
-def test_one_digit_in_200_may_be_given_up(doubtful: list[float], least: float) -> None:
+def test_one_digit_in_100_may_be_given_up(doubtful: list[float], least: float) -> None:
     confidences = np.array(doubtful + [0.999] * (1001 - len(doubtful)))
     np.random.default_rng(0).shuffle(confidences)
     assert least_confidence(confidences) == pytest.approx(least)
     if least > 0.5:
-        assert (confidences < least).mean() <= 0.005
+        assert (confidences < least).mean() <= 0.01

@@ -82,6 +82,9 @@ class Recipe:
     negatives: float = 0.0
     """Share of the pictures of an epoch, in [0, 1), that are no digits, made anew by `edge_digits_train.negatives`: the
     network learns to give all ten the same probability."""
+    distillation: float = 0.0
+    """Share of the loss, in [0, 1), that is about what `edge_digits_train.teachers` say of each picture; the rest is
+    about its label."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
@@ -96,7 +99,7 @@ class Recipe:
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("learning_rate", "std"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
-        for name in ("mean", "momentum", "label_smoothing", "negatives"):
+        for name in ("mean", "momentum", "label_smoothing", "negatives", "distillation"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
         _check("handwriting", self.handwriting, self.handwriting >= 0, "0 or more")
         _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")
@@ -105,6 +108,7 @@ class Recipe:
         _check("validation_fraction", self.validation_fraction, 0 < self.validation_fraction < 1, "between 0 and 1")
         folds = round(1 / self.validation_fraction)
         _check("validation_fold", self.validation_fold, 0 <= self.validation_fold < folds, f"0 to {folds - 1}")
+        self._check_distillation()
         average = self.weight_average
         _check("weight_average", average, average is None or 0 < average < 1, "between 0 and 1, or None")
         for name, allowed in (("initializer", INITIALIZERS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -123,6 +127,13 @@ class Recipe:
             raise UsageError(f"recipe {self.name}: {error}") from error
         if output != (10,):
             raise UsageError(f"recipe {self.name}: the last layer gives {output}; needed are ten logits, (10,)")
+
+    def _check_distillation(self) -> None:
+        if not self.distillation:
+            return
+        for name in ("validation_fraction", "validation_seed", "validation_fold"):
+            first = getattr(Recipe, name)
+            _check(name, getattr(self, name), getattr(self, name) == first, f"{first}: the teachers learned the others")
 
     @property
     def table(self) -> tuple[Row, ...]:
@@ -307,6 +318,9 @@ def _family(name: str, description: str, *channels: int, **settings: Any) -> Rec
     )
 
 
+_M, _L = (8, 16, 24, 32, 40), (16, 32, 32, 48, 48, 64)
+"""Channels of digits-m and digits-l."""
+
 _ALL = (
     Recipe(
         name="mlp-256-128",
@@ -415,21 +429,36 @@ _ALL = (
     ),
     _family("digits-xs", "Strided convolutions down to 8 channels, for where 6 KB are all there is.", 4, 8, 8, 10, 8),
     _family("digits-s", "The same with up to 16 channels, for where 12 KB are at hand.", 8, 12, 16, 16, 16),
+    _family(
+        "digits-m-alone",
+        "The network of digits-m, taught by the labels alone; three of these are among its teachers.",
+        *_M,
+        epochs=45,
+        negatives=0.03,
+    ),
+    # Its validation loss is at its lowest after half of these epochs.
+    _family(
+        "digits-l-alone",
+        "The network of digits-l, taught by the labels alone; three of these are among its teachers.",
+        *_L,
+        learning_rate=0.008,
+        epochs=25,
+    ),
     # The default, so it is also shown what is no digit.
     _family(
         "digits-m",
         "Strided convolutions, trained for pictures of real paper: the default model of the runtime.",
-        *(8, 16, 24, 32, 40),
-        epochs=45,
+        *_M,
         negatives=0.03,
+        distillation=0.9,
     ),
-    # It is slow to train, and its validation loss is at its lowest after half of these epochs.
     _family(
         "digits-l",
         "A convolution more and up to 64 channels, for where 100 KB are no matter.",
-        *(16, 32, 32, 48, 48, 64),
+        *_L,
         learning_rate=0.008,
-        epochs=25,
+        epochs=30,
+        distillation=0.9,
     ),
 )
 

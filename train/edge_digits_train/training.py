@@ -5,6 +5,7 @@ else: pictures are put in the order that (seed, epoch) gives, and every source o
 (seed, epoch). So a training that was killed and resumed ends with the same weights, bit for bit, as one that was not.
 """
 
+import functools
 import math
 import os
 import time
@@ -16,11 +17,11 @@ from typing import Any
 import numpy as np
 from edge_digits_runtime import datasets
 from edge_digits_runtime.datasets import DIGITS, DataSet, Split
-from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train import handwriting, negatives, results
+from edge_digits_train import handwriting, mnist, negatives, results, teachers
 from edge_digits_train.augment import augment
 from edge_digits_train.backend import keras
 from edge_digits_train.build import build, derived_seed, pixels
@@ -89,8 +90,10 @@ def train(
         RunError: ``out`` holds a run already, or nothing to resume, or a training of another recipe or data set; or
             the loss stopped being a number; or the processes of ``cluster`` do not fit together, or one is gone.
         DataError: too few pictures to hold some out for validation.
+        UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
     folder = Path(out)
+    _check_teachers(recipe, dataset)
     training, validation = pictures(recipe, dataset)
     digest = datasets.digest(training)
     cluster.check_batch(recipe.batch_size)
@@ -163,6 +166,15 @@ def _check_folder(folder: Path, resume: bool) -> None:
         raise RunError(f"{folder}: cannot be made a run folder: {error.strerror}") from error
 
 
+def _check_teachers(recipe: Recipe, dataset: DataSet) -> None:
+    """See that the teachers, if there are any, know these pictures."""
+    if recipe.distillation and dataset.name != mnist.NAME:
+        raise UsageError(
+            f"{recipe.name} is taught by networks that know {mnist.NAME} alone, not {dataset.name}: on other pictures "
+            f"train a recipe without teachers, such as {recipe.name}-alone"
+        )
+
+
 def _check_same(folder: Path, checkpoint: Checkpoint, recipe: Recipe, digest: str) -> None:
     """See that the checkpoint is of this recipe and these pictures."""
     now = recipe.to_dict()
@@ -198,14 +210,16 @@ class Trainer:
             self.model = self._compiled()
             self.model.optimizer.build(self.model.trainable_variables)
         self._fit = cluster.fitter(self.model)
-        # Each process of a cluster validates by itself, so that all pictures count the same.
-        self._validated = self.model if cluster is ALONE else self._compiled()
+        # Labels may be smoothed for training and teachers heard, which is nothing to validate. And each process of a
+        # cluster validates by itself, so that all pictures count the same.
+        self._validated = build(recipe)
+        self._validated.compile(loss=_Loss(), metrics=[_Accuracy()], steps_per_execution=self._steps_per_execution)
 
     def _compiled(self) -> keras.Model:
         model = build(self.recipe)
         model.compile(
             optimizer=_optimizer(self.recipe, self.steps),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.recipe.label_smoothing),
+            loss=_Loss(self.recipe.label_smoothing, self.recipe.distillation),
             metrics=[_Accuracy()],
             steps_per_execution=self._steps_per_execution,
         )
@@ -218,7 +232,8 @@ class Trainer:
 
         Returns:
             ``loss`` and ``accuracy`` as means over the epoch, ``val_loss`` and ``val_accuracy`` after it, and
-            ``seconds`` of wall time for training alone (order, augmentation and all steps).
+            ``seconds`` of wall time for training alone (order, augmentation, teachers and all steps). ``val_loss`` is
+            of the labels as they are: nothing is smoothed, and teachers have no say.
 
         Raises:
             RunError: the loss is not a finite number any more.
@@ -226,8 +241,13 @@ class Trainer:
         watcher = _Watcher(index, self, progress)
         started = time.perf_counter()
         images, labels = self._pictures(index, training)
+        wanted = targets(labels)
+        if self.recipe.distillation:
+            said, digits = wanted.copy(), labels != NO_DIGIT
+            said[digits] = teachers.answer(images[digits])
+            wanted = np.concatenate([wanted, said], axis=1)
         self._seed_random_layers(index)
-        self._fit(pixels(images), targets(labels), batch_size=self.recipe.batch_size, callbacks=[watcher])
+        self._fit(pixels(images), wanted, batch_size=self.recipe.batch_size, callbacks=[watcher])
         seconds = time.perf_counter() - started
         figures = {name: float(watcher.figures[name]) for name in ("loss", "accuracy")}
         if not math.isfinite(figures["loss"]):
@@ -235,11 +255,8 @@ class Trainer:
                 f"the loss of {self.recipe.name} is {figures['loss']} in epoch {index + 1}: "
                 f"the learning rate of {self.recipe.learning_rate:g} is too high; lower it"
             )
-        # Keras has put the averaged weights into the network. Under JAX they are the optimizer's own memory, which
-        # evaluation would give away: replace them by copies.
-        self._assign(self.model.trainable_variables, _values(self.model.trainable_variables))
-        if self._validated is not self.model:
-            self._validated.set_weights(self.model.get_weights())
+        # Keras has put the averaged weights into the network.
+        self._validated.set_weights(self.model.get_weights())
         validated = self._validated.evaluate(
             pixels(validation.images), targets(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
         )
@@ -338,6 +355,26 @@ def targets(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return _TARGETS[labels]
 
 
+class _Loss(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy of logits and targets, and beside it that of softened logits and what the teachers say.
+
+    Targets of shape ``(n, 10)``, or ``(n, 20)`` with the probabilities of the teachers behind them. The square of the
+    temperature makes the gradients of both parts alike (Hinton et al. 2015, section 2).
+    """
+
+    def __init__(self, smoothing: float = 0.0, distillation: float = 0.0) -> None:
+        super().__init__()
+        self._smoothing, self._distillation = smoothing, distillation
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        entropy = functools.partial(keras.losses.categorical_crossentropy, from_logits=True)
+        loss = entropy(y_true[:, :DIGITS], y_pred, label_smoothing=self._smoothing)
+        if not self._distillation:
+            return loss
+        of_teachers = entropy(y_true[:, DIGITS:], y_pred / teachers.TEMPERATURE) * teachers.TEMPERATURE**2
+        return (1 - self._distillation) * loss + self._distillation * of_teachers
+
+
 class _Accuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
     """The share of the digits that is answered right; what is no digit does not count."""
 
@@ -345,8 +382,9 @@ class _Accuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
         super().__init__(name="accuracy")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
-        is_digit = keras.ops.max(y_true, axis=-1) > 0.5
-        super().update_state(y_true, y_pred, keras.ops.cast(is_digit, "float32"))
+        labels = y_true[:, :DIGITS]
+        is_digit = keras.ops.max(labels, axis=-1) > 0.5
+        super().update_state(labels, y_pred, keras.ops.cast(is_digit, "float32"))
 
 
 def _optimizer(recipe: Recipe, steps: int) -> Any:
