@@ -163,6 +163,17 @@ def test_a_page_without_a_digit_is_blank(name: str) -> None:
     assert not found.pixels.any()
 
 
+def test_bold_light_ink_that_fills_a_bitmap_is_light() -> None:
+    # Little speaks for it, as in light that fades, but a bitmap has no light.
+    bitmap = np.zeros((16, 16), np.uint8)
+    bitmap[:4] = 255
+    bitmap[:, 9:13] = 255
+    found = digit_pixels(Image.fromarray(bitmap))
+    # The bar, and paper under it beside the stem.
+    assert found.pixels[9:12, 4:22].min() == 255
+    assert found.pixels[16:, :12].max() == 0
+
+
 def test_two_digits_are_not_one() -> None:
     image = ImageChops.darker(seven((480, 240)), ImageChops.offset(seven((480, 240)), 150, 0))
     assert digit_pixels(image).reason == "looks like more than one digit"
