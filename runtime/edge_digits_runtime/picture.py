@@ -34,7 +34,7 @@ SHORTER = 700
 _SMALL = 1 << 16
 """A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
 _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-_WORK = 320
+_WORK = 250
 """The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
 _CLOSE = 100
 """The same of the part of the picture where it was found."""
