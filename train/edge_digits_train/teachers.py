@@ -50,6 +50,8 @@ def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     total = np.zeros((len(images), CLASSES), np.float32)
     for teacher in load().values():
+        # Not `metrics.softmax`, which computes in float64: another rounding of what is learned would lead the same seed
+        # to other weights than those that docs/frontier.json was measured with.
         steps = teacher.outputs(images).astype(np.float32)
         steps -= steps.max(axis=1, keepdims=True)
         weights = np.exp(steps * np.float32(teacher.output_scale / TEMPERATURE))

@@ -207,22 +207,18 @@ class Trainer:
         self.steps = math.ceil((count - count % cluster.replicas) / recipe.batch_size)
         self._steps_per_execution = min(steps_per_execution, self.steps)
         with cluster.scope():
-            self.model = self._compiled()
+            self.model = self._compiled(
+                _Loss(recipe.label_smoothing, recipe.distillation), optimizer=_optimizer(recipe, self.steps)
+            )
             self.model.optimizer.build(self.model.trainable_variables)
         self._fit = cluster.fitter(self.model)
         # Labels may be smoothed for training and teachers heard, which is nothing to validate. And each process of a
         # cluster validates by itself, so that all pictures count the same.
-        self._validated = build(recipe)
-        self._validated.compile(loss=_Loss(), metrics=[_Accuracy()], steps_per_execution=self._steps_per_execution)
+        self._validated = self._compiled(_Loss())
 
-    def _compiled(self) -> keras.Model:
+    def _compiled(self, loss: keras.losses.Loss, **options: Any) -> keras.Model:
         model = build(self.recipe)
-        model.compile(
-            optimizer=_optimizer(self.recipe, self.steps),
-            loss=_Loss(self.recipe.label_smoothing, self.recipe.distillation),
-            metrics=[_Accuracy()],
-            steps_per_execution=self._steps_per_execution,
-        )
+        model.compile(loss=loss, metrics=[_Accuracy()], steps_per_execution=self._steps_per_execution, **options)
         return model
 
     def epoch(
