@@ -21,10 +21,14 @@ from edge_digits_train import mnist
 from numpy.typing import NDArray
 from PIL import Image
 from robustness import title
-from synthetic import photograph
+from synthetic import number, photograph
 
 Labelled = Iterable[tuple[Image.Image, int]]
+Lines = Iterable[tuple[Image.Image, list[str]]]
 SYNTHETIC = 1000
+NUMBERS = 300
+SPACES = {"apart": (0.15, 0.5), "close": (-0.03, 0.03), "overlapping": (-0.15, -0.03)}
+"""Between the boxes of two digits, in heights of a digit."""
 SEED = 2026
 
 
@@ -42,12 +46,8 @@ def main() -> None:
     raw = mnist.load().test
     answers = [each.classify_batch(raw.images).digits for each in classifiers]
     report("MNIST test, its raw pixels", [int((digits == raw.labels).sum()) for digits in answers], len(raw))
-    for name, image, wanted in read_pictures(options.data):
-        truth = "|".join(wanted)
-        edits = [alignment("|".join(pages.read(image, each).lines), truth) for each in classifiers]
-        digits = sum(len(line.replace(" ", "")) for line in wanted)
-        report(f"{name}, `read`: digits found", [digits - each.missing for each in edits], digits)
-        report(f"{name}, `read`: right and in order", [each.right for each in edits], digits)
+    for name, texts in written(options.data):
+        read_all(name, texts, classifiers)
 
 
 def hits(classifiers: list[DigitClassifier], image: Image.Image, label: int) -> list[bool]:
@@ -97,21 +97,52 @@ def listed(file: Path) -> Labelled:
         return [(open_picture(file.parent / row["file"]), int(row["label"])) for row in csv.DictReader(stream)]
 
 
-def read_pictures(folder: Path | None) -> Iterator[tuple[str, Image.Image, list[str]]]:
-    """Pictures of several digits: name, picture and its lines, numbers apart by a space."""
+def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> None:
+    """The rows of one set of pictures of several digits."""
+    found, right, whole = ([0] * len(classifiers) for _ in range(3))
+    count = pictures = 0
+    for image, lines in texts:
+        truth = "|".join(lines)
+        digits = sum(character.isdigit() for character in truth)
+        count, pictures = count + digits, pictures + 1
+        for k, classifier in enumerate(classifiers):
+            got = "|".join(pages.read(image, classifier).lines)
+            edits = alignment(got, truth)
+            found[k] += digits - edits.missing
+            right[k] += edits.right
+            whole[k] += got.replace(" ", "") == truth
+    report(f"{name}, `read`: digits found", found, count)
+    report(f"{name}, `read`: right and in order", right, count)
+    if pictures > 1:
+        report(f"{name}, `read`: pictures with every digit right", whole, pictures)
+
+
+def written(folder: Path | None) -> Iterator[tuple[str, Lines]]:
+    """The sets of pictures of several digits: name, pictures and the lines of each, numbers apart by a space."""
+    for name, gap in SPACES.items():
+        yield f"synthetic numbers, {name}", numbers(gap)
     if folder is None:
         return
     page = folder / "kensanata" / "page.png"
     if page.is_file():
         with (page.parent / "page_grid.csv").open(encoding="utf-8", newline="") as stream:
             rows = ["".join(row[1:]) for row in list(csv.reader(stream))[1:]]
-        yield "kensanata page", open_picture(page, pages.SHORTER), rows
+        yield "kensanata page", [(open_picture(page, pages.SHORTER), rows)]
     photos = folder / "number_photos" / "labels.csv"
     if photos.is_file():
         with photos.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 picture = open_picture(photos.parent / row["file"], pages.SHORTER)
-                yield Path(row["file"]).name, picture, row["text"].split("|")
+                yield Path(row["file"]).name, [(picture, row["text"].split("|"))]
+
+
+def numbers(gap: tuple[float, float]) -> Lines:
+    """Photographs of numbers of three to six digits, the same for each ``gap`` but for the space between digits."""
+    test = mnist.load().test
+    for seed in range(NUMBERS):
+        rng = np.random.default_rng([SEED, seed])
+        chosen = rng.integers(len(test), size=rng.integers(3, 7))
+        yield number(test.images[chosen], rng, gap), ["".join(map(str, test.labels[chosen]))]
 
 
 class Alignment:

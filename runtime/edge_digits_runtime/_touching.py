@@ -30,16 +30,10 @@ _APART = 0.12
 """Glyphs further apart than this share of the height are different digits."""
 _SLANTS = (0.0, 0.3)
 """Cuts are upright, or lean to the right by so many pixels for each pixel up, as writing does."""
-# Costs in logarithms of probability, by a width in heights of a digit. They are how often MNIST's digits, and pairs of
-# them set close, have that width: from 0.65, which one in 40 pairs is as narrow as, to 1.25, which no digit is as wide.
-_SINGLE = (1.05, 1.15, 1.25, 1.5), (0.0, 0.7, 3.0, 5.0)
-"""Of one digit, by its width."""
-_CUT = (0.55, 0.65, 0.85, 0.95, 1.05, 1.15, 1.25), (6.0, 5.7, 3.9, 3.5, 2.0, 1.0, 0.3)
-"""Of a cut through ink, by the width of the digits on both sides together; one pair in eight is taken to touch."""
-_GAP = (0.55, 0.65, 0.75, 0.85), (2.5, 1.7, 0.8, 0.0)
-"""Of a gap that is one between two digits and not one within a digit, by the same."""
-_SPREAD = (0.2, 0.6), (0.0, 4.0)
-"""What a cut costs more, by the usual distance of neighbours in heights: who writes digits apart does so throughout."""
+_CLEAREST = 0.999
+"""A confidence above this says no more for a digit than this one does."""
+_CUT = 1.0
+"""What a cut through ink costs, in the logarithm of odds: without a reason there is none."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +47,6 @@ class Reading:
     gaps: frozenset[int]
     """Slices that have a gap before them, not a cut."""
 
-    spread: float
-    """What a cut costs more because the digits of this page are written apart."""
-
     def best(self, confidences: NDArray[np.float32], height: float) -> tuple[float, list[int]]:
         """The likeliest digits that together are all of the ink.
 
@@ -64,21 +55,21 @@ class Reading:
             height: of a usual digit, in pixels.
 
         Returns:
-            The logarithm of a probability, comparable among the readings of a cluster, and indices of ``glyphs``.
+            The logarithm of odds, comparable among the readings of a cluster, and indices of ``glyphs``.
         """
         last = max(span[1] for span in self.spans)
         # The best way that ends with digit k, by digit. Spans are in the order of their first slice.
         score = [-math.inf] * len(self.spans)
         before = [-1] * len(self.spans)
+        wide = np.array([glyph.mask.shape[1] for glyph in self.glyphs]) / height
+        # What is as wide as two digits counts as two: a doubt of it weighs as much as one of each.
+        own = _evidence(confidences) * np.maximum(1, wide / _WIDE)
         for k, (first, _) in enumerate(self.spans):
-            own = math.log(max(float(confidences[k]), 1e-6)) - _cost(self.glyphs[k], self.glyphs[k], height, _SINGLE)
             if first == 0:
-                score[k] = own
+                score[k] = own[k]
             for j in range(k):
                 if self.spans[j][1] == first:
-                    gap = first in self.gaps
-                    parted = _cost(self.glyphs[j], self.glyphs[k], height, _GAP if gap else _CUT)
-                    total = score[j] + own - parted - (0.0 if gap else self.spread)
+                    total = score[j] + own[k] - (0.0 if first in self.gaps else _CUT)
                     if total > score[k]:
                         score[k], before[k] = total, j
         end = max((k for k, span in enumerate(self.spans) if span[1] == last), key=lambda k: score[k])
@@ -95,18 +86,17 @@ def readings(glyphs: list[Glyph], height: float) -> list[list[Reading]]:
         glyphs: pieces of ink.
         height: of a usual digit, in pixels.
     """
-    spread = float(np.interp(_usual_gap(glyphs, height), *_SPREAD))
-    return [_readings(cluster, height, spread) for cluster in _clusters(glyphs, height)]
+    return [_readings(cluster, height) for cluster in _clusters(glyphs, height)]
 
 
-def _usual_gap(glyphs: list[Glyph], height: float) -> float:
-    """The median distance of a glyph from the next one to its right, in heights; 0 if none has one."""
-    boxes = np.array([glyph.box for glyph in glyphs])
-    top, bottom = boxes[:, 1, None], boxes[:, 3, None]
-    beside = (np.minimum(bottom, bottom.T) - np.maximum(top, top.T) > 0.3 * height) & (boxes[:, 0] > boxes[:, 0, None])
-    gaps = np.where(beside, boxes[:, 0] - boxes[:, 2, None], np.inf).min(axis=1)
-    known = gaps[np.isfinite(gaps)]
-    return float(np.median(known)) / height if len(known) else 0.0
+def _evidence(confidences: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a confidence says for one digit and against two, or a part of one: 0 if it is as high as can be, else less.
+
+    The logarithm of the odds, not of the confidence: a digit is seldom read with 0.9, two digits that touch often are.
+    """
+    sure = np.clip(confidences.astype(np.float64), 1 - _CLEAREST, _CLEAREST)
+    odds: NDArray[np.float64] = np.log(sure / (1 - sure)) - np.log(_CLEAREST / (1 - _CLEAREST))
+    return odds
 
 
 def _clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
@@ -127,12 +117,12 @@ def _close(left: Glyph, right: Glyph, height: float) -> bool:
     return shared > 0.3 * min(a[3] - a[1], b[3] - b[1]) and b[0] - a[2] <= _APART * height
 
 
-def _readings(cluster: list[Glyph], height: float, spread: float) -> list[Reading]:
+def _readings(cluster: list[Glyph], height: float) -> list[Reading]:
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
-    return [_reading(cluster, slant, height, spread) for slant in _SLANTS[: 1 + wide]]
+    return [_reading(cluster, slant, height) for slant in _SLANTS[: 1 + wide]]
 
 
-def _reading(cluster: list[Glyph], slant: float, height: float, spread: float) -> Reading:
+def _reading(cluster: list[Glyph], slant: float, height: float) -> Reading:
     """Every run of slices that could be a digit."""
     sliced = [_slices(glyph, slant, height) for glyph in cluster]
     slices = [part for parts in sliced for part in parts]
@@ -147,7 +137,7 @@ def _reading(cluster: list[Glyph], slant: float, height: float, spread: float) -
             if entire or (_NARROWEST <= wide <= _WIDEST and tall >= _LOWEST):
                 spans.append((first, last))
                 glyphs.append(glyph)
-    return Reading(tuple(spans), tuple(glyphs), gaps, spread)
+    return Reading(tuple(spans), tuple(glyphs), gaps)
 
 
 def joined(glyphs: Sequence[Glyph]) -> Glyph:
@@ -160,13 +150,6 @@ def joined(glyphs: Sequence[Glyph]) -> Glyph:
         x, y = glyph.box[0] - left, glyph.box[1] - top
         mask[y : y + glyph.mask.shape[0], x : x + glyph.mask.shape[1]] |= glyph.mask
     return Glyph((left, top, right, bottom), mask)
-
-
-def _cost(left: Glyph, right: Glyph, height: float, table: tuple[Sequence[float], Sequence[float]]) -> float:
-    """The cost of two digits beside each other (or of one), by their width together."""
-    a, b = left.box, right.box
-    wide = (max(a[2], b[2]) - min(a[0], b[0])) / max(height, a[3] - a[1], b[3] - b[1])
-    return float(np.interp(wide, *table))
 
 
 def _slices(glyph: Glyph, slant: float, height: float) -> list[Glyph]:
@@ -185,7 +168,7 @@ def _slices(glyph: Glyph, slant: float, height: float) -> list[Glyph]:
 
 def _cuts(ink: Ints, height: float) -> list[int]:
     """The columns with least ink around them, of a picture with ``ink`` in each column."""
-    reach = max(1, round(0.1 * height))
+    reach = max(1, round(0.06 * height))
     smooth = np.convolve(ink, np.ones(3), "same")
     cuts: list[int] = []
     for column in range(reach, len(ink) - reach):

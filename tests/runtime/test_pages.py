@@ -12,8 +12,8 @@ CLASSIFIER = DigitClassifier()
 FONT = ImageFont.load_default(64)
 
 
-def sheet(lines: list[str], slope: float = 0.0) -> Image.Image:
-    """A page with ``lines`` in a plain font, two spaces of gap for each space."""
+def sheet(lines: list[str], slope: float = 0.0, step: int = 58) -> Image.Image:
+    """A page with ``lines`` in a plain font, a digit every ``step`` pixels, two spaces of gap for each space."""
     image = Image.new("L", (900, 60 + 120 * len(lines)), 245)
     draw = ImageDraw.Draw(image)
     for row, line in enumerate(lines):
@@ -23,7 +23,7 @@ def sheet(lines: list[str], slope: float = 0.0) -> Image.Image:
                 x += 80
                 continue
             draw.text((x, 40 + 120 * row + slope * x), character, 30, FONT, stroke_width=1)
-            x += 58
+            x += step
     return image
 
 
@@ -43,6 +43,22 @@ def test_lines_and_numbers_come_in_reading_order(lines: list[str]) -> None:
 def test_a_slanted_sheet_keeps_its_lines() -> None:
     lines = ["80245", "31672"]
     assert list(pages.read(sheet(lines, slope=0.06), CLASSIFIER).lines) == lines
+
+
+@pytest.mark.parametrize("number", ["88", "2024", "7236", "20236"])
+def test_digits_that_touch_are_cut_apart(number: str) -> None:
+    image = sheet([number], step=32)
+    inked = (np.asarray(image) < 128).any(axis=0)
+    assert np.count_nonzero(np.diff(inked)) == 2, "one piece from the first column of ink to the last"
+    assert list(pages.read(image, CLASSIFIER).lines) == [number]
+
+
+def test_a_digit_in_two_strokes_stays_one() -> None:
+    image = sheet(["575"])
+    # A gap through the neck of each 5, between its bar and its body.
+    for x in (60, 60 + 2 * 58):
+        ImageDraw.Draw(image).rectangle((x, 64, x + 40, 67), fill=245)
+    assert list(pages.read(image, CLASSIFIER).lines) == ["575"]
 
 
 def test_ruling_border_and_specks_are_not_read() -> None:
