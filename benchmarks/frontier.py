@@ -45,6 +45,7 @@ class Known:
     """A published point."""
 
     name: str
+    """Its own, or the number of its parameters where it has none."""
     accuracy: float | None
     """On MNIST's test pictures, in percent; None where none is given."""
     source: str
@@ -52,6 +53,8 @@ class Known:
     bytes: int | None = None
     """Of quantized weights, where they are stored so; nothing else counted."""
     note: str = ""
+    left: bool = False
+    """Whether its name has room to its left only."""
 
     @property
     def stored(self) -> int:
@@ -63,6 +66,7 @@ _BITNET = "[cpldcpu/BitNetMCU](https://github.com/cpldcpu/BitNetMCU/blob/main/do
 _BITNET_NOTE = "quantization-aware, weights of 8, 2 and 4 bits, pictures of 16 × 16; sizes compared on test pictures"
 _PEAK = "float; best epoch on test pictures"
 KNOWN = (
+    Known("BitNetMCU 16, small", 98.92, _BITNET, bytes=25_856 // 8, note=_BITNET_NOTE),
     Known("BitNetMCU 16", 99.06, _BITNET, bytes=42_880 // 8, note=_BITNET_NOTE),
     Known("BitNetMCU 32", 99.28, _BITNET, bytes=58_624 // 8, note=_BITNET_NOTE),
     Known("BitNetMCU 48", 99.44, _BITNET, bytes=74_368 // 8, note=_BITNET_NOTE),
@@ -76,20 +80,34 @@ KNOWN = (
         note="int8; no accuracy given",
     ),
     Known(
-        "697 parameters",
+        "697",
         99.03,
         "[JoshWarn/Parameter-Efficient-MNIST](https://github.com/JoshWarn/Parameter-Efficient-MNIST)",
         697,
         note="float; best of about 700 trainings and of their epochs, on test pictures",
     ),
     Known(
-        "8.9k parameters",
+        "8.9k",
         99.5,
         "[The-School-of-AI/era-s7-ram](https://github.com/The-School-of-AI/era-s7-ram)",
         8_900,
         note=_PEAK,
     ),
-    Known("19k parameters", 99.42, "[rrishabh27/EVA5](https://github.com/rrishabh27/EVA5)", 19_042, note=_PEAK),
+    Known(
+        "6.2k",
+        99.54,
+        "[nagalakshmi-nimmagadda/MNIST-CNN-COLAB](https://github.com/nagalakshmi-nimmagadda/MNIST-CNN-COLAB)",
+        6_188,
+        note=_PEAK,
+        left=True,
+    ),
+    Known(
+        "19.9k",
+        99.54,
+        "[pradeep6kumar/mnist_994](https://github.com/pradeep6kumar/mnist_994)",
+        19_898,
+        note=_PEAK,
+    ),
     Known(
         "Efficient-CapsNet",
         99.74,
@@ -257,7 +275,7 @@ def draw(recipes: Mapping[str, Any], folder: Path) -> None:
             axes = figure.subplots()
             plot(axes, recipes)
             axes.set_xscale("log")
-            axes.margins(x=0.1)
+            axes.margins(x=0.18)
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -272,14 +290,15 @@ def draw(recipes: Mapping[str, Any], folder: Path) -> None:
 def _plot_bytes(axes: Axes, recipes: Mapping[str, Any]) -> None:
     rated = [point for point in KNOWN if point.accuracy is not None]
     kinds = (
-        ("others, weights only, quantized", "s", THEIRS, "right", -7, [p for p in rated if p.bytes is not None]),
-        ("others, weights only, float32", "o", "none", "left", 7, [p for p in rated if p.bytes is None]),
+        ("others, weights only, quantized", "s", THEIRS, [p for p in rated if p.bytes is not None]),
+        ("others, weights only, float32", "o", "none", [p for p in rated if p.bytes is None]),
     )
-    for label, marker, fill, side, offset, points in kinds:
+    for label, marker, fill, points in kinds:
         x, y = [point.stored / 1000 for point in points], [point.accuracy for point in points]
         axes.scatter(x, y, s=28, marker=marker, facecolors=fill, edgecolors=THEIRS, label=label)
         for point in points:
             place = (point.stored / 1000, point.accuracy or 0)
+            side, offset = ("right", -7) if point.left or point.bytes is not None else ("left", 7)
             axes.annotate(
                 point.name, place, (offset, 0), textcoords="offset points", ha=side, va="center", color=THEIRS
             )

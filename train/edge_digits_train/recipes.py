@@ -287,10 +287,10 @@ def _flat_cnn(*last: Layer) -> tuple[Layer, ...]:
     )
 
 
-def _family(name: str, description: str, *channels: int, **settings: Any) -> Recipe:
+def _family(name: str, description: str, *channels: int, strided: tuple[int, int] = (2, 4), **settings: Any) -> Recipe:
     """A recipe of the ``digits-`` family; ``settings`` are what sets it apart from the others.
 
-    Convolutions of ``channels``, of which the second and the fourth have a stride and the last one no padding. The
+    Convolutions of ``channels``, of which two, counted from 1, are ``strided`` and the last one has no padding. The
     depthwise convolution as large as the map that they leave, 5 × 5, is a pooling with learned weights.
     """
     *inner, last = channels
@@ -308,7 +308,7 @@ def _family(name: str, description: str, *channels: int, **settings: Any) -> Rec
         description,
         source="our own, see docs/frontier.md",
         layers=(
-            *(_normalized(count, stride=2 if k in (1, 3) else 1) for k, count in enumerate(inner)),
+            *(_normalized(count, stride=2 if k in strided else 1) for k, count in enumerate(inner, 1)),
             _normalized(last, padding="valid"),
             DepthwiseConv(kernel=5, padding="valid", use_bias=False, activation="linear"),
             Flatten(),
@@ -318,8 +318,8 @@ def _family(name: str, description: str, *channels: int, **settings: Any) -> Rec
     )
 
 
-_M, _L = (8, 16, 24, 32, 40), (16, 32, 32, 48, 48, 64)
-"""Channels of digits-m and digits-l."""
+_L = (16, 32, 32, 48, 48, 64)
+"""Channels of digits-l."""
 
 _ALL = (
     Recipe(
@@ -431,8 +431,8 @@ _ALL = (
     _family("digits-s", "The same with up to 16 channels, for where 12 KB are at hand.", 8, 12, 16, 16, 16),
     _family(
         "digits-m-alone",
-        "The network of digits-m, taught by the labels alone; three of these are among its teachers.",
-        *_M,
+        "A layer less than digits-m, taught by the labels alone; three of these are among its teachers.",
+        *(8, 16, 24, 32, 40),
         epochs=45,
         negatives=0.03,
     ),
@@ -448,7 +448,9 @@ _ALL = (
     _family(
         "digits-m",
         "Strided convolutions, trained for pictures of real paper: the default model of the runtime.",
-        *_M,
+        *(8, 16, 16, 24, 32, 32),
+        strided=(2, 5),
+        epochs=75,
         negatives=0.03,
         distillation=0.9,
     ),
