@@ -88,19 +88,19 @@ KNOWN = (
         note="float; best of about 700 trainings and of their epochs, on test pictures",
     ),
     Known(
-        "8.9k",
-        99.5,
-        "[The-School-of-AI/era-s7-ram](https://github.com/The-School-of-AI/era-s7-ram)",
-        8_900,
-        note=_PEAK,
-    ),
-    Known(
         "6.2k",
         99.54,
         "[nagalakshmi-nimmagadda/MNIST-CNN-COLAB](https://github.com/nagalakshmi-nimmagadda/MNIST-CNN-COLAB)",
         6_188,
         note=_PEAK,
         left=True,
+    ),
+    Known(
+        "8.9k",
+        99.5,
+        "[The-School-of-AI/era-s7-ram](https://github.com/The-School-of-AI/era-s7-ram)",
+        8_900,
+        note=_PEAK,
     ),
     Known(
         "19.9k",

@@ -43,10 +43,11 @@ def main() -> None:
         sure = [classifier.classify(image).sure for image in others]
         report(name, sum(sure), len(sure))
     print("\n| digits | pictures | not sure | share |\n|---|---|---|---|")
-    for name, pictures in classified(options.data):
+    test = mnist.load().test
+    for name, pictures in classified(test, options.data):
         sure = [classifier.classify(image).sure for image, _ in pictures]
         report(name, len(sure) - sum(sure), len(sure))
-    raw = classifier.classify_batch(mnist.load().test.images).sure
+    raw = classifier.classify_batch(test.images).sure
     report("MNIST test, its raw pixels", int((~raw).sum()), len(raw))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier, pages
+from edge_digits_runtime.datasets import Split
 from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_runtime.picture import digit_pixels, open_picture
 from edge_digits_train import mnist
@@ -40,13 +41,13 @@ def main() -> None:
     options = parser.parse_args()
     classifiers = [DigitClassifier(model) for model in options.models]
     print(f"| set | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
-    for name, pictures in classified(options.data):
+    test = mnist.load().test
+    for name, pictures in classified(test, options.data):
         right = np.array([hits(classifiers, image, label) for image, label in pictures])
         report(name, right.sum(axis=0).tolist(), len(right))
-    raw = mnist.load().test
-    answers = [each.classify_batch(raw.images).digits for each in classifiers]
-    report("MNIST test, its raw pixels", [int((digits == raw.labels).sum()) for digits in answers], len(raw))
-    for name, texts in written(options.data):
+    answers = [each.classify_batch(test.images).digits for each in classifiers]
+    report("MNIST test, its raw pixels", [int((digits == test.labels).sum()) for digits in answers], len(test))
+    for name, texts in written(test, options.data):
         read_all(name, texts, classifiers)
 
 
@@ -61,9 +62,8 @@ def report(name: str, right: list[int], count: int) -> None:
     print(f"| {name} | {count:,} | {' | '.join(f'{100 * each / count:.2f} %' for each in right)} |", flush=True)
 
 
-def classified(folder: Path | None) -> Iterator[tuple[str, Labelled]]:
-    """The sets of single digits: name and pictures with their labels."""
-    test = mnist.load().test
+def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled]]:
+    """The sets of single digits, those of MNIST's ``test`` pictures among them: name and pictures with their labels."""
     rng = np.random.default_rng(SEED)
     chosen = rng.choice(len(test), SYNTHETIC, replace=False)
     yield "synthetic photographs", ((photograph(test.images[i], rng), int(test.labels[i])) for i in chosen)
@@ -117,10 +117,10 @@ def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> Non
         report(f"{name}, `read`: pictures with every digit right", whole, pictures)
 
 
-def written(folder: Path | None) -> Iterator[tuple[str, Lines]]:
+def written(test: Split, folder: Path | None) -> Iterator[tuple[str, Lines]]:
     """The sets of pictures of several digits: name, pictures and the lines of each, numbers apart by a space."""
     for name, gap in SPACES.items():
-        yield f"synthetic numbers, {name}", numbers(gap)
+        yield f"synthetic numbers, {name}", numbers(test, gap)
     if folder is None:
         return
     page = folder / "kensanata" / "page.png"
@@ -136,9 +136,8 @@ def written(folder: Path | None) -> Iterator[tuple[str, Lines]]:
                 yield Path(row["file"]).name, [(picture, row["text"].split("|"))]
 
 
-def numbers(gap: tuple[float, float]) -> Lines:
-    """Photographs of numbers of three to six digits, the same for each ``gap`` but for the space between digits."""
-    test = mnist.load().test
+def numbers(test: Split, gap: tuple[float, float]) -> Lines:
+    """Photographs of numbers of three to six digits of MNIST's ``test`` pictures, the same numbers for each ``gap``."""
     for seed in range(NUMBERS):
         rng = np.random.default_rng([SEED, seed])
         chosen = rng.integers(len(test), size=rng.integers(3, 7))

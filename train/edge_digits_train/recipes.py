@@ -456,7 +456,7 @@ _ALL = (
     ),
     _family(
         "digits-l",
-        "A convolution more and up to 64 channels, for where 100 KB are no matter.",
+        "Six convolutions of up to 64 channels, for where 100 KB are no matter.",
         *_L,
         learning_rate=0.008,
         epochs=30,
