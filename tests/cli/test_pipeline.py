@@ -65,7 +65,7 @@ def test_quickstart_trains_converts_classifies_evaluates_and_reports(first_look:
 def test_quickstart_again_keeps_what_is_done(first_look: tuple[Path, Result], slice_of_mnist: Path) -> None:
     run_folder = first_look[0] / "runs" / "mlp-256-128"
     dataset = load_data(slice_of_mnist)
-    recipe = dataclasses.replace(recipes.get("mlp-256-128"), epochs=2)
+    recipe = dataclasses.replace(recipes.get("mlp-256-128"), epochs=2, description="In other words.")
     before = (run_folder / "model.keras").stat().st_mtime_ns
     finish_run(recipe, dataset, run_folder, slice_of_mnist)
     assert (run_folder / "model.keras").stat().st_mtime_ns == before

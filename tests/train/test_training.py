@@ -372,6 +372,15 @@ def test_another_recipe_is_not_resumed(
         train(dataclasses.replace(quick, **change), small_mnist, unfinished, resume=True)  # type: ignore[arg-type]
 
 
+def test_a_reworded_recipe_is_resumed(unfinished: Path, quick: Recipe, small_mnist: DataSet) -> None:
+    # So is one that was begun before there was a certain setting, which then had the value that it has by default.
+    checkpoint = Checkpoint.load(unfinished)
+    older = {name: value for name, value in checkpoint.recipe.items() if name != "distillation"}
+    dataclasses.replace(checkpoint, recipe=older).save(unfinished)
+    record = train(dataclasses.replace(quick, description="In other words."), small_mnist, unfinished, resume=True)
+    assert record.recipe["description"] == "In other words."
+
+
 def test_other_pictures_are_not_resumed_with(unfinished: Path, quick: Recipe, small_mnist: DataSet) -> None:
     other = DataSet("other", Split(255 - small_mnist.train.images, small_mnist.train.labels), small_mnist.test)
     with pytest.raises(RunError, match="the unfinished training has other pictures"):

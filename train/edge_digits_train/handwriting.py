@@ -8,18 +8,16 @@ The pictures are kept as they were published. `load` gives them MNIST's form.
 """
 
 import functools
-import lzma
 from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime.datasets import Split
-from edge_digits_runtime.errors import DataError
 
+from edge_digits_train import packed
 from edge_digits_train.form import fit
 
 COUNT = 1_934
 _PUBLISHED_SIDE = 32
-_PUBLISHED_BYTES = _PUBLISHED_SIDE**2 // 8
 _PACKED = Path(__file__).with_name("optdigits.xz")
 
 
@@ -30,14 +28,9 @@ def load() -> Split:
     Raises:
         DataError: the packed file of this installation is missing or damaged.
     """
-    try:
-        packed = np.frombuffer(lzma.decompress(_PACKED.read_bytes()), np.uint8)
-    except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
-    if len(packed) != COUNT * (_PUBLISHED_BYTES + 1):
-        raise DataError(f"{_PACKED}: {len(packed)} bytes, not those of optdigits: install edge-digits-train again")
-    bits = np.unpackbits(packed[: COUNT * _PUBLISHED_BYTES]).reshape(COUNT, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
-    return Split(np.stack([fit(image * np.uint8(255)) for image in bits]), packed[COUNT * _PUBLISHED_BYTES :])
+    content, labels = packed.read(_PACKED, COUNT, _PUBLISHED_SIDE**2 // 8)
+    bits = np.unpackbits(content, axis=1).reshape(-1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
+    return Split(np.stack([fit(image * np.uint8(255)) for image in bits]), labels)
 
 
 def mix(training: Split, repeats: int) -> Split:

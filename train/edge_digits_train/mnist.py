@@ -5,12 +5,11 @@
 whom the data is from and its licence.
 """
 
-import lzma
 from pathlib import Path
 
-import numpy as np
 from edge_digits_runtime.datasets import SIDE, DataSet, Split
-from edge_digits_runtime.errors import DataError
+
+from edge_digits_train import packed
 
 NAME = "MNIST"
 _PACKED = Path(__file__).with_name("mnist.u8.xz")
@@ -23,13 +22,6 @@ def load() -> DataSet:
     Raises:
         DataError: the packed file of this installation is missing or damaged.
     """
-    count = _TRAIN + _TEST
-    try:
-        packed = np.frombuffer(lzma.decompress(_PACKED.read_bytes()), np.uint8)
-    except (OSError, lzma.LZMAError) as error:
-        raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
-    if len(packed) != count * (SIDE * SIDE + 1):
-        raise DataError(f"{_PACKED}: {len(packed)} bytes, not those of MNIST: install edge-digits-train again")
-    images = packed[: count * SIDE * SIDE].reshape(count, SIDE, SIDE)
-    labels = packed[count * SIDE * SIDE :]
+    images, labels = packed.read(_PACKED, _TRAIN + _TEST, SIDE * SIDE)
+    images = images.reshape(-1, SIDE, SIDE)
     return DataSet(NAME, Split(images[:_TRAIN], labels[:_TRAIN]), Split(images[_TRAIN:], labels[_TRAIN:]))

@@ -169,6 +169,11 @@ class Recipe:
         )
         return dataclasses.replace(self, layers=tuple(layers))
 
+    def changes(self, other: "Recipe") -> list[str]:
+        """Names of the fields in which ``other`` is another recipe; its description and source may be reworded."""
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("description", "source")]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON-ready values."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -177,13 +177,11 @@ def _check_teachers(recipe: Recipe, dataset: DataSet) -> None:
 
 def _check_same(folder: Path, checkpoint: Checkpoint, recipe: Recipe, digest: str) -> None:
     """See that the checkpoint is of this recipe and these pictures."""
-    now = recipe.to_dict()
-    changed = [name for name in now if checkpoint.recipe.get(name) != now[name]]
-    if changed:
-        name = "name" if "name" in changed else changed[0]
+    begun = Recipe.from_dict(checkpoint.recipe)
+    for name in begun.changes(recipe)[:1]:
         raise RunError(
-            f"{folder}: the unfinished training has {name.replace('_', ' ')} {checkpoint.recipe.get(name)}, not "
-            f"{now[name]}; resume it with the same recipe and options, or choose another folder"
+            f"{folder}: the unfinished training has {name.replace('_', ' ')} {getattr(begun, name)}, not "
+            f"{getattr(recipe, name)}; resume it with the same recipe and options, or choose another folder"
         )
     if checkpoint.data_sha256 != digest:
         raise RunError(f"{folder}: the unfinished training has other pictures; resume it with the same --data")
