@@ -112,9 +112,11 @@ KNOWN = (
     Known(
         "Efficient-CapsNet",
         99.74,
-        "Mazzia, Salvetti, Chiaberge 2021, [arXiv:2101.12491](https://arxiv.org/abs/2101.12491), table 2",
-        161_000,
-        note="float",
+        "Mazzia, Salvetti, Chiaberge 2021, [arXiv:2101.12491](https://arxiv.org/abs/2101.12491), as quoted by "
+        "[matthiasware/EfficientCN](https://github.com/matthiasware/EfficientCN)",
+        161_824,
+        note="float; mean of single models",
+        left=True,
     ),
     Known(
         "SimpleNet",
