@@ -112,6 +112,7 @@ def finished_run(recipe: "Recipe", out: Path) -> "RunRecord | None":
     if not (out / RECORD).exists():
         return None
     record = RunRecord.load(out)
+    # Read as a recipe, so that a setting that is newer than the run has the value that it had then.
     if Recipe.from_dict(record.recipe).changes(recipe):
         raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
     return record

@@ -178,7 +178,8 @@ def _check_teachers(recipe: Recipe, dataset: DataSet) -> None:
 def _check_same(folder: Path, checkpoint: Checkpoint, recipe: Recipe, digest: str) -> None:
     """See that the checkpoint is of this recipe and these pictures."""
     begun = Recipe.from_dict(checkpoint.recipe)
-    for name in begun.changes(recipe)[:1]:
+    if changed := begun.changes(recipe):
+        name = changed[0]
         raise RunError(
             f"{folder}: the unfinished training has {name.replace('_', ' ')} {getattr(begun, name)}, not "
             f"{getattr(recipe, name)}; resume it with the same recipe and options, or choose another folder"
