@@ -8,6 +8,8 @@ the same order, the same steps, gradients and batch statistics over the whole ba
 Over machines each process is told of the others by the environment that the backend itself reads: ``TF_CONFIG`` under
 TensorFlow, ``KERAS_DISTRIBUTION_JOB_ADDRESSES``, ``_NUM_PROCESSES`` and ``_PROCESS_ID`` under JAX. The first process is
 the chief: it alone reads and writes the run folder.
+
+This is the one place that speaks to a backend itself, so how pictures come to Keras is here too.
 """
 
 import contextlib
@@ -36,6 +38,36 @@ Fit = Callable[..., Any]
 """``fit(x, y, batch_size=…, callbacks=…)``: one epoch in the given order, as `keras.Model.fit` does it."""
 
 
+def feed(batch_size: int, *arrays: NDArray[Any]) -> dict[str, Any]:
+    """The arguments with which `keras.Model.fit`, `evaluate` and `predict` take ``arrays`` in batches, in their order.
+
+    Args:
+        batch_size: pictures in a batch; the last one may have fewer.
+        arrays: the pictures, and for `fit` and `evaluate` what is wanted of them.
+    """
+    from edge_digits_train.backend import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return dict(zip("xy", arrays, strict=False)) | {"batch_size": batch_size}
+
+    import tensorflow as tf
+
+    return {"x": _untuned(tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size))}
+
+
+def _untuned(dataset: Any) -> Any:
+    """A `tf.data.Dataset` without the thread that looks for better settings of it.
+
+    That thread sleeps for 10 ms, then for twice as long each time, and where the pictures end TensorFlow (2.21) waits
+    until it wakes: up to as long as the epoch took.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 class Cluster:
     """One process on one device, which trains as Keras does by itself; the base of those that are more."""
 
@@ -56,7 +88,11 @@ class Cluster:
 
     def fitter(self, model: Any) -> Fit:
         """What trains ``model``, built in `scope` and compiled, for one epoch."""
-        return functools.partial(model.fit, shuffle=False, verbose=0)
+
+        def fit(x: NDArray[Any], y: NDArray[Any], batch_size: int, callbacks: list[Any]) -> None:
+            model.fit(**feed(batch_size, x, y), shuffle=False, verbose=0, callbacks=callbacks)
+
+        return fit
 
     def gather(self, value: T) -> list[T]:
         """What each process gives, in their order; all of them get all.
@@ -358,7 +394,7 @@ class _TensorFlow(Cluster):
                 with quiet():
                     make_metrics()
                 model.reset_metrics()
-                iterator = iter(strategy.distribute_datasets_from_function(lambda _: dataset))
+                iterator = iter(strategy.distribute_datasets_from_function(lambda _: _untuned(dataset)))
                 logs: dict[str, Any] = {}
                 for done in range(0, steps, model.steps_per_execution):
                     end = min(done + model.steps_per_execution, steps)

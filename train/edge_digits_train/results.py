@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge_digits_train.backend import devices, keras
 from edge_digits_train.build import pixels
-from edge_digits_train.cluster import ALONE, Cluster
+from edge_digits_train.cluster import ALONE, Cluster, feed
 from edge_digits_train.curves import save_curves
 from edge_digits_train.recipes import Recipe
 
@@ -81,7 +81,7 @@ def write(
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logits of shape ``(n, 10)`` for pictures of shape ``(n, 28, 28)``."""
-    logits: NDArray[np.float32] = model.predict(pixels(images), batch_size=BATCH, verbose=0)
+    logits: NDArray[np.float32] = model.predict(**feed(BATCH, pixels(images)), verbose=0)
     return logits
 
 

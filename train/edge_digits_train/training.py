@@ -26,7 +26,7 @@ from edge_digits_train.augment import augment
 from edge_digits_train.backend import keras
 from edge_digits_train.build import build, derived_seed, pixels
 from edge_digits_train.checkpoint import Checkpoint
-from edge_digits_train.cluster import ALONE, Cluster
+from edge_digits_train.cluster import ALONE, Cluster, feed
 from edge_digits_train.recipes import Recipe
 
 STEPS_PER_EXECUTION = 32
@@ -253,7 +253,7 @@ class Trainer:
         # Keras has put the averaged weights into the network.
         self._validated.set_weights(self.model.get_weights())
         validated = self._validated.evaluate(
-            pixels(validation.images), targets(validation.labels), batch_size=results.BATCH, verbose=0, return_dict=True
+            **feed(results.BATCH, pixels(validation.images), targets(validation.labels)), verbose=0, return_dict=True
         )
         figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
         # The averaged weights were validated; training goes on with the last ones.
