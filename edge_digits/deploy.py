@@ -117,7 +117,8 @@ def deploy(
         DeployError: ssh or scp is missing here, or a step failed; the message names the step, the host, the exit
             status, what the device said last, and what to do.
     """
-    stamp = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{bundle.sha256[:8]}"
+    # To the microsecond: one bundle may be deployed twice within a second.
+    stamp = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S.%fZ}-{bundle.sha256[:8]}"
     base = python or "python3"
     program = base if python and not install else _VENV
     with _connected(target, progress or (lambda _: None)) as device:

@@ -1,5 +1,6 @@
 """Deploying to a real sshd on this machine: the whole way, and what stays in use when something breaks."""
 
+import datetime
 import getpass
 import importlib.metadata
 import json
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -275,6 +277,19 @@ def test_the_former_bundle_is_kept_and_what_is_older_goes(deploy: Deploy, device
         used.append(str((device / "current").readlink()))
     assert sorted(f"bundles/{path.name}" for path in (device / "bundles").iterdir()) == used[1:]
     assert [path.name for path in device.glob(".*")] == [".incoming-under-way"]
+
+
+def test_one_bundle_twice_within_a_second(deploy: Deploy, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    second = datetime.datetime(2026, 3, 7, 10, 15, tzinfo=datetime.UTC)
+    moments = (second + datetime.timedelta(microseconds=each) for each in (5, 70_000))
+    clock = SimpleNamespace(UTC=datetime.UTC, datetime=SimpleNamespace(now=lambda _: next(moments)))
+    monkeypatch.setattr("edge_digits.deploy.datetime", clock)
+    assert deploy().exit_code == 0
+    former = in_use(device)
+    result = deploy()
+    assert result.exit_code == 0, result.output
+    assert former < in_use(device), "their names tell which is the older"
+    assert {f"bundles/{path.name}" for path in (device / "bundles").iterdir()} == {former, in_use(device)}
 
 
 # --- what breaks on the way
