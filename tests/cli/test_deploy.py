@@ -288,8 +288,9 @@ def test_one_bundle_twice_within_a_second(deploy: Deploy, device: Path, monkeypa
     former = in_use(device)
     result = deploy()
     assert result.exit_code == 0, result.output
-    assert former < in_use(device), "their names tell which is the older"
-    assert {f"bundles/{path.name}" for path in (device / "bundles").iterdir()} == {former, in_use(device)}
+    latest = in_use(device)
+    assert former < latest, "their names tell which is the older"
+    assert {f"bundles/{path.name}" for path in (device / "bundles").iterdir()} == {former, latest}
 
 
 # --- what breaks on the way
