@@ -1,0 +1,30 @@
+"""What is set before Keras starts."""
+
+import os
+import platform
+import runpy
+
+import pytest
+from edge_digits_train import backend
+
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+
+
+@pytest.mark.parametrize(
+    ("machine", "before", "after"),
+    [
+        ("x86_64", {}, "1"),
+        ("AMD64", {}, "1"),
+        ("x86_64", {ONEDNN: "0"}, "0"),
+        # TensorFlow calls it experimental there.
+        ("aarch64", {}, None),
+    ],
+)
+def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
+    machine: str, before: dict[str, str], after: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {name: value for name, value in os.environ.items() if name != ONEDNN}
+    monkeypatch.setattr(os, "environ", others | before)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    runpy.run_path(backend.__file__)
+    assert os.environ.get(ONEDNN) == after
