@@ -4,8 +4,8 @@ import os
 import platform
 import runpy
 
+import edge_digits_train
 import pytest
-from edge_digits_train import backend
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
@@ -26,5 +26,5 @@ def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
     others = {name: value for name, value in os.environ.items() if name != ONEDNN}
     monkeypatch.setattr(os, "environ", others | before)
     monkeypatch.setattr(platform, "machine", lambda: machine)
-    runpy.run_path(backend.__file__)
+    runpy.run_path(edge_digits_train.__file__)
     assert os.environ.get(ONEDNN) == after
