@@ -1,8 +1,10 @@
-"""What is set before Keras starts."""
+"""How Keras starts: with what set, and what it says."""
 
 import os
 import platform
 import runpy
+import subprocess
+import sys
 
 import edge_digits_train
 import pytest
@@ -28,3 +30,9 @@ def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
     monkeypatch.setattr(platform, "machine", lambda: machine)
     runpy.run_path(edge_digits_train.__file__)
     assert os.environ.get(ONEDNN) == after
+
+
+def test_a_trainer_starts_it_without_a_word() -> None:
+    start = "from edge_digits_train import recipes, training; training.Trainer(recipes.get('mlp-64'), 100)"
+    started = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)
+    assert started.stdout + started.stderr == ""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edge_digits_train import handwriting, mnist, negatives, results, teachers
 from edge_digits_train.augment import augment
-from edge_digits_train.backend import keras
+from edge_digits_train.backend import devices, keras
 from edge_digits_train.build import build, derived_seed, pixels
 from edge_digits_train.checkpoint import Checkpoint
 from edge_digits_train.cluster import ALONE, Cluster, feed
@@ -205,6 +205,8 @@ class Trainer:
         count = pictures + self.negatives
         self.steps = math.ceil((count - count % cluster.replicas) / recipe.batch_size)
         self._steps_per_execution = min(steps_per_execution, self.steps)
+        # Before the optimizer, which would start the backend aloud.
+        devices()
         with cluster.scope():
             self.model = self._compiled(
                 _Loss(recipe.label_smoothing, recipe.distillation), optimizer=_optimizer(recipe, self.steps)
