@@ -1,12 +1,13 @@
 """How well models read MNIST's test pictures after each of the fifteen corruptions of MNIST-C.
 
-    uv run python benchmarks/robustness.py [MODEL ...]
+    uv run python benchmarks/robustness.py [MODEL ...] [--validation]
 
-MODEL is a ``.tflite`` or the name of an installed model; without any, the default. Kinds and amounts are those of
-N. Mu and J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision" (2019), https://arxiv.org/abs/1906.02337, as
-the program that made their pictures has them (github.com/google-research/mnist-c, default severities). Written anew for
-many pictures at once, so these are pictures like theirs, not theirs: other random numbers, and where their program uses
-a library that is not here (ImageMagick's motion blur, scikit-image's Canny filter), the method that it documents.
+With ``--validation`` the pictures are those that recipes hold out of the training pictures, to choose by. MODEL is a
+``.tflite`` or the name of an installed model; without any, the default. Kinds and amounts are those of N. Mu and J.
+Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision" (2019), https://arxiv.org/abs/1906.02337, as the program
+that made their pictures has them (github.com/google-research/mnist-c, default severities). Written anew for many
+pictures at once, so these are pictures like theirs, not theirs: other random numbers, and where their program uses a
+library that is not here (ImageMagick's motion blur, scikit-image's Canny filter), the method that it documents.
 Everything is drawn from `SEED`, so each model sees the same pictures.
 """
 
@@ -15,10 +16,11 @@ import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from edge_digits_runtime import DigitClassifier, metrics
+from edge_digits_runtime import DigitClassifier, datasets, metrics
 from edge_digits_runtime.datasets import Split
 from edge_digits_runtime.installed import DEFAULT_MODEL
 from edge_digits_train import mnist
+from edge_digits_train.recipes import Recipe
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -42,16 +44,17 @@ def main() -> None:
         metavar="N",
         help="only the first N, each as a picture file would be read, with preprocessing, instead of its raw pixels",
     )
+    parser.add_argument("--validation", action="store_true", help="validation pictures in place of test pictures")
     options = parser.parse_args()
+    pictures = held_out() if options.validation else originals()
     classifiers = [DigitClassifier(model) for model in options.models]
     print(f"| kind | {' | '.join(map(title, classifiers))} |\n|---|{'---|' * len(classifiers)}")
     results: list[dict[str, float]] = [{} for _ in classifiers]
     for kind in ("none", *KINDS):
-        images = originals().images if kind == "none" else corrupted_test(kind)
+        images = pictures.images if kind == "none" else corrupt(pictures.images, kind)
+        split = Split(images[: options.as_pictures], pictures.labels[: options.as_pictures])
         for each, result in zip(classifiers, results, strict=True):
-            result[kind] = (
-                right_as_pictures(each, images[: options.as_pictures]) if options.as_pictures else right(each, images)
-            )
+            result[kind] = (right_as_pictures if options.as_pictures else right)(each, split)
         print(row(kind.replace("_", " "), [result[kind] for result in results]), flush=True)
     print(row("mean of the 15 kinds", [mean({kind: result[kind] for kind in KINDS}) for result in results]))
 
@@ -68,18 +71,18 @@ def row(name: str, shares: list[float]) -> str:
 
 def by_kind(classifier: DigitClassifier) -> dict[str, float]:
     """Share of right answers in [0, 1] on the corrupted test pictures, by kind."""
-    return {kind: right(classifier, corrupted_test(kind)) for kind in KINDS}
+    return {kind: right(classifier, Split(corrupted_test(kind), originals().labels)) for kind in KINDS}
 
 
-def right(classifier: DigitClassifier, images: Pixels) -> float:
-    """Share of right answers in [0, 1] to pictures made of MNIST's test pictures."""
-    return metrics.accuracy(originals().labels, classifier.classify_batch(images).digits)
+def right(classifier: DigitClassifier, split: Split) -> float:
+    """Share of right answers in [0, 1] to raw pixels."""
+    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).digits)
 
 
-def right_as_pictures(classifier: DigitClassifier, images: Pixels) -> float:
-    """The same for the first of them, with the preprocessing that ``classify`` gives a picture file."""
-    answers = np.array([classifier.classify(Image.fromarray(image)).digit for image in images])
-    return metrics.accuracy(originals().labels[: len(images)], answers)
+def right_as_pictures(classifier: DigitClassifier, split: Split) -> float:
+    """The same with the preprocessing that ``classify`` gives a picture file."""
+    answers = np.array([classifier.classify(Image.fromarray(image)).digit for image in split.images])
+    return metrics.accuracy(split.labels, answers)
 
 
 def mean(shares: Mapping[str, float]) -> float:
@@ -91,6 +94,13 @@ def mean(shares: Mapping[str, float]) -> float:
 def originals() -> Split:
     """MNIST's test pictures as they are."""
     return mnist.load().test
+
+
+def held_out() -> Split:
+    """The pictures that recipes are validated on where they say nothing else."""
+    return datasets.split_validation(
+        mnist.load().train, Recipe.validation_fraction, Recipe.validation_seed, Recipe.validation_fold
+    )[1]
 
 
 @functools.cache

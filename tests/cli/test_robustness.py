@@ -7,6 +7,7 @@ import pytest
 import robustness
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.datasets import Split
+from edge_digits_train import mnist, recipes, training
 from numpy.typing import NDArray
 
 Pictures = NDArray[np.float64]
@@ -240,11 +241,11 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Split:
 
 
 def test_preprocessing_takes_away_what_lies_behind_the_digit(few: Split) -> None:
-    classifier, bright = DigitClassifier(), robustness.corrupted_test("brightness")
-    assert robustness.right_as_pictures(classifier, bright) > 0.9
-    assert robustness.right_as_pictures(classifier, bright[:10]) > 0.8
+    classifier, bright = DigitClassifier(), robustness.corrupt(few.images, "brightness")
+    assert robustness.right_as_pictures(classifier, Split(bright, few.labels)) > 0.9
     digits = classifier.classify_batch(bright).digits
-    assert robustness.right(classifier, bright) == np.mean(digits == few.labels)
+    assert robustness.right(classifier, Split(bright, few.labels)) == np.mean(digits == few.labels)
+    assert robustness.by_kind(classifier)["brightness"] == np.mean(digits == few.labels)
 
 
 @pytest.mark.parametrize("options", [[], ["--as-pictures", "10"]], ids=["raw", "as pictures"])
@@ -260,6 +261,19 @@ def test_the_table_has_a_row_for_each_kind(
     assert shares[-1] == pytest.approx(np.mean(shares[1:-1]), abs=0.01)
     count = int(options[1]) if options else len(few)
     assert shares[1] * count / 100 == pytest.approx(round(shares[1] * count / 100), abs=0.01)
+
+
+def test_validation_pictures_are_those_that_recipes_hold_out(
+    few: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = robustness.held_out()
+    of_recipe = training.pictures(recipes.get("digits-l"), mnist.load())[1]
+    np.testing.assert_array_equal(held_out.images, of_recipe.images)
+    # Labels that fit no picture of the test, so that an answer tells which split it was held against.
+    monkeypatch.setattr(robustness, "held_out", lambda: Split(few.images, (few.labels + 1) % 10))
+    monkeypatch.setattr(sys, "argv", ["robustness.py", "--validation"])
+    robustness.main()
+    assert "| none | 0.00 % |" in capsys.readouterr().out
 
 
 def test_the_mean_is_over_the_kinds() -> None:
