@@ -39,6 +39,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "constant learning rate": {"schedule": "constant"},
     "no weight average": {"weight_average": None},
     "8 % negatives": {"negatives": 0.08},
+    "10 % disturbed": {"disturbance": 0.1},
     "teachers": {"distillation": 0.9},
     "label smoothing 0.05": {"label_smoothing": 0.05},
     "no written forms, no optdigits": {"augmentation": Augmentation(), "handwriting": 0},

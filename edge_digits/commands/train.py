@@ -19,6 +19,11 @@ from edge_digits.options import data_option
     help="Step size of the optimizer.  [default: the recipe's]",
 )
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Rate of all dropout layers.")
+@click.option(
+    "--disturb",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the training pictures with lines, grey paper or grain on them.",
+)
 @click.option("--standardize", is_flag=True, help="Scale the input to MNIST's mean 0 and standard deviation 1.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same machine: same weights.")
 @data_option
@@ -35,6 +40,7 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     dropout: float | None,
+    disturb: float | None,
     standardize: bool,
     seed: int | None,
     data: Path | None,
@@ -55,6 +61,7 @@ def train(
     Example:
       edge-digits train
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
+      edge-digits train digits-l --disturb 0.1
       edge-digits train --resume
       edge-digits train cnn-32-64-64 --distribute
       TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
@@ -79,6 +86,7 @@ def train(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
+            "disturbance": disturb,
             "seed": seed,
         }
         if dropout is not None:

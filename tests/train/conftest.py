@@ -27,7 +27,7 @@ def small_mnist(full_mnist: DataSet) -> DataSet:
 
 @pytest.fixture(scope="session")
 def restless() -> Recipe:
-    """A small network with every kind of random layer, batch normalization, averaging, augmentation and negatives."""
+    """A small network with every kind of random layer and of training picture, batch normalization and averaging."""
     return Recipe(
         name="restless",
         description="for tests",
@@ -53,5 +53,6 @@ def restless() -> Recipe:
         weight_average=0.9,
         augmentation=Augmentation(),
         negatives=0.05,
+        disturbance=0.1,
         seed=7,
     )

@@ -82,6 +82,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         ({"validation_fraction": 0.0}, "validation fraction is 0.0; allowed is between 0 and 1"),
         ({"weight_average": 1.0}, "weight average is 1.0"),
         ({"negatives": 1.0}, "negatives is 1.0; allowed is 0 to below 1"),
+        ({"disturbance": 1.0}, "disturbance is 1.0; allowed is 0 to below 1"),
         ({"handwriting": -1}, "handwriting is -1"),
         ({"distillation": 1.0}, "distillation is 1.0; allowed is 0 to below 1"),
         ({"initializer": "zeros"}, "initializer is zeros; allowed is he_normal or glorot_uniform or truncated_normal"),

@@ -10,15 +10,16 @@ from edge_digits_runtime.datasets import DataSet
 from edge_digits_runtime.errors import DataError, UsageError
 from edge_digits_train import recipes, teachers
 from edge_digits_train.architecture import Dense, Flatten
+from edge_digits_train.disturb import disturb
 from edge_digits_train.recipes import Recipe
 from edge_digits_train.training import NO_DIGIT, Trainer, targets, train
 
 
 @pytest.fixture(scope="module")
 def taught() -> Recipe:
-    """A linear network with teachers, which is also shown what is no digit."""
+    """A linear network with teachers, which is also shown what is no digit and lines, paper and grain."""
     layers = (Flatten(), Dense(10, activation="linear"))
-    return Recipe("taught", "for tests", "our own", layers, epochs=1, negatives=0.2, distillation=0.75)
+    return Recipe("taught", "for tests", "our own", layers, epochs=1, negatives=0.2, distillation=0.75, disturbance=0.5)
 
 
 def test_the_pack_holds_the_runs_that_it_names() -> None:
@@ -57,7 +58,7 @@ def test_a_damaged_pack_is_named(content: bytes | None, tmp_path: Path, monkeypa
         teachers.load.__wrapped__()
 
 
-def test_what_is_learned_is_what_they_say_of_the_very_picture(
+def test_what_is_learned_is_what_they_say_of_the_picture_before_it_is_disturbed(
     taught: Recipe, small_mnist: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(taught, len(small_mnist.train))
@@ -71,7 +72,9 @@ def test_what_is_learned_is_what_they_say_of_the_very_picture(
     monkeypatch.setattr(trainer, "_fit", watched)
     trainer.epoch(0, small_mnist.train, small_mnist.test)
     images, labels = trainer._pictures(0, small_mnist.train)
-    np.testing.assert_allclose(given["x"][..., 0], images / 255, atol=1e-6)
+    disturbed = disturb(images, np.random.default_rng((taught.seed, 0, 2)), 0.5)
+    assert 300 < (disturbed != images).any(axis=(1, 2)).sum() < 600
+    np.testing.assert_allclose(given["x"][..., 0], disturbed / 255, atol=1e-6)
     digits = labels != NO_DIGIT
     assert (~digits).sum() == 200
     np.testing.assert_array_equal(given["y"][:, :10], targets(labels))
@@ -81,7 +84,9 @@ def test_what_is_learned_is_what_they_say_of_the_very_picture(
 
 def test_the_first_losses_by_hand(taught: Recipe, small_mnist: DataSet) -> None:
     # With a learning rate of almost nothing the loss of an epoch is that of the initial weights.
-    trainer = Trainer(dataclasses.replace(taught, learning_rate=1e-12, negatives=0.0), len(small_mnist.train))
+    trainer = Trainer(
+        dataclasses.replace(taught, learning_rate=1e-12, negatives=0.0, disturbance=0.0), len(small_mnist.train)
+    )
     kernel, bias = trainer.model.get_weights()
     figures = trainer.epoch(0, small_mnist.train, small_mnist.test)
     splits = (small_mnist.train, small_mnist.test)

@@ -82,6 +82,9 @@ class Recipe:
     negatives: float = 0.0
     """Share of the pictures of an epoch, in [0, 1), that are no digits, made anew by `edge_digits_train.negatives`: the
     network learns to give all ten the same probability."""
+    disturbance: float = 0.0
+    """Share of the pictures of an epoch, in [0, 1), on which `edge_digits_train.disturb` lays lines, paper and grain,
+    after the teachers, if there are any, have answered."""
     distillation: float = 0.0
     """Share of the loss, in [0, 1), that is about what `edge_digits_train.teachers` say of each picture; the rest is
     about its label."""
@@ -99,7 +102,7 @@ class Recipe:
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("learning_rate", "std"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
-        for name in ("mean", "momentum", "label_smoothing", "negatives", "distillation"):
+        for name in ("mean", "momentum", "label_smoothing", "negatives", "disturbance", "distillation"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
         _check("handwriting", self.handwriting, self.handwriting >= 0, "0 or more")
         _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")

@@ -67,11 +67,11 @@ def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
     bow = rng.uniform(0, 0.12, count)
     bend = (head - length * (across / 2 + bow * down), top + 1 + length * (down / 2 - bow * across))
     end = (head - length * across, top + 1 + length * down)
-    drawn = _draw(_draw(wide, (head, top + 1.0), bend, pen), bend, end, pen)
+    drawn = draw_line(draw_line(wide, (head, top + 1.0), bend, pen), bend, end, pen)
     left, right = rng.uniform(0.1, 0.35, (2, count)) * height
     footed = np.flatnonzero(rng.random(count) < _FOOT)
     base = bottom - pen / 2 + 0.5
-    drawn[footed] = _draw(drawn, (foot - left, base), (foot + right, base), pen)[footed]
+    drawn[footed] = draw_line(drawn, (foot - left, base), (foot + right, base), pen)[footed]
     # A stem that leans further than 25 degrees with an upstroke could as well be a 7: it stays as it was.
     return _fitted(images, drawn, np.less(np.abs(lean), np.deg2rad(25)))
 
@@ -98,7 +98,7 @@ def cross(images: Pictures, rng: np.random.Generator) -> Pictures:
     left, right = rng.uniform(2.5, 6.5, (2, len(images)))
     # Most writers draw it level or rising to the right.
     rise = rng.uniform(-0.15, 0.5, len(images))
-    return _draw(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
+    return draw_line(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
 
 
 def hook(images: Pictures, rng: np.random.Generator) -> Pictures:
@@ -110,7 +110,7 @@ def hook(images: Pictures, rng: np.random.Generator) -> Pictures:
     across, down, on, back = (rng.uniform(*limits, len(images)) * height for limits in _HOOK)
     turn = (foot[0] - across, foot[1] + down)
     end = (turn[0] - on, turn[1] - back)
-    drawn = _draw(_draw(wide, foot, turn, pen), turn, end, pen)
+    drawn = draw_line(draw_line(wide, foot, turn, pen), turn, end, pen)
     return _fitted(images, drawn, height > 0)
 
 
@@ -155,8 +155,8 @@ def _pen(images: Pictures, rng: np.random.Generator) -> Floats:
     return scaled
 
 
-def _draw(images: Pictures, start: Points, end: Points, width: Floats) -> Pictures:
-    """Add a line from ``start`` to ``end``, each x and y by picture."""
+def draw_line(images: Pictures, start: Points, end: Points, width: Floats) -> Pictures:
+    """Add a line from ``start`` to ``end``, each x and y by picture, ``width`` pixels wide, in full ink."""
     y, x = (axis[None].astype(np.float64) for axis in np.mgrid[0 : images.shape[1], 0 : images.shape[2]])
     (x0, y0), (x1, y1) = (tuple(value[:, None, None] for value in point) for point in (start, end))
     dx, dy = x1 - x0, y1 - y0

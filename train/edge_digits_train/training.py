@@ -27,6 +27,7 @@ from edge_digits_train.backend import devices, keras
 from edge_digits_train.build import build, derived_seed, pixels
 from edge_digits_train.checkpoint import Checkpoint
 from edge_digits_train.cluster import ALONE, Cluster, feed
+from edge_digits_train.disturb import disturb
 from edge_digits_train.recipes import Recipe
 
 STEPS_PER_EXECUTION = 32
@@ -229,8 +230,8 @@ class Trainer:
 
         Returns:
             ``loss`` and ``accuracy`` as means over the epoch, ``val_loss`` and ``val_accuracy`` after it, and
-            ``seconds`` of wall time for training alone (order, augmentation, teachers and all steps). ``val_loss`` is
-            of the labels as they are: nothing is smoothed, and teachers have no say.
+            ``seconds`` of wall time for training alone (order, augmentation, teachers, disturbance and all steps).
+            ``val_loss`` is of the labels as they are: nothing is smoothed, and teachers have no say.
 
         Raises:
             RunError: the loss is not a finite number any more.
@@ -243,6 +244,8 @@ class Trainer:
             said, digits = wanted.copy(), labels != NO_DIGIT
             said[digits] = teachers.answer(images[digits])
             wanted = np.concatenate([wanted, said], axis=1)
+        if self.recipe.disturbance:
+            images = disturb(images, np.random.default_rng((self.recipe.seed, index, 2)), self.recipe.disturbance)
         self._seed_random_layers(index)
         self._fit(pixels(images), wanted, batch_size=self.recipe.batch_size, callbacks=[watcher])
         seconds = time.perf_counter() - started
