@@ -150,7 +150,7 @@ def augment(
     return result
 
 
-def _uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Floats:
+def uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Floats:
     """``count`` numbers between ``low`` and ``high``, shaped to multiply pictures."""
     return rng.uniform(low, high, (count, 1, 1)).astype(np.float32)
 
@@ -236,7 +236,7 @@ def _between(left: Pictures, right: Pictures, index: NDArray[np.intp], share: Fl
 
 def _pen(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> Floats:
     """Move each picture part of the way to its dilation (a thicker pen) or its erosion (a thinner one)."""
-    amount = _uniform(rng, -settings.thin, settings.thicken, len(images))
+    amount = uniform(rng, -settings.thin, settings.thicken, len(images))
     pixels = images.astype(np.float32)
     if settings.thin or settings.thicken:
         thicker, thinner = _neighbours(images, np.maximum), _neighbours(images, np.minimum)
@@ -265,19 +265,19 @@ def _retouch(pixels: Floats, rng: np.random.Generator, settings: Augmentation) -
     count = len(pixels)
     if settings.blur:
         # Two taps of w beside 1 - 2w have variance 2w.
-        sigma = _uniform(rng, 0, settings.blur, count)
+        sigma = uniform(rng, 0, settings.blur, count)
         share: Floats = sigma * sigma * np.float32(0.5)
         for axis in (1, 2):
             pixels = _smooth(pixels, share, axis)
-    gain = _uniform(rng, 1 - settings.contrast, 1 + settings.contrast, count)
+    gain = uniform(rng, 1 - settings.contrast, 1 + settings.contrast, count)
     # About mid-grey, except that a softer picture has lighter ink and not grey paper: 0 stays 0.
     pixels *= gain
     pixels -= np.float32(127.5) * np.maximum(gain - 1, 0)
     np.clip(pixels, 0, 255, out=pixels)
-    bend = _uniform(rng, -settings.tone, settings.tone, count) / 255
+    bend = uniform(rng, -settings.tone, settings.tone, count) / 255
     pixels += bend * pixels * (255 - pixels)
     if settings.noise:
-        spread = _uniform(rng, 0, settings.noise, count)
+        spread = uniform(rng, 0, settings.noise, count)
         pixels += spread * rng.standard_normal(pixels.shape, dtype=np.float32)
         np.clip(pixels, 0, 255, out=pixels)
     pixels += 0.5

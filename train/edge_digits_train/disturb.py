@@ -8,6 +8,7 @@ import numpy as np
 from edge_digits_runtime.datasets import SIDE
 from numpy.typing import NDArray
 
+from edge_digits_train.augment import uniform
 from edge_digits_train.strokes import draw_line
 
 _PAPER = (0.0, 160.0)
@@ -60,7 +61,7 @@ def _lines(pixels: Floats, rng: np.random.Generator) -> Floats:
             (np.where(from_left, edge, place), np.where(from_left, place, edge))
             for edge, place in zip((0, SIDE - 1), rng.uniform(0, SIDE - 1, (2, count)), strict=True)
         )
-        line = draw_line(blank, start, end, rng.uniform(*_WIDTH, count)) * (_uniform(rng, _INK, count) / 255)
+        line = draw_line(blank, start, end, rng.uniform(*_WIDTH, count)) * (uniform(rng, *_INK, count) / 255)
         line[rng.random(count) >= share] = 0
         pixels = np.maximum(pixels, line)
     return pixels
@@ -70,18 +71,13 @@ def _paper(pixels: Floats, rng: np.random.Generator) -> Floats:
     """Grey paper, lighter to one side, on which ink darkens less, or as much as it can."""
     count = len(pixels)
     place = np.linspace(-1, 1, SIDE, dtype=np.float32)
-    grey = _uniform(rng, _PAPER, count)
-    grey = grey + _uniform(rng, _SLOPE, count) * place + _uniform(rng, _SLOPE, count) * place[:, None]
+    grey = uniform(rng, *_PAPER, count)
+    grey = grey + uniform(rng, *_SLOPE, count) * place + uniform(rng, *_SLOPE, count) * place[:, None]
     np.clip(grey, 0, _DARKEST, out=grey)
-    darkened: Floats = grey + pixels * (1 - _uniform(rng, (0, 1), count) * grey / 255)
+    darkened: Floats = grey + pixels * (1 - uniform(rng, 0, 1, count) * grey / 255)
     return np.minimum(darkened, 255)
 
 
 def _grain(pixels: Floats, rng: np.random.Generator) -> Floats:
     """Normally distributed, of one strength all over a picture."""
-    return pixels + _uniform(rng, _GRAIN, len(pixels)) * rng.standard_normal(pixels.shape, dtype=np.float32)
-
-
-def _uniform(rng: np.random.Generator, limits: tuple[float, float], count: int) -> Floats:
-    """``count`` numbers within ``limits``, shaped to multiply pictures."""
-    return rng.uniform(*limits, (count, 1, 1)).astype(np.float32)
+    return pixels + uniform(rng, *_GRAIN, len(pixels)) * rng.standard_normal(pixels.shape, dtype=np.float32)
