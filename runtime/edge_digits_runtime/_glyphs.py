@@ -28,6 +28,8 @@ _LARGE, _LONGEST = 2.0, 12.0
 """What is taller or longer than this many digits is none: a frame, a drawing, the edge of the sheet."""
 _GAP = 0.25
 """A part is less than this share of the height away from its digit."""
+_ACROSS, _SPARSE = 0.7, 0.1
+"""What goes across this share of the picture, with less ink than this share of its box, is a frame, and no number."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,15 @@ def find_glyphs(ink: Ink) -> tuple[list[Glyph], float]:
 
 
 def usual_height(pieces: Components) -> float:
-    """The height of the piece in the middle, if they are lined up by height and counted by their ink; 0 if none."""
+    """The height of the piece in the middle, if they are lined up by height and counted by their ink; 0 if none.
+
+    A piece may be a number whose digits touch, from one end of the picture to the other.
+    """
     height, width = pieces.shape
     boxes = pieces.boxes
     inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < width) & (boxes[:, 3] < height)
-    usable = (pieces.heights >= 6) & (pieces.widths < 0.7 * width) & (pieces.widths < 4 * pieces.heights)
+    frame = (pieces.widths >= _ACROSS * width) & (pieces.areas < _SPARSE * pieces.widths * pieces.heights)
+    usable = (pieces.heights >= 6) & (pieces.widths < 4 * pieces.heights) & ~frame
     chosen = usable & inside if (usable & inside).any() else usable
     if not chosen.any():
         return 0.0

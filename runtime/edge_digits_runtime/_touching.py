@@ -3,13 +3,15 @@
 The ink is cut into slices at every place where digits could part. A reading is a way through the slices from left to
 right, some of them together as one digit; of all readings the likeliest is found by dynamic programming over pairs of
 neighbouring digits, as in the segmentation of words by R. Casey and E. Lecolinet, "A survey of methods and strategies
-in character segmentation", 1996 (recognition-based segmentation).
+in character segmentation", 1996 (recognition-based segmentation). There is a reading for each way to cut: upright,
+leaning as writing does, and along curves that go around the ink where they can.
 """
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ from edge_digits_runtime._glyphs import Glyph
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
+Way = Callable[[Mask, float], Ints]
+"""From a mask and the height of a usual digit to cuts of shape ``(rows, cuts)``: in each row the first column right of
+each cut, cuts from left to right."""
 
 _WIDE = 0.8
 """A glyph narrower than this share of the height of a usual digit is not cut."""
@@ -28,8 +33,10 @@ _LOWEST = 0.5
 """A digit that was cut off is not lower than this share of the height."""
 _APART = 0.12
 """Glyphs further apart than this share of the height are different digits."""
-_SLANTS = (0.0, 0.3)
-"""Cuts are upright, or lean to the right by so many pixels for each pixel up, as writing does."""
+_SLANT = 0.3
+"""A cut that leans goes so many pixels to the right for each pixel up."""
+_TURN = 0.25
+"""What a curved cut pays for a step aside, where a pixel of ink costs 1."""
 _CLEAREST = 0.999
 """A confidence above this says no more for a digit than this one does."""
 _CUT = 1.0
@@ -119,12 +126,13 @@ def _close(left: Glyph, right: Glyph, height: float) -> bool:
 
 def _readings(cluster: list[Glyph], height: float) -> list[Reading]:
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
-    return [_reading(cluster, slant, height) for slant in _SLANTS[: 1 + wide]]
+    ways = (_upright, _leaning, _curved) if wide else (_upright,)
+    return [_reading(cluster, way, height) for way in ways]
 
 
-def _reading(cluster: list[Glyph], slant: float, height: float) -> Reading:
+def _reading(cluster: list[Glyph], way: Way, height: float) -> Reading:
     """Every run of slices that could be a digit."""
-    sliced = [_slices(glyph, slant, height) for glyph in cluster]
+    sliced = [_slices(glyph, way, height) for glyph in cluster]
     slices = [part for parts in sliced for part in parts]
     gaps = frozenset(itertools.accumulate(len(parts) for parts in sliced))
     spans, glyphs = [], []
@@ -152,31 +160,74 @@ def joined(glyphs: Sequence[Glyph]) -> Glyph:
     return Glyph((left, top, right, bottom), mask)
 
 
-def _slices(glyph: Glyph, slant: float, height: float) -> list[Glyph]:
+def _slices(glyph: Glyph, way: Way, height: float) -> list[Glyph]:
     """A wide glyph cut wherever digits could part, from left to right."""
     if glyph.mask.shape[1] < _WIDE * height:
         return [glyph]
     rows, columns = np.nonzero(glyph.mask)
-    # A cut that leans is an upright one through a picture that is sheared.
-    place = (columns + slant * (rows - glyph.mask.shape[0] / 2)).astype(np.intp)
-    place -= place.min()
-    bounds = [0, *_cuts(np.bincount(place), height), int(place.max()) + 1]
-    inside = np.searchsorted(bounds, place, "right") - 1
+    inside = np.zeros(len(rows), np.intp)
+    for cut in way(glyph.mask, height).T:
+        inside += columns >= cut[rows]
     # Slices between two strokes that overlap from above may be empty.
     return [_part(glyph, rows[inside == k], columns[inside == k]) for k in np.unique(inside)]
 
 
-def _cuts(ink: Ints, height: float) -> list[int]:
-    """The columns with least ink around them, of a picture with ``ink`` in each column."""
+def _upright(mask: Mask, height: float, slant: float = 0.0) -> Ints:
+    """Straight cuts where there is least ink along them."""
+    shift = slant * (np.arange(len(mask)) - len(mask) / 2)
+    rows, columns = np.nonzero(mask)
+    # A cut that leans is an upright one through a picture that is sheared.
+    place = np.floor(columns + shift[rows]).astype(np.intp)
+    at = place.min() + _least(np.bincount(place - place.min()), height)
+    cuts: Ints = np.ceil(at - shift[:, np.newaxis]).astype(np.intp)
+    return cuts
+
+
+def _leaning(mask: Mask, height: float) -> Ints:
+    return _upright(mask, height, _SLANT)
+
+
+def _curved(mask: Mask, height: float) -> Ints:
+    """Cuts from the middle row to the top and to the bottom that cross least ink, at most one pixel aside in a row."""
+    middle = len(mask) // 2
+    above, steps_above = _crossed(mask[middle::-1])
+    below, steps_below = _crossed(mask[middle:])
+    at = _least(above + below - mask[middle], height)
+    return np.concatenate([_followed(steps_above, at)[:0:-1], _followed(steps_below, at)])
+
+
+def _crossed(mask: Mask) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """What the cheapest way from each column of the first row to the last row costs, and its step aside in each row."""
+    steps = np.zeros(mask.shape, np.int8)
+    cost = mask[-1].astype(np.float64)
+    for row in range(len(mask) - 2, -1, -1):
+        left, right = np.full((2, len(cost)), np.inf)
+        left[1:], right[:-1] = cost[:-1] + _TURN, cost[1:] + _TURN
+        aside = np.minimum(left, right)
+        steps[row] = np.where(cost <= aside, 0, np.where(left <= right, -1, 1))
+        cost = np.minimum(cost, aside) + mask[row]
+    return cost, steps
+
+
+def _followed(steps: NDArray[np.int8], at: Ints) -> Ints:
+    """The columns of the ways that begin ``at`` these of the first row, shape ``(rows, ways)``."""
+    ways = np.empty((len(steps), len(at)), np.intp)
+    for row, aside in enumerate(steps):
+        ways[row] = at
+        at = at + aside[at]
+    return ways
+
+
+def _least(ink: NDArray[Any], height: float) -> Ints:
+    """The columns with least ink around them, where a cut in each column crosses ``ink``."""
     reach = max(1, round(0.06 * height))
     smooth = np.convolve(ink, np.ones(3), "same")
     cuts: list[int] = []
     for column in range(reach, len(ink) - reach):
         around = smooth[max(0, column - reach) : column + reach + 1]
-        far = not cuts or column - cuts[-1] >= reach
-        if smooth[column] <= around.min() and far and ink[column] <= 0.5 * height:
+        if smooth[column] <= around.min() and (not cuts or column - cuts[-1] >= reach):
             cuts.append(column)
-    return cuts
+    return np.array(cuts, np.intp)
 
 
 def _part(glyph: Glyph, rows: Ints, columns: Ints) -> Glyph:

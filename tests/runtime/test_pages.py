@@ -53,6 +53,18 @@ def test_digits_that_touch_are_cut_apart(number: str) -> None:
     assert list(pages.read(image, CLASSIFIER).lines) == [number]
 
 
+@pytest.mark.parametrize("number", ["25", "28", "29", "38", "49"])
+def test_digits_that_overlap_are_cut_apart(number: str) -> None:
+    assert list(pages.read(sheet([number], step=26), CLASSIFIER).lines) == [number]
+
+
+def test_a_number_in_one_piece_may_fill_the_picture() -> None:
+    image = sheet(["20236"], step=32)
+    left, top, right, bottom = Image.fromarray(np.asarray(image) < 128).getbbox() or ()
+    closely = image.crop((left - 20, top - 20, right + 20, bottom + 20))
+    assert list(pages.read(closely, CLASSIFIER).lines) == ["20236"]
+
+
 def test_a_digit_in_two_strokes_stays_one() -> None:
     image = sheet(["575"])
     # A gap through the neck of each 5, between its bar and its body.
