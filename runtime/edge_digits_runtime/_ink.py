@@ -20,6 +20,8 @@ STROKE = 0.2
 """A stroke is narrower than this share of the longest side; what is wider is paper (or a shadow, or a table)."""
 _TWO_LEVELS = 0.93
 """Where two levels of gray explain this share of the variance, the picture is a scan or a drawing, without shadows."""
+_SHADOW = 0.25
+"""A shadow that a digit may lie in goes along this share of the border; a smaller one is a piece of ink beside it."""
 _CLEARLY = 0.15
 """Where little speaks for light ink, up to this, it may as well be light that fades, but for pictures of two levels."""
 _DARKEST_PAPER = 48.0
@@ -125,7 +127,8 @@ def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coar
     light = _is_light(coarse) if light is None else light
     if light:
         gray, coarse = ~gray, ~coarse
-    share = _share(gray, _paper(gray, coarse, round(stroke * max(coarse.shape))))
+    window = max(3, round(stroke * max(coarse.shape)))
+    share = _share(gray, _paper(gray, coarse, window))
     every = max(1, math.isqrt(gray.size // _SAMPLE))
     sample = share[::every, ::every]
     grain = _median(sample)
@@ -165,12 +168,27 @@ def _paper(gray: Gray, coarse: Gray, window: int) -> NDArray[np.float32]:
     """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
     counts = np.bincount(gray.ravel(), minlength=256)
     split, explained = _otsu(counts)
-    if explained > _TWO_LEVELS:
+    if explained > _TWO_LEVELS and not _is_shadow(coarse, split, window):
         # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
         above = counts[split + 1 :].cumsum()
         middle = above.searchsorted([(above[-1] + 1) // 2, above[-1] // 2 + 1])
         return np.asarray(split + 1 + middle.mean(), np.float32)
-    return np.asarray(resized(_closed(coarse, max(3, window)), gray.shape), np.float32)
+    return np.asarray(resized(_closed(coarse, window), gray.shape), np.float32)
+
+
+def _is_shadow(gray: Gray, split: int, window: int) -> bool:
+    """Whether what is as dark as ``split`` comes in from the border, wider than ink: a shadow with a sharp edge."""
+
+    def along(each: Gray) -> bool:
+        return float(np.mean(_ring(each) <= split)) >= _SHADOW
+
+    # Most pictures have no ink along their border, and need no closing.
+    return along(gray) and along(_closed(gray, window))
+
+
+def _ring(gray: Gray) -> Gray:
+    """The pixels along the border."""
+    return np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
 
 
 def resized(gray: Gray, shape: tuple[int, int]) -> Gray:
@@ -202,7 +220,7 @@ def _is_light(gray: Gray) -> bool:
     cubes = apart * apart * apart
     total = float(np.abs(cubes).sum())
     skewness = float(cubes.sum()) / total if total else 0.0
-    ring = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    ring = _ring(gray)
     low, high = float(gray.min()), float(gray.max())
     third = 0.35 * (high - low)
     border = int(np.count_nonzero(ring <= low + third) - np.count_nonzero(ring >= high - third)) / ring.size

@@ -73,6 +73,14 @@ def test_a_digit_in_two_strokes_stays_one() -> None:
     assert list(pages.read(image, CLASSIFIER).lines) == ["575"]
 
 
+@pytest.mark.parametrize("edge", [100, 230, 360])
+@pytest.mark.parametrize("light", [0.3, 0.45])
+def test_a_shadow_with_a_sharp_edge_hides_nothing(edge: int, light: float) -> None:
+    pixels = np.asarray(sheet(["52 407"]).crop((0, 0, 520, 180))).copy()
+    pixels[:, :edge] = (pixels[:, :edge] * light).astype(np.uint8)
+    assert list(pages.read(Image.fromarray(pixels), CLASSIFIER).lines) == ["52 407"]
+
+
 def test_ruling_border_and_specks_are_not_read() -> None:
     image = sheet(["52 830", "947"])
     draw = ImageDraw.Draw(image)
