@@ -127,8 +127,7 @@ def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coar
     light = _is_light(coarse) if light is None else light
     if light:
         gray, coarse = ~gray, ~coarse
-    window = max(3, round(stroke * max(coarse.shape)))
-    share = _share(gray, _paper(gray, coarse, window))
+    share = _share(gray, _paper(gray, coarse, round(stroke * max(coarse.shape))))
     every = max(1, math.isqrt(gray.size // _SAMPLE))
     sample = share[::every, ::every]
     grain = _median(sample)
@@ -168,22 +167,21 @@ def _paper(gray: Gray, coarse: Gray, window: int) -> NDArray[np.float32]:
     """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
     counts = np.bincount(gray.ravel(), minlength=256)
     split, explained = _otsu(counts)
-    if explained > _TWO_LEVELS and not _is_shadow(coarse, split, window):
+    two_levels = explained > _TWO_LEVELS
+    # Most pictures of two levels have no ink along their border, and need no closing.
+    closed = None if two_levels and not _along_border(coarse, split) else _closed(coarse, max(3, window))
+    # What is dark along the border and wider than ink is a shadow with a sharp edge.
+    if closed is None or (two_levels and not _along_border(closed, split)):
         # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
         above = counts[split + 1 :].cumsum()
         middle = above.searchsorted([(above[-1] + 1) // 2, above[-1] // 2 + 1])
         return np.asarray(split + 1 + middle.mean(), np.float32)
-    return np.asarray(resized(_closed(coarse, window), gray.shape), np.float32)
+    return np.asarray(resized(closed, gray.shape), np.float32)
 
 
-def _is_shadow(gray: Gray, split: int, window: int) -> bool:
-    """Whether what is as dark as ``split`` comes in from the border, wider than ink: a shadow with a sharp edge."""
-
-    def along(each: Gray) -> bool:
-        return float(np.mean(_ring(each) <= split)) >= _SHADOW
-
-    # Most pictures have no ink along their border, and need no closing.
-    return along(gray) and along(_closed(gray, window))
+def _along_border(gray: Gray, split: int) -> bool:
+    """Whether as much of the border as a shadow takes is as dark as ``split``."""
+    return float(np.mean(_ring(gray) <= split)) >= _SHADOW
 
 
 def _ring(gray: Gray) -> Gray:

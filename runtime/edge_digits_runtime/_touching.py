@@ -7,6 +7,7 @@ in character segmentation", 1996 (recognition-based segmentation). There is a re
 leaning as writing does, and along curves that go around the ink where they can.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -126,8 +127,8 @@ def _close(left: Glyph, right: Glyph, height: float) -> bool:
 
 def _readings(cluster: list[Glyph], height: float) -> list[Reading]:
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
-    ways = (_upright, _leaning, _curved) if wide else (_upright,)
-    return [_reading(cluster, way, height) for way in ways]
+    ways: tuple[Way, ...] = (_straight, functools.partial(_straight, slant=_SLANT), _curved)
+    return [_reading(cluster, way, height) for way in (ways if wide else ways[:1])]
 
 
 def _reading(cluster: list[Glyph], way: Way, height: float) -> Reading:
@@ -172,8 +173,8 @@ def _slices(glyph: Glyph, way: Way, height: float) -> list[Glyph]:
     return [_part(glyph, rows[inside == k], columns[inside == k]) for k in np.unique(inside)]
 
 
-def _upright(mask: Mask, height: float, slant: float = 0.0) -> Ints:
-    """Straight cuts where there is least ink along them."""
+def _straight(mask: Mask, height: float, slant: float = 0.0) -> Ints:
+    """Upright or leaning cuts where there is least ink along them."""
     shift = slant * (np.arange(len(mask)) - len(mask) / 2)
     rows, columns = np.nonzero(mask)
     # A cut that leans is an upright one through a picture that is sheared.
@@ -181,10 +182,6 @@ def _upright(mask: Mask, height: float, slant: float = 0.0) -> Ints:
     at = place.min() + _least(np.bincount(place - place.min()), height)
     cuts: Ints = np.ceil(at - shift[:, np.newaxis]).astype(np.intp)
     return cuts
-
-
-def _leaning(mask: Mask, height: float) -> Ints:
-    return _upright(mask, height, _SLANT)
 
 
 def _curved(mask: Mask, height: float) -> Ints:
