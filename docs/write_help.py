@@ -21,7 +21,7 @@ def text() -> str:
     """The whole page."""
     parts = ["# Commands\n\nWritten by `uv run python docs/write_help.py`; a test holds it to what the commands say.\n"]
     # All studies have the same options.
-    for arguments in ([], *([verb] for verb in VERBS), ["study", next(iter(STUDIES))]):
+    for arguments in ([], *([verb] for verb in VERBS), ["study", next(iter(STUDIES))], ["study", "compare"]):
         # A fixed width: the page must not depend on the terminal of whoever writes it.
         result = CliRunner().invoke(main, [*arguments, "--help"], prog_name="edge-digits", terminal_width=100)
         if result.exit_code:

@@ -97,7 +97,8 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, standalone_mode=False, **extra)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
-            sys.stdout.flush()
+            if sys.stdout:
+                sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help() if error.ctx else "")
             sys.exit(WRONG_USE)
@@ -116,10 +117,15 @@ class LazyGroup(click.Group):
             sys.stdout = None
             sys.exit(0)
         except OSError as error:
-            # A path that cannot be written or read; an OSError without one is a fault of ours.
-            if error.filename is None:
+            # A path that cannot be written or read, or a disk that is full; any other is a fault of ours.
+            if error.errno is None:
                 raise
-            _fail(f"{error.filename}: {error.strerror}")
+            try:
+                sys.stdout.flush()
+            except OSError:
+                # It is standard output that takes nothing; keep Python from complaining at exit.
+                sys.stdout = None
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -139,7 +145,7 @@ def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
         click.echo(f"Error: '{name}' needs more than the device profile: {install_line(missing)}", err=True)
         return WRONG_USE
 
-    # Its own --help is swallowed too: the real options are not known here.
+    # The real options are not known here.
     return click.Command(
         name,
         callback=lambda **_: say(),

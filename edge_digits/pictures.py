@@ -61,8 +61,9 @@ def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
 
 
 def stem(name: str) -> str:
-    """A file name, without suffix, for what is drawn of the picture ``name``; folders become part of it, so that
-    equal names in two of them do not meet."""
+    """The beginning of a file name for what is drawn of the picture ``name``: its folders and its suffix become part
+    of it, so that equal names in two folders, and ``7.png`` and ``7.jpg`` in one, do not meet."""
     if name == STDIN:
         return "stdin"
-    return "-".join(part for part in Path(name).with_suffix("").parts if part not in ("/", "..", "."))
+    path = Path(name)
+    return "-".join(part for part in path.relative_to(path.anchor).parts if part != "..")

@@ -218,11 +218,13 @@ def print_drop_verdict(worst_pp: float | None, limit_pp: float | None) -> int:
     Raises:
         UsageError: there is a limit but no drop to hold against it.
     """
+    from edge_digits_runtime import metrics
+
     if limit_pp is None:
         return 0
     if worst_pp is None:
         raise UsageError("--max-drop needs the float original among the evaluations: add its run folder")
-    if worst_pp > limit_pp:
+    if not metrics.at_least(limit_pp, worst_pp):
         say(f"The accuracy drop of {worst_pp:.2f} pp is above the limit of {limit_pp:.2f} pp.")
         return TOO_LARGE_A_DROP
     say(f"The accuracy drop of {worst_pp:.2f} pp is within the limit of {limit_pp:.2f} pp.")
@@ -253,7 +255,7 @@ def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
 
     checkpoints = [
         path
-        for path in runs.glob(f"{recipe or '*'}*/{CHECKPOINT}")
+        for path in runs.glob(f"*/{CHECKPOINT}")
         if not path.with_name(RECORD).exists() and (recipe is None or path.parent.name.rpartition("-")[0] == recipe)
     ]
     if not checkpoints:
@@ -262,6 +264,14 @@ def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
 
 
 def next_run(recipe: str, runs: Path = RUNS) -> Path:
-    """``runs/RECIPE-N`` with the smallest N behind all that are there."""
+    """Make ``runs/RECIPE-N`` with the smallest N behind all that are there, so that no other training takes it."""
     taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
-    return runs / f"{recipe}-{max(taken, default=0) + 1}"
+    number = max(taken, default=0) + 1
+    while True:
+        folder = runs / f"{recipe}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            return folder

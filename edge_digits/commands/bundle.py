@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from edge_digits_runtime.errors import UsageError
 
 from edge_digits.options import unverified_option
 
@@ -14,9 +15,7 @@ run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="R
 scheme_option = click.option(
     "--scheme",
     type=click.Choice(["int8", "float32", "float16", "dynamic"]),
-    default="int8",
-    show_default=True,
-    help="Which of RUN's .tflite files.",
+    help="Which of RUN's .tflite files.  [default: int8]",
 )
 model_option = click.option(
     "--model",
@@ -54,7 +53,7 @@ data_option = click.option(
 def bundle(
     run: Path,
     out: Path,
-    scheme: str,
+    scheme: str | None,
     model: Path | None,
     data: Path | None,
     runtime: bool,
@@ -77,7 +76,7 @@ def bundle(
 
 
 def make(
-    run: Path, scheme: str, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
+    run: Path, scheme: str | None, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
 ) -> "Bundle":
     """The bundle of a run; ``data`` replaces the path of the data set in its record.
 
@@ -85,8 +84,12 @@ def make(
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
         DataError: its data set is not to be found, or has changed.
         ModelError: as `edge_digits.bundle.make_bundle`.
-        UsageError: ``model`` is no installed model; and as `edge_digits.bundle.make_bundle`.
+        UsageError: ``model`` is no installed model, or ``scheme`` is given as well; and as
+            `edge_digits.bundle.make_bundle`.
     """
+    if model and scheme:
+        raise UsageError("--scheme chooses among the files of RUN, and --model names another: give one of them")
+    from edge_digits_runtime.classifier import DigitClassifier
     from edge_digits_runtime.installed import find
     from edge_digits_runtime.run import RunRecord
 
@@ -95,8 +98,10 @@ def make(
 
     record = RunRecord.load(run)
     # Before the data, which may take a while to load.
-    chosen = find(model) if model else find_model(run, scheme)
+    chosen = find(model) if model else find_model(run, scheme or "int8")
     source = data or record.data.get("source")
     dataset = load_test(None if source is None else Path(source))
     check_data(record, dataset)
+    # What the device would refuse is refused here.
+    DigitClassifier(chosen, allow_unverified=allow_unverified)
     return make_bundle(chosen, dataset, runtime=runtime, allow_unverified=allow_unverified)

@@ -28,7 +28,7 @@ from edge_digits.options import data_option
     metavar="FILE",
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )
-@click.option("--max-drop", type=float, metavar="PP", help="Exit with 1 if int8 loses more than PP percentage points.")
+@click.option("--max-drop", type=float, metavar="PP", help="Exit with 1 if one loses more than PP percentage points.")
 def convert(
     run: Path | None,
     schemes: tuple[str, ...],
@@ -54,6 +54,8 @@ def convert(
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
     if out is not None and len(chosen) > 1:
         raise click.UsageError("--out names one file, but several schemes are asked for")
+    if "int8" not in chosen and (calibration_count is not None or seed is not None):
+        raise click.UsageError("--calibration-count and --seed are of int8 alone, which is not asked for")
     run = run or newest_run()
     results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
     return print_drop_verdict(max(result.drop_pp["test"] for result in results), max_drop)

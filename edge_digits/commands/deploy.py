@@ -41,7 +41,7 @@ from edge_digits.progress import say
 def deploy(
     run: Path,
     host: str,
-    scheme: str,
+    scheme: str | None,
     model: Path | None,
     data: Path | None,
     remote_dir: str,

@@ -40,7 +40,11 @@ def evaluate(
     Example:
       edge-digits evaluate model.tflite --data mnist-test.npz -o pi.json
     """
+    from edge_digits_runtime import device
     from edge_digits_runtime.classifier import DigitClassifier
+
+    if threads > device.cores():
+        raise click.UsageError(f"--threads {threads} is more than the cores that may be used here, {device.cores()}")
 
     from edge_digits.steps import evaluate_model, load_test
 

@@ -44,9 +44,15 @@ def read(
     """
     from edge_digits_runtime import files, pages
     from edge_digits_runtime.classifier import DigitClassifier
+    from edge_digits_runtime.picture import is_picture_name
 
-    classifier = DigitClassifier(model, backend=backend, allow_unverified=allow_unverified)
     found = list(sources(pictures))
+    single = annotate is not None and annotate.suffix and not annotate.is_dir()
+    if single and len(found) > 1:
+        raise click.UsageError(f"--annotate {annotate} names one file, not one for each picture: name a folder")
+    if annotate is not None and single and not is_picture_name(annotate):
+        raise click.UsageError(f"--annotate {annotate}: a picture is written to a name such as seen.png or seen.jpg")
+    classifier = DigitClassifier(model, backend=backend, allow_unverified=allow_unverified)
     code = 0
     for name, source in found:
         try:
@@ -63,7 +69,6 @@ def read(
                 click.echo(f"{name}:")
             click.echo("\n".join(page.lines))
         if annotate is not None:
-            several = len(found) > 1 or annotate.is_dir() or not annotate.suffix
-            with files.replacing(annotate / f"{stem(name)}.read.png" if several else annotate) as temporary:
+            with files.replacing(annotate if single else annotate / f"{stem(name)}.read.png") as temporary:
                 pages.annotate(image, page).save(temporary)
     return code

@@ -5,8 +5,6 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import EvaluationError
 
-TOO_LARGE_A_DROP = 1
-
 
 @click.command()
 @click.argument("evaluations", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EVALUATION...")

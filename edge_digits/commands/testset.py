@@ -28,8 +28,8 @@ def testset(data: Path | None, out: Path) -> None:
     """
     from edge_digits_runtime.datasets import save_test
 
-    from edge_digits.steps import load_data
+    from edge_digits.steps import load_test
 
-    dataset = load_data(data)
+    dataset = load_test(data)
     save_test(out, dataset)
     click.echo(f"{out}: {len(dataset.test):,} test pictures of {dataset.name}, {out.stat().st_size:,} bytes")

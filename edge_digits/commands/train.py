@@ -1,5 +1,6 @@
 """``edge-digits train``."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,12 @@ def train(
     from edge_digits.steps import load_data, next_run, train_run, unfinished_run
 
     def choose() -> tuple[Recipe, Path]:
+        folder = out
         if resume:
-            folder = out or unfinished_run(recipe)
+            folder = folder or unfinished_run(recipe)
             base = recipes.get(recipe) if recipe else Recipe.from_dict(Checkpoint.load(folder).recipe)
         else:
             base = recipes.get(recipe or recipes.DEFAULT)
-            folder = out or next_run(base.name)
         changes: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -94,10 +95,19 @@ def train(
         if standardize:
             base = base.standardized()
         changed = {name: value for name, value in changes.items() if value is not None}
-        return dataclasses.replace(base, **changed), folder
+        chosen = dataclasses.replace(base, **changed)
+        # A folder is claimed last, when nothing is left that could be refused.
+        return chosen, folder or next_run(chosen.name)
 
-    # Before the others are waited for.
-    dataset = load_data(data) if distribute else None
+    # Before the others are waited for, and before a folder is claimed.
+    dataset = load_data(data)
     cluster = join() if distribute else ALONE
     chosen, folder = cluster.from_chief(choose)
-    train_run(chosen, dataset or load_data(data), folder, data, resume, cluster)
+    try:
+        train_run(chosen, dataset, folder, data, resume, cluster)
+    except BaseException:
+        if not out:
+            # Claimed, but nothing was written yet where it is empty.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise

@@ -11,7 +11,7 @@ from edge_digits.report.confidence import Confidence
 from edge_digits.report.paired import Paired
 
 KERAS, FLOAT, INT8 = "keras", "float32", "int8"
-ORIGINAL, FLOAT_TFLITE = "float-original", "float-tflite"
+ORIGINAL = "float-original"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_digits_runtime.metrics import at_least
 from scipy import stats
 
 from edge_digits.report import markdown, text
@@ -25,7 +26,7 @@ from edge_digits.report.markdown import escaped
 from edge_digits.report.tables import Cell, Table
 from edge_digits.report.wording import NONE, points
 from edge_digits.study import wording
-from edge_digits.study.measures import MAX_DROP_PP, Figure, Measured, at_least, measure
+from edge_digits.study.measures import MAX_DROP_PP, Figure, Measured, measure
 from edge_digits.study.page import PAGE
 from edge_digits.study.plan import QUANTITIES, Published, Study, System
 from edge_digits.study.results import RESULTS, Results

@@ -5,6 +5,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from edge_digits_runtime.metrics import at_least
+
 from edge_digits.study.plan import Study, System
 from edge_digits.study.results import Results, Trial
 
@@ -12,8 +14,6 @@ CONVERGED_PP = 0.1
 """Training has converged in the first epoch whose validation accuracy is within this of the best of the run."""
 MAX_DROP_PP = 0.10
 """Most that int8 may lose, in percentage points of test accuracy as a mean over seeds."""
-_ROUNDING = 1e-9
-"""What differs by less differs by arithmetic alone: 97.60 % less 97.50 % is 0.10 pp and no more."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,6 @@ class Measured:
 def measure(study: Study, results: Results) -> Mapping[str, Measured]:
     """Every system of ``study`` that has trials, by name and in the order of the study."""
     return {system.name: _measured(system, trials) for system in study.systems if (trials := results.of(system.name))}
-
-
-def at_least(value: float, wanted: float) -> bool:
-    """Whether ``value`` reaches ``wanted``, but for rounding."""
-    return value >= wanted - _ROUNDING
 
 
 def _measured(system: System, trials: tuple[Trial, ...]) -> Measured:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime import files
-from edge_digits_runtime.metrics import CLASSES
+from edge_digits_runtime.metrics import CLASSES, at_least
 
 from edge_digits.report import markdown
 from edge_digits.report.markdown import escaped
@@ -15,7 +15,7 @@ from edge_digits.report.tables import Cell, Table, joined
 from edge_digits.report.wording import NONE, microseconds
 from edge_digits.study import illustrations, plan, wording
 from edge_digits.study.illustrations import ILLUSTRATIONS
-from edge_digits.study.measures import MAX_DROP_PP, Figure, Measured, at_least, measure
+from edge_digits.study.measures import MAX_DROP_PP, Figure, Measured, measure
 from edge_digits.study.plan import QUANTITIES, Study, Target
 from edge_digits.study.results import Results, Trial
 from edge_digits.study.wording import NOT_CONVERTED, NOT_RUN

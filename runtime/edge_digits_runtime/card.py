@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_digits_runtime.damage import DAMAGE, check_fields
 from edge_digits_runtime.errors import ChecksumError, ModelError
 
 FORMAT = "edge-digits-card/1"
@@ -115,9 +116,10 @@ class ModelCard:
                 fields["reference"] = FloatReference(**fields["reference"])
             fields["labels"] = tuple(fields.get("labels", LABELS))
             card = cls(**fields)
+            check_fields(card)
             if card.scheme not in SCHEMES or not float(card.temperature) > 0 or len(card.labels) != len(LABELS):
                 raise ValueError("scheme, temperature or labels out of range")
-        except (TypeError, ValueError) as error:
+        except DAMAGE as error:
             raise ModelError(f"the model card is damaged ({error}): convert the run again") from error
         return card
 
@@ -185,10 +187,10 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
             if _CARD not in archive.namelist():
                 return ModelFile(content, end, None)
             card = ModelCard.from_dict(json.loads(archive.read(_CARD)))
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
-        raise ModelError(f"{name}: the model card behind the model is damaged ({error}): copy it again") from error
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
+    except DAMAGE as error:
+        raise ModelError(f"{name}: the model card behind the model is damaged ({error}): copy it again") from error
     model = ModelFile(content, end, card)
     if model.sha256 != card.sha256 and not allow_unverified:
         raise ChecksumError(

@@ -254,7 +254,8 @@ class DigitClassifier:
 def _doubt(weights: Sequence[float]) -> str:
     """Name the two likeliest digits, unless the others are too likely for it to be one of the two."""
     likeliest = sorted(range(CLASSES), key=lambda digit: -weights[digit])[:2]
-    if sum(weights[digit] for digit in likeliest) < _ONE_OF_TWO * sum(weights):
+    # Neither ten times 0, which a foreign softmax may be rounded to, nor NaN names two.
+    if not sum(weights[digit] for digit in likeliest) >= _ONE_OF_TWO * sum(weights) > 0:
         return NO_DIGIT
     names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in likeliest]
     shares = [f"{weights[digit] / sum(weights) * 100:.0f} %" for digit in likeliest]

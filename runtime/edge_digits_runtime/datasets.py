@@ -13,9 +13,7 @@ import hashlib
 import math
 import os
 import struct
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime import files
+from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import DataError, PictureError
 
 SIDE = 28
@@ -33,18 +32,6 @@ FORMS = "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folde
 TEST_FRACTION = 1 / 7
 """Share of pictures held out for testing where a folder has no ``train/`` and ``test/``: that of MNIST."""
 _TEST_SEED = 0
-# What numpy, zipfile and gzip raise on files that are cut off, scrambled or encrypted, found by flipping bytes.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    TypeError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-)
 _IDX_PREFIXES = {"train": "train", "test": "t10k"}
 
 
@@ -241,7 +228,7 @@ def _load_npz(path: Path, need_train: bool) -> DataSet:
                 raise DataError(f"{path}: no {absent[0]} in it, only {found}; needed are {', '.join(wanted)}")
             # A member that is no array comes as bytes, which the checks refuse as soon as they are an array.
             arrays = {key: np.asarray(archive[key]) for key in wanted}
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: cannot be read: {_line(error)}") from error
     parts = {
         split: _check_split(f"{path}: {split}", arrays[f"x_{split}"], arrays[f"y_{split}"], split == "train")
@@ -292,7 +279,7 @@ def _read_idx(file: Path, axes: int) -> NDArray[np.uint8]:
             shape = struct.unpack(f">{axes}I", head[4:])
             # One byte more than the header announces, to notice a file that is too long.
             content = stream.read(math.prod(shape) + 1)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DataError(f"{file}: cannot be read: {_line(error)}") from error
     if len(content) != math.prod(shape):
         raise DataError(f"{file}: {'x'.join(map(str, shape))} bytes announced, but it is cut off or too long")

@@ -198,13 +198,13 @@ def _kilobytes(file: Path, name: str) -> int | None:
 
 def _temperature_c(root: Path) -> float | None:
     """The hottest zone of the processor, or of all zones where none says that it is the processor's."""
-    zones = {
-        (_text(zone / "type") or ""): millidegrees / 1000
+    zones = [
+        (_text(zone / "type") or "", millidegrees / 1000)
         for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))
         if (millidegrees := _integer(zone / "temp")) is not None
-    }
-    processor = [degrees for kind, degrees in zones.items() if re.search("cpu|soc|pkg", kind)]
-    return max(processor or zones.values(), default=None)
+    ]
+    processor = [degrees for kind, degrees in zones if re.search("cpu|soc|pkg", kind)]
+    return max(processor or [degrees for _, degrees in zones], default=None)
 
 
 def _throttled(root: Path) -> list[str] | None:

@@ -7,7 +7,6 @@ a gallery of changed answers needs.
 """
 
 import base64
-import binascii
 import dataclasses
 import gzip
 import io
@@ -21,15 +20,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from edge_digits_runtime import files, metrics
+from edge_digits_runtime.damage import DAMAGE, check_fields
 from edge_digits_runtime.errors import EvaluationError
 
 FORMAT = "edge-digits-evaluation/1"
 ROLES = ("float-original", "float-tflite", "int8")
 SIDE = 28
-_DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, binascii.Error, UnidentifiedImageError)
 
 
 @dataclass(frozen=True)
@@ -195,9 +194,19 @@ class Evaluation:
             )
             if not len(labels) or len(labels) != len(probabilities) or evaluation.model.role not in ROLES:
                 raise ValueError("labels, probabilities or role do not fit")
-            if "invoke" not in evaluation.latency or not len(evaluation.latency["invoke"].samples_us):
+            if "invoke" not in evaluation.latency:
                 raise ValueError("no latency of the bare invocation")
-        except _DAMAGE as error:
+            for name, latency in evaluation.latency.items():
+                if not len(latency.samples_us) or not np.isfinite(latency.samples_us).all():
+                    raise ValueError(f"the latency {name} is not all there")
+            if not np.isfinite(probabilities).all():
+                raise ValueError("probabilities that are no numbers")
+            for record in (evaluation, evaluation.model, evaluation.data):
+                check_fields(record)
+            for name in ("name", "machine", "python", "backend"):
+                if not isinstance(evaluation.device[name], str):
+                    raise TypeError(f"the device's {name} is {evaluation.device[name]!r:.40}")
+        except DAMAGE as error:
             raise EvaluationError(
                 f"the evaluation is damaged ({type(error).__name__}: {error}): make it again"
             ) from error

@@ -15,14 +15,22 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     After an exception or Ctrl-C the temporary file is removed and whatever was at ``path`` stays as it was.
     The temporary name keeps the suffix of ``path``, since some writers choose the format by it. Missing parent
-    folders are made.
+    folders are made. A link stays one: what it points to is replaced. A device or a pipe, such as ``/dev/null``, is
+    yielded itself.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OSError: the folder cannot be made or written to, or the disk is full; its file name is ``path``.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        yield target
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -32,8 +40,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        # The temporary name says nothing to a user, and a full disk names no file.
+        if isinstance(error, OSError) and error.errno and error.filename in (None, name):
+            error.filename = os.fspath(path)
         raise
 
 

@@ -4,9 +4,7 @@ import contextlib
 import io
 import os
 import stat
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from edge_digits_runtime._digit import Found, find_digit
 from edge_digits_runtime._frame import SIDE, frame, framed_box
 from edge_digits_runtime._ink import Gray, Mix, best_mix, to_gray, to_plain
+from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import PictureError
 
 MAX_PIXELS = 90_000_000
@@ -44,8 +43,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
 """Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
 _INVERTED = bytes(range(255, -1, -1))
-# What Pillow's decoders raise on files that are cut off or scrambled.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
         raise PictureError(f"{prefix}not a picture that can be read; give a {kinds} file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{prefix}more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise PictureError(f"{prefix}cannot be read: {reason}") from error
     factor = round(width / image.width)
@@ -104,7 +101,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
         from PIL import ImageOps
 
         # Damaged EXIF data says nothing about the pixels: take them as they lie.
-        with contextlib.suppress(*_DAMAGE):
+        with contextlib.suppress(*DAMAGE):
             ImageOps.exif_transpose(image, in_place=True)
     if factor > 1:
         image.info[_REDUCED] = (factor, image.size)
@@ -117,7 +114,12 @@ def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
         descriptor = os.open(source, _READ)
         try:
             head = os.read(descriptor, _SMALL)
-            if len(head) < _SMALL or not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                # A pipe gives a part at a time, and once.
+                while part := os.read(descriptor, _SMALL):
+                    head += part
+                source = head
+            elif len(head) < _SMALL:
                 source = head
         finally:
             os.close(descriptor)

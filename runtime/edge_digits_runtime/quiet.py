@@ -20,6 +20,10 @@ def quiet() -> Iterator[None]:
     descriptor keeps it silent. What was swallowed is written out after all if the block ends with an exception that
     is not an `EdgeDigitsError`: then it may hold the cause. Other threads' standard error is swallowed, too.
     """
+    if sys.stderr is None:
+        # A process without standard error shows nothing anyway.
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(_STDERR)
     try:

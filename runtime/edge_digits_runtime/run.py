@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_digits_runtime import files
+from edge_digits_runtime.damage import DAMAGE, check_fields
 from edge_digits_runtime.errors import RunError
 
 FORMAT = "edge-digits-run/1"
@@ -79,8 +80,11 @@ class RunRecord:
         known = {f.name for f in dataclasses.fields(cls)}
         try:
             record = cls(**{name: value for name, value in values.items() if name in known})
+            check_fields(record)
             _ = record.name
-        except (TypeError, KeyError) as error:
+            if not isinstance(record.data["source"], str | None):
+                raise TypeError(f"the source of its data is {record.data['source']!r:.40}")
+        except DAMAGE as error:
             raise RunError(f"the record of the run is damaged ({error}): train again") from error
         return record
 

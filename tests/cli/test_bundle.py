@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime import datasets
+from edge_digits_runtime.card import ModelCard, append_card, read_model_file
 from edge_digits_runtime.installed import DEFAULT_MODEL
 
 from edge_digits import __file__ as package
@@ -23,7 +24,11 @@ from edge_digits.cli import main
 
 MakeRun = Callable[..., Path]
 VERSION = importlib.metadata.version("edge-digits")
-INT8, FLOAT = b"\x18\0\0\0TFL3" + bytes(range(256)), b"\x18\0\0\0TFL3" + bytes(256)
+DATA = Path(__file__).parents[1] / "runtime" / "data"
+INT8, FLOAT = (
+    file.content[: file.flatbuffer_bytes]
+    for file in (read_model_file(DATA / "int8.tflite"), read_model_file(DATA / "float32.tflite"))
+)
 MODELS = {"mlp-8-int8.tflite": (INT8, "int8"), "mlp-8-float32.tflite": (FLOAT, "float32")}
 
 
@@ -119,7 +124,7 @@ def test_without_the_runtime_an_index_has_to_have_it(make_run: MakeRun, tmp_path
 def tampered(run: Path) -> None:
     path = run / "mlp-8-int8.tflite"
     content = bytearray(path.read_bytes())
-    content[100] ^= 1
+    content[content.index(b"TFL3") + len(INT8) // 2] ^= 1
     path.write_bytes(content)
 
 
@@ -130,12 +135,17 @@ def other_pictures(run: Path) -> None:
     datasets.save_test(source, dataset)
 
 
+def cut_off(run: Path) -> None:
+    (run / "mlp-8-int8.tflite").write_bytes(append_card(INT8[: len(INT8) // 2], ModelCard("mlp-8", "int8", "")))
+
+
 def second_model(run: Path) -> None:
     (run / "again.tflite").write_bytes((run / "mlp-8-int8.tflite").read_bytes())
 
 
 BROKEN = [
     (tampered, "mlp-8-int8.tflite: the model does not match the sha256 in its card", "--allow-unverified"),
+    (cut_off, "mlp-8-int8.tflite: ", "model"),
     (lambda run: (run / "mlp-8-int8.tflite").unlink(), "run: no int8 .tflite in it", "edge-digits convert"),
     (second_model, "run: 2 int8 models in it (again.tflite, mlp-8-int8.tflite)", "--model"),
     (other_pictures, "Noise: not the test pictures that mlp-8 was tested with", "--data"),
@@ -161,6 +171,12 @@ def test_a_refusal_is_one_line_and_leaves_the_former_bundle(
     assert advice in result.stderr
     assert out.read_bytes() == former
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_a_model_and_a_scheme_are_one_too_many(make_run: MakeRun, tmp_path: Path) -> None:
+    result = bundle(make_run(MODELS), "-o", tmp_path / "pi.zip", "--model", "digits-m", "--scheme", "float32")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert not (tmp_path / "pi.zip").exists()
 
 
 def test_an_unverified_model_is_packed_on_demand_and_its_commands_say_so(make_run: MakeRun, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The shell around the verbs: lazy, one-line errors, every verb helped and documented."""
 
+import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +13,7 @@ from edge_digits_runtime.errors import DataError
 
 from edge_digits import cli
 from edge_digits.cli import VERBS, main
+from edge_digits.steps import next_run, print_drop_verdict
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -69,8 +73,9 @@ def test_a_verb_whose_extra_is_absent_says_what_to_install(monkeypatch: pytest.M
         (DataError("x.npz: no such file"), 2, "Error: x.npz: no such file"),
         (KeyboardInterrupt(), 130, "Interrupted."),
         (PermissionError(13, "Permission denied", "/out"), 2, "Error: /out: Permission denied"),
+        (OSError(28, "No space left on device"), 2, "Error: No space left on device"),
     ],
-    ids=["ours", "ctrl-c", "unwritable"],
+    ids=["ours", "ctrl-c", "unwritable", "full"],
 )
 def test_an_error_is_one_line_and_an_exit_code(
     raised: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch
@@ -102,3 +107,26 @@ def test_wrong_use_is_one_line(arguments: list[str]) -> None:
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith("Error: ")
     assert "--help" in result.stderr
+
+
+@pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", ">&- 2>&-"])
+def test_an_output_that_takes_nothing_is_no_fault_of_ours(where: str) -> None:
+    command = f"{shlex.quote(sys.executable)} -c 'from edge_digits.cli import main; main()' doctor {where}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == (2 if "full" in where else 0)
+    assert done.stderr == ("Error: No space left on device\n" if "full" in where else "")
+
+
+def test_a_drop_of_exactly_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for right in range(9500, 10_000):
+        drop = 100 * (right / 10_000 - (right - 10) / 10_000)
+        assert print_drop_verdict(drop, 0.1) == 0
+    assert print_drop_verdict(0.11, 0.1) == 1
+    assert "above the limit" in capsys.readouterr().err
+
+
+def test_two_trainings_get_two_folders(tmp_path: Path) -> None:
+    (tmp_path / "mlp-7").mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: next_run("mlp", tmp_path), range(8)))
+    assert sorted(folder.name for folder in folders) == sorted(f"mlp-{number}" for number in range(8, 16))

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,28 @@ def test_explain_writes_a_picture(tmp_path: Path) -> None:
         assert image.width > 200
 
 
+def test_explain_writes_a_picture_for_each_of_two_with_one_stem(tmp_path: Path) -> None:
+    for suffix in ("png", "bmp"):
+        with Image.open(SAMPLES[7]) as image:
+            image.save(tmp_path / f"s.{suffix}")
+    result = run("classify", "--explain", tmp_path / "why", tmp_path / "s.png", tmp_path / "s.bmp")
+    assert result.exit_code == 0, result.stderr
+    assert len(list((tmp_path / "why").iterdir())) == 2
+
+
+def test_a_picture_that_comes_through_a_pipe(tmp_path: Path) -> None:
+    # More than a pipe holds at once.
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)).save(tmp_path / "noise.png")
+    content = (tmp_path / "noise.png").read_bytes()
+    assert len(content) > 2 << 16
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+    writer.start()
+    result = run("classify", "--json", tmp_path / "pipe")
+    writer.join()
+    assert result.exit_code == 0, result.stderr
+
+
 @pytest.mark.parametrize("content", [None, b"", b"not a model", b"\x1c\x00\x00\x00TFL3" + bytes(100)])
 def test_a_bad_model_is_one_line(content: bytes | None, tmp_path: Path) -> None:
     model = tmp_path / "model.tflite"
@@ -189,3 +213,11 @@ def test_read_prints_the_lines(tmp_path: Path) -> None:
     assert [line.replace(" ", "") for line in row["lines"]] == ["738", "052"]
     assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "box", "line"}] * 6
     assert (tmp_path / "seen.png").is_file()
+
+
+@pytest.mark.parametrize(("count", "out"), [(1, "seen.xyz"), (1, "model.tflite"), (2, "seen.png")])
+def test_read_refuses_where_it_cannot_draw(count: int, out: str, tmp_path: Path) -> None:
+    result = run("read", *SAMPLES[:count], "--annotate", tmp_path / out)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

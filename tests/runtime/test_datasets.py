@@ -187,7 +187,7 @@ def test_idx_files_in_all_spellings(idx_folder: Path, arrays: Arrays, spelling: 
     file = idx_folder / "train-images-idx3-ubyte"
     content = file.read_bytes()
     file.unlink()
-    (idx_folder / (spelling + suffix)).write_bytes(gzip.compress(content) if zipped else content)
+    (idx_folder / (spelling + suffix)).write_bytes(gzip.compress(content, mtime=0) if zipped else content)
     found = load(idx_folder)
     assert found.name == "idx"
     assert _same(found.train, arrays["x_train"], arrays["y_train"])
@@ -211,7 +211,11 @@ def test_idx_test_files_are_enough_to_evaluate(idx_folder: Path, arrays: Arrays)
         ("train-images-idx3-ubyte", _idx(np.zeros((30, 28, 28), np.uint8))[:-1], "cut off or too long"),
         ("train-images-idx3-ubyte", _idx(np.zeros((30, 28, 28), np.uint8)) + b"\0", "cut off or too long"),
         ("train-images-idx3-ubyte", _idx(np.zeros((30, 27, 28), np.uint8)), r"pictures of shape \(30, 27, 28\)"),
-        ("train-images-idx3-ubyte", gzip.compress(_idx(np.zeros((30, 28, 28), np.uint8)))[:-9], "cannot be read"),
+        (
+            "train-images-idx3-ubyte",
+            gzip.compress(_idx(np.zeros((30, 28, 28), np.uint8)), mtime=0)[:-9],
+            "cannot be read",
+        ),
         ("train-images-idx3-ubyte", b"\x1f\x8bnonsense", "train-images-idx3-ubyte: cannot be read"),
         ("train-labels-idx1-ubyte", _idx(np.full(30, 11, np.uint8)), "labels hold 11 at index 0"),
         ("train-labels-idx1-ubyte", _idx(np.zeros(31, np.uint8)), "30 pictures but 31 labels"),

@@ -5,7 +5,6 @@ what was trained so far. It is replaced as a whole after each epoch: a killed pr
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime import files
+from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.run import CHECKPOINT
 from numpy.typing import NDArray
@@ -41,9 +41,9 @@ class Checkpoint:
     def save(self, folder: Path) -> None:
         """Write the checkpoint into the run folder, whole or not at all."""
         fields = {"format": FORMAT, "recipe": self.recipe, "data_sha256": self.data_sha256, "history": self.history}
-        arrays = {f"v{index:04d}": variable for index, variable in enumerate(self.state)}
+        arrays: dict[str, Any] = {f"v{index:04d}": variable for index, variable in enumerate(self.state)}
         with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, record=np.array(json.dumps(fields)), **arrays)
+            np.savez(stream, record=np.array(json.dumps(fields)), **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
@@ -62,5 +62,5 @@ class Checkpoint:
                     raise ValueError(f"not of format {FORMAT}")
                 state = [archive[name] for name in sorted(set(archive.files) - {"record"})]
             return cls(**fields, state=state)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise RunError(f"{path}: damaged ({error}): delete the folder and train again") from error

@@ -12,12 +12,12 @@ them several times as fast: those of all six take about as long as training a ne
 """
 
 import functools
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier, device
+from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import DataError, ModelError
 from edge_digits_runtime.network import CLASSES
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ def load() -> Mapping[str, DigitClassifier]:
     try:
         with np.load(_PACKED) as packed:
             return {name: DigitClassifier(packed[name].tobytes(), threads=device.cores()) for name in packed.files}
-    except (OSError, ValueError, zipfile.BadZipFile, ModelError) as error:
+    except (*DAMAGE, ModelError) as error:
         raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
 
 
