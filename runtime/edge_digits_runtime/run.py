@@ -82,8 +82,8 @@ class RunRecord:
             record = cls(**{name: value for name, value in values.items() if name in known})
             check_fields(record)
             _ = record.name
-            if not isinstance(record.data["source"], str | None):
-                raise TypeError(f"the source of its data is {record.data['source']!r:.40}")
+            if not isinstance(record.data.get("source", ...), str | None):
+                raise TypeError("it does not say where its data came from")
         except DAMAGE as error:
             raise RunError(f"the record of the run is damaged ({error}): train again") from error
         return record

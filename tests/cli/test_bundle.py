@@ -49,7 +49,7 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
     size = (tmp_path / "pi.zip").stat().st_size
     model_size = (run / "mlp-8-int8.tflite").stat().st_size
     assert result.stdout == (
-        f"{tmp_path / 'pi.zip'}: mlp-8 int8 ({model_size} bytes), 20 test pictures of Noise, {size:,} bytes in all\n"
+        f"{tmp_path / 'pi.zip'}: mlp-8 int8 ({model_size:,} bytes), 20 test pictures of Noise, {size:,} bytes in all\n"
     )
 
     folder = unpacked(tmp_path / "pi.zip", tmp_path / "device")
@@ -78,7 +78,7 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
         "venv/bin/edge-digits evaluate model.tflite --data test.npz -o evaluation.json",
         "edge-digits report RUN evaluation.json",
     ]
-    assert f"mlp-8, int8, {model_size} bytes, 98.12 % right" in readme
+    assert f"mlp-8, int8, {model_size:,} bytes, 98.12 % right" in readme
 
 
 def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path) -> None:

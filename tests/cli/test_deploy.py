@@ -137,7 +137,7 @@ def quick(run: Path, digits: Split, tmp_path: Path) -> str:
         labels=digits.labels,
         probabilities=np.eye(10, dtype=np.float32)[digits.labels],
         latency={"invoke": Latency(np.array([7.0]))},
-        device={"name": "quick"},
+        device={"name": "quick", "machine": "here", "python": "3.11", "backend": "none"},
     )
     evaluation.save(tmp_path / "quick.json")
     return (
@@ -326,8 +326,12 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
     assert in_use(device) == former
 
     (tmp_path / "bad.tflite").write_bytes(b"\x18\0\0\0TFL3" + bytes(99))
-    bad = error(deploy("--model", str(tmp_path / "bad.tflite")))
-    assert re.match(r"device: try the model failed \(exit status 2\): Error: .*model\.tflite: .*; what was in use", bad)
+    assert str(tmp_path / "bad.tflite") in error(deploy("--model", str(tmp_path / "bad.tflite")))
+    assert in_use(device) == former
+
+    old = python("case \"$*\" in *' classify '*) echo 'Error: model.tflite: too new' >&2; exit 2;; esac")
+    bad = error(deploy(interpreter=old))
+    assert re.match(r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; what was in use", bad)
     assert in_use(device) == former
 
     assert deploy().exit_code == 0

@@ -175,7 +175,7 @@ def evaluation() -> Evaluation:
         labels,
         probabilities,
         {"invoke": Latency(np.array([1.0]))},
-        {"name": "Laptop"},
+        {"name": "Laptop", "machine": "x86_64", "python": "3.11.2", "backend": "keras"},
         wrong_pictures(images, labels, answers),
     )
 

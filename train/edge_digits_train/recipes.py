@@ -433,7 +433,17 @@ _ALL = (
         epochs=20,
     ),
     _family("digits-xs", "Strided convolutions down to 8 channels, for where 6 KB are all there is.", 4, 8, 8, 10, 8),
-    _family("digits-s", "The same with up to 16 channels, for where 12 KB are at hand.", 8, 12, 16, 16, 16),
+    _family(
+        "digits-s-alone",
+        "The network of digits-s, taught by the labels alone: for pictures that no teacher knows.",
+        *(8, 12, 16, 16, 16),
+    ),
+    _family(
+        "digits-s",
+        "Strided convolutions of up to 16 channels, for where 12 KB are at hand.",
+        *(8, 12, 16, 16, 16),
+        distillation=0.9,
+    ),
     _family(
         "digits-m-alone",
         "A layer less than digits-m, taught by the labels alone; three of these are among its teachers.",
