@@ -331,7 +331,9 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
 
     old = python("case \"$*\" in *' classify '*) echo 'Error: model.tflite: too new' >&2; exit 2;; esac")
     bad = error(deploy(interpreter=old))
-    assert re.match(r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; what was in use", bad)
+    assert re.match(
+        r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; what was in use", bad
+    )
     assert in_use(device) == former
 
     assert deploy().exit_code == 0

@@ -233,7 +233,10 @@ DAMAGED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "null accuracy": (in_record(accuracy=None), r"damaged \(accuracy is None\): train again"),
     "accuracy in words": (in_record(accuracy={"validation": "good", "test": 1}), "accuracy, latency, device or data"),
     "no device": (in_record(device={}), "accuracy, latency, device or data are missing: train again"),
-    "old digests": (in_record(data={"name": "MNIST", "source": None, "sha256": "0f"}), "accuracy, latency, device or data are missing"),
+    "old digests": (
+        in_record(data={"name": "MNIST", "source": None, "sha256": "0f"}),
+        "accuracy, latency, device or data are missing",
+    ),
     "no model": (lambda f: (f / "model.keras").unlink(), "model.keras: cannot be read"),
     "model cut": (cut("model.keras", 0.9), "model.keras: does not have the sha256 in run.json"),
     "model empty": (cut("model.keras", 0), "model.keras: does not have the sha256 in run.json"),
