@@ -98,8 +98,8 @@ def test_the_page_says_what_the_record_says() -> None:
 
 def test_what_ships_is_the_seed_that_was_chosen() -> None:
     recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
-    taught_by = {name.partition("-seed-")[0] for name in teachers.load()}
-    assert {name for name in recorded if name.startswith("digits-")} - taught_by == set(installed.paths())
+    family = {name for name in recorded if name.startswith("digits-") and not name.endswith("-alone")}
+    assert family == set(installed.paths())
     assert list(frontier.differing(recorded)) == []
 
 

@@ -114,7 +114,8 @@ def test_pictures_that_they_learned_are_not_validated_on(taught: Recipe, change:
         dataclasses.replace(taught, **change)
 
 
-def test_the_teachers_had_none_themselves() -> None:
-    for size in ("digits-m", "digits-l"):
-        assert recipes.get(f"{size}-alone").distillation == 0
-        assert recipes.get(size).distillation > 0
+def test_each_recipe_with_teachers_has_one_without_to_refer_to() -> None:
+    with_teachers = [name for name, recipe in recipes.RECIPES.items() if recipe.distillation]
+    assert with_teachers == ["digits-s", "digits-m", "digits-l"]
+    for name in with_teachers:
+        assert recipes.get(f"{name}-alone").distillation == 0
