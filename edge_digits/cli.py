@@ -97,8 +97,7 @@ class LazyGroup(click.Group):
             return super().main(args, prog_name, standalone_mode=False, **extra)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
-            if sys.stdout:
-                sys.stdout.flush()
+            _flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help() if error.ctx else "")
             sys.exit(WRONG_USE)
@@ -121,12 +120,18 @@ class LazyGroup(click.Group):
             if error.errno is None:
                 raise
             try:
-                sys.stdout.flush()
+                _flush()
             except OSError:
                 # It is standard output that takes nothing; keep Python from complaining at exit.
                 sys.stdout = None
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _flush() -> None:
+    """Write out what Python holds back, where there is a standard output at all."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def _one_line(message: str) -> str:

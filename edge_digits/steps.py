@@ -267,10 +267,12 @@ def next_run(recipe: str, runs: Path = RUNS) -> Path:
     """Make ``runs/RECIPE-N`` with the smallest N behind all that are there, so that no other training takes it."""
     taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
     number = max(taken, default=0) + 1
+    # Before the loop: that this is a link to nowhere is no sign that a number is taken.
+    runs.mkdir(parents=True, exist_ok=True)
     while True:
         folder = runs / f"{recipe}-{number}"
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
         except FileExistsError:
             number += 1
         else:

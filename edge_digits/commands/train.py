@@ -106,7 +106,7 @@ def train(
     try:
         train_run(chosen, dataset, folder, data, resume, cluster)
     except BaseException:
-        if not out:
+        if cluster.chief and not out:
             # Claimed, but nothing was written yet where it is empty.
             with contextlib.suppress(OSError):
                 folder.rmdir()

@@ -117,6 +117,13 @@ def test_an_output_that_takes_nothing_is_no_fault_of_ours(where: str) -> None:
     assert done.stderr == ("Error: No space left on device\n" if "full" in where else "")
 
 
+def test_a_path_that_takes_nothing_is_one_line_without_standard_output_too(tmp_path: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -c 'from edge_digits.cli import main; main()' report -o {tmp_path}/a/b x"
+    (tmp_path / "a").write_text("no folder")
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
 def test_a_drop_of_exactly_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
     for right in range(9500, 10_000):
         drop = 100 * (right / 10_000 - (right - 10) / 10_000)
@@ -130,3 +137,9 @@ def test_two_trainings_get_two_folders(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: next_run("mlp", tmp_path), range(8)))
     assert sorted(folder.name for folder in folders) == sorted(f"mlp-{number}" for number in range(8, 16))
+
+
+def test_runs_that_link_to_nowhere_are_an_error_and_no_loop(tmp_path: Path) -> None:
+    (tmp_path / "runs").symlink_to(tmp_path / "unmounted" / "runs")
+    with pytest.raises(FileExistsError):
+        next_run("mlp", tmp_path / "runs")
