@@ -19,6 +19,7 @@ from pathlib import Path
 
 from edge_digits_runtime import datasets, files
 from edge_digits_runtime.card import ModelFile, read_model_file
+from edge_digits_runtime.classifier import DigitClassifier
 from edge_digits_runtime.datasets import DataSet
 from edge_digits_runtime.errors import DataError, RunError
 from edge_digits_runtime.run import RunRecord
@@ -115,10 +116,13 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
         allow_unverified: take a model whose sha256 is not the one in its card.
 
     Raises:
-        ModelError: the model cannot be read; ChecksumError where it does not match its card.
+        ModelError: the model cannot be read, does not load, or its tensors are not those of a digit classifier;
+            ChecksumError where it does not match its card.
+        BackendError: no interpreter is installed.
         UsageError: the packages that run here are not installed and so cannot be packed.
     """
-    file = read_model_file(model, allow_unverified)
+    # What a device would refuse is refused here: a classifier looks at tensors and answers, too.
+    file = DigitClassifier(model, allow_unverified=allow_unverified).model
     packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
     bundle = {
         README: _readme(model, file, dataset, sorted(packed)).encode(),

@@ -60,7 +60,7 @@ def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
         raise
 
 
-def stem(name: str) -> str:
+def flat_name(name: str) -> str:
     """The beginning of a file name for what is drawn of the picture ``name``: its folders and its suffix become part
     of it, so that equal names in two folders, and ``7.png`` and ``7.jpg`` in one, do not meet."""
     if name == STDIN:

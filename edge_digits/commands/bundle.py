@@ -89,7 +89,6 @@ def make(
     """
     if model and scheme:
         raise UsageError("--scheme chooses among the files of RUN, and --model names another: give one of them")
-    from edge_digits_runtime.classifier import DigitClassifier
     from edge_digits_runtime.installed import find
     from edge_digits_runtime.run import RunRecord
 
@@ -102,6 +101,4 @@ def make(
     source = data or record.data.get("source")
     dataset = load_test(None if source is None else Path(source))
     check_data(record, dataset)
-    # What the device would refuse is refused here.
-    DigitClassifier(chosen, allow_unverified=allow_unverified)
     return make_bundle(chosen, dataset, runtime=runtime, allow_unverified=allow_unverified)

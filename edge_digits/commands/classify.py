@@ -11,7 +11,7 @@ from edge_digits_runtime.errors import PictureError
 
 from edge_digits.cores import in_order
 from edge_digits.options import backend_option, model_option, unverified_option
-from edge_digits.pictures import Source, open_source, sources, stem
+from edge_digits.pictures import Source, flat_name, open_source, sources
 
 if TYPE_CHECKING:
     from edge_digits_runtime.classifier import DigitClassifier, Prediction
@@ -105,7 +105,7 @@ def _classify_one(classifier: "DigitClassifier", name: str, source: Source, expl
 
     found = digit_pixels(image)
     prediction = classifier.classify_found(found)
-    with files.replacing(explain / f"{stem(name)}.explained.png") as temporary:
+    with files.replacing(explain / f"{flat_name(name)}.explained.png") as temporary:
         draw(image, found, prediction).save(temporary)
     return prediction
 

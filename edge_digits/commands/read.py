@@ -7,7 +7,7 @@ import click
 from edge_digits_runtime.errors import PictureError
 
 from edge_digits.options import backend_option, model_option, unverified_option
-from edge_digits.pictures import open_source, sources, stem
+from edge_digits.pictures import flat_name, open_source, sources
 
 WRONG_INPUT = 2
 
@@ -47,10 +47,11 @@ def read(
     from edge_digits_runtime.picture import is_picture_name
 
     found = list(sources(pictures))
-    single = annotate is not None and annotate.suffix and not annotate.is_dir()
+    # One file, or a folder with a file for each picture.
+    single = annotate if annotate and annotate.suffix and not annotate.is_dir() else None
     if single and len(found) > 1:
         raise click.UsageError(f"--annotate {annotate} names one file, not one for each picture: name a folder")
-    if annotate is not None and single and not is_picture_name(annotate):
+    if single and not is_picture_name(single):
         raise click.UsageError(f"--annotate {annotate}: a picture is written to a name such as seen.png or seen.jpg")
     classifier = DigitClassifier(model, backend=backend, allow_unverified=allow_unverified)
     code = 0
@@ -69,6 +70,6 @@ def read(
                 click.echo(f"{name}:")
             click.echo("\n".join(page.lines))
         if annotate is not None:
-            with files.replacing(annotate if single else annotate / f"{stem(name)}.read.png") as temporary:
+            with files.replacing(single or annotate / f"{flat_name(name)}.read.png") as temporary:
                 pages.annotate(image, page).save(temporary)
     return code
