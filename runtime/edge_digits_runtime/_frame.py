@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from edge_digits_runtime._ink import brightest, resized
 
@@ -63,8 +63,9 @@ def frame(ink: Gray) -> Gray:
     ramp = ((_LEVELS - 127.5) * max(1.0, scale / _EDGE) + 127.5).clip(0, 255).astype(np.uint8)
     canvas = _amid(ramp.take(np.asarray(drawn)), grow)
     if grow:
-        canvas = canvas.filter(ImageFilter.MaxFilter(2 * grow + 1))
-    return _centred(np.asarray(canvas.reduce(_FINE)))
+        # Not Pillow's filter, which takes twenty times as long.
+        canvas = brightest(canvas, 2 * grow + 1)
+    return _centred(np.asarray(Image.fromarray(canvas).reduce(_FINE)))
 
 
 def framed_box(content: bytes) -> Box | None:
@@ -120,14 +121,14 @@ def _stroke(ink: Gray) -> float:
     return 2 * float(ink.sum(dtype=np.int64)) / (steps * math.pi / 4)
 
 
-def _amid(pixels: Gray, margin: int) -> Image.Image:
+def _amid(pixels: Gray, margin: int) -> Gray:
     """The drawing with a margin, in the middle of a canvas whose sides are multiples of `_FINE`."""
     height, width = pixels.shape
     sides = [-(-(length + 2 * margin) // _FINE) * _FINE for length in (height, width)]
     canvas = np.zeros(sides, np.uint8)
     y, x = (sides[0] - height) // 2, (sides[1] - width) // 2
     canvas[y : y + height, x : x + width] = pixels
-    return Image.fromarray(canvas)
+    return canvas
 
 
 def _box(inked: NDArray[np.bool_]) -> Box:
