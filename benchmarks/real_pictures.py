@@ -22,7 +22,7 @@ from edge_digits_train import mnist
 from numpy.typing import NDArray
 from PIL import Image
 from robustness import title
-from synthetic import number, photograph
+from synthetic import boxed, number, photograph, struck, table
 
 Labelled = Iterable[tuple[Image.Image, int]]
 Lines = Iterable[tuple[Image.Image, list[str]]]
@@ -30,6 +30,7 @@ SYNTHETIC = 1000
 NUMBERS = 300
 SPACES = {"apart": (0.15, 0.5), "close": (-0.03, 0.03), "overlapping": (-0.15, -0.03)}
 """Between the boxes of two digits, in heights of a digit."""
+FORMS = ("in boxes", "in a table", "underlined", "with dashes")
 SEED = 2026
 
 
@@ -121,6 +122,8 @@ def written(test: Split, folder: Path | None) -> Iterator[tuple[str, Lines]]:
     """The sets of pictures of several digits: name, pictures and the lines of each, numbers apart by a space."""
     for name, gap in SPACES.items():
         yield f"synthetic numbers, {name}", numbers(test, gap)
+    for kind in FORMS:
+        yield f"synthetic digits, {kind}", forms(test, kind)
     if folder is None:
         return
     page = folder / "kensanata" / "page.png"
@@ -141,7 +144,26 @@ def numbers(test: Split, gap: tuple[float, float]) -> Lines:
     for seed in range(NUMBERS):
         rng = np.random.default_rng([SEED, seed])
         chosen = rng.integers(len(test), size=rng.integers(3, 7))
-        yield number(test.images[chosen], rng, gap), ["".join(map(str, test.labels[chosen]))]
+        yield number(test.images[chosen], rng, gap), [text(test, chosen)]
+
+
+def forms(test: Split, kind: str) -> Lines:
+    """Photographs of digits of MNIST's ``test`` pictures with lines around, under or between them."""
+    for seed in range(NUMBERS):
+        rng = np.random.default_rng([SEED, FORMS.index(kind), seed])
+        if kind == "in a table":
+            chosen = rng.integers(len(test), size=rng.integers(2, 5, 2))
+            yield table([[test.images[k] for k in row] for row in chosen], rng), [text(test, row) for row in chosen]
+            continue
+        chosen = rng.integers(len(test), size=rng.integers(3, 7))
+        digits = test.images[chosen]
+        picture = boxed(digits, rng) if kind == "in boxes" else struck(digits, rng, kind.removeprefix("with "))
+        yield picture, [text(test, chosen)]
+
+
+def text(test: Split, chosen: NDArray[np.intp]) -> str:
+    """What stands there."""
+    return "".join(map(str, test.labels[chosen]))
 
 
 class Alignment:

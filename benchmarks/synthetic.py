@@ -18,6 +18,8 @@ from PIL import Image, ImageDraw, ImageFilter
 Gray = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Colour = tuple[float, float, float]
+Path = Sequence[tuple[float, float]]
+"""Points, each across and down in pixels, that a line goes along."""
 
 PAPERS: dict[str, Colour] = {
     "white": (245, 245, 242),
@@ -29,6 +31,8 @@ PAPERS: dict[str, Colour] = {
     "kraft": (190, 160, 120),
 }
 BOARDS: dict[str, Colour] = {"blackboard": (45, 50, 48), "green board": (40, 78, 60), "black card": (28, 28, 30)}
+PRINT: tuple[Colour, ...] = ((30, 30, 32), (110, 110, 115), (40, 70, 140), (200, 90, 60))
+"""Colours of printed forms."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,112 @@ def number(digits: Sequence[Gray], rng: np.random.Generator, gap: tuple[float, f
     return _shot(_sheet(ink, tall, pen, False, rng), rng)
 
 
+def boxed(digits: Sequence[Gray], rng: np.random.Generator) -> Image.Image:
+    """A photograph of a row of printed boxes, side by side or apart, with a digit in each that may touch its walls."""
+    tall = float(rng.uniform(40, 90))
+    wide, high, thick = tall * rng.uniform(1.05, 1.5), tall * rng.uniform(1.2, 1.7), tall * rng.uniform(0.015, 0.06)
+    step = wide + (tall * rng.uniform(0.12, 0.4) if rng.random() < 0.5 else 0)
+    margin = tall * rng.uniform(0.3, 1.2)
+    shape = int(2 * margin + high), int(2 * margin + step * (len(digits) - 1) + wide)
+    boxes = [(margin + k * step, margin, margin + k * step + wide, margin + high) for k in range(len(digits))]
+    middles = [((left + right) / 2, (top + bottom) / 2) for left, top, right, bottom in boxes]
+    return _form(digits, middles, tall, shape, _drawn(shape, [_around(*box) for box in boxes], thick), rng)
+
+
+def table(rows: Sequence[Sequence[Gray]], rng: np.random.Generator) -> Image.Image:
+    """A photograph of a printed table with a digit in each cell, not always in the middle.
+
+    Args:
+        rows: of the same length, pictures of shape ``(28, 28)`` from left to right.
+        rng: decides everything else.
+    """
+    tall = float(rng.uniform(40, 70))
+    wide, high, thick = tall * rng.uniform(1.2, 2), tall * rng.uniform(1.3, 2), tall * rng.uniform(0.015, 0.08)
+    margin = tall * rng.uniform(0.3, 1.2)
+    right, bottom = margin + wide * len(rows[0]), margin + high * len(rows)
+    across = [((margin, y), (right, y)) for y in np.linspace(margin, bottom, len(rows) + 1)]
+    down = [((x, margin), (x, bottom)) for x in np.linspace(margin, right, len(rows[0]) + 1)]
+    shape = int(bottom + margin), int(right + margin)
+    middles = [
+        (margin + wide * (column + 0.5), margin + high * (row + 0.5))
+        for row in range(len(rows))
+        for column in range(len(rows[0]))
+    ]
+    return _form(
+        [digit for row in rows for digit in row], middles, tall, shape, _drawn(shape, across + down, thick), rng
+    )
+
+
+def _form(
+    digits: Sequence[Gray],
+    middles: Sequence[tuple[float, float]],
+    tall: float,
+    shape: tuple[int, int],
+    printed: Floats,
+    rng: np.random.Generator,
+) -> Image.Image:
+    """Digits written at ``middles``, up to an eighth of their height aside, on a printed form."""
+    pen = list(PENS.values())[rng.integers(len(PENS))]
+    ink = np.zeros(shape, np.float32)
+    for digit, middle in zip(digits, middles, strict=True):
+        x, y = np.array(middle) + rng.uniform(-0.12, 0.12, 2) * tall
+        _put(ink, _trimmed(_written(digit, tall * rng.uniform(0.85, 1.05) / 20, pen, rng)), x, y)
+    return _shot(_sheet(ink, tall, pen, False, rng, printed), rng)
+
+
+def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image.Image:
+    """A photograph of a number with strokes of the same pen that are no digits.
+
+    Args:
+        digits: pictures of shape ``(28, 28)``, from left to right.
+        rng: decides everything else.
+        kind: ``"underlined"``, which may touch the digits, or ``"dashes"`` after the second and the fourth one.
+    """
+    tall = float(rng.uniform(40, 90))
+    pen = list(PENS.values())[rng.integers(len(PENS))]
+    parts = [_trimmed(_written(digit, tall * rng.uniform(0.85, 1.1) / 20, pen, rng)) for digit in digits]
+    margin = tall * rng.uniform(0.6, 1.2)
+    x, y = margin, margin + 0.6 * tall
+    dashed = (1, 3) if kind == "dashes" else ()
+    middles, strokes = [], []
+    for k, part in enumerate(parts):
+        middles.append((x + part.shape[1] / 2, y + tall * rng.uniform(-0.06, 0.06)))
+        x += part.shape[1] + tall * rng.uniform(0.15, 0.4)
+        if k in dashed and k + 1 < len(parts):
+            ends = y + tall * rng.uniform(-0.1, 0.1, 2)
+            strokes.append(((x, ends[0]), (x + 0.35 * tall, ends[1])))
+            x += tall * rng.uniform(0.5, 0.7)
+    if kind == "underlined":
+        ends = y + tall * (rng.uniform(0.5, 0.85) + rng.uniform(-0.08, 0.08, 2))
+        strokes.append(((margin - tall * rng.uniform(0, 0.3), ends[0]), (x + tall * rng.uniform(-0.2, 0.2), ends[1])))
+    shape = int(y + 0.9 * tall + margin), int(x + margin)
+    ink = _drawn(shape, strokes, tall * rng.uniform(0.06, 0.1)) * rng.uniform(*pen.cover)
+    for part, (across, down) in zip(parts, middles, strict=True):
+        _put(ink, part, across, down)
+    return _shot(_sheet(ink, tall, pen, False, rng), rng)
+
+
+def _put(ink: Floats, part: Floats, x: float, y: float) -> None:
+    """Write a digit with its middle at ``x``, ``y``."""
+    left, top = max(0, round(x - part.shape[1] / 2)), max(0, round(y - part.shape[0] / 2))
+    spot = ink[top : top + part.shape[0], left : left + part.shape[1]]
+    np.maximum(spot, part[: spot.shape[0], : spot.shape[1]], out=spot)
+
+
+def _around(left: float, top: float, right: float, bottom: float) -> Path:
+    return (left, top), (right, top), (right, bottom), (left, bottom), (left, top)
+
+
+def _drawn(shape: tuple[int, int], paths: Sequence[Path], thick: float) -> Floats:
+    """Lines along ``paths``, ``thick`` pixels thick: cover in [0, 1]."""
+    fine = 4
+    image = Image.new("L", (shape[1] * fine, shape[0] * fine), 0)
+    for path in paths:
+        points = [(x * fine, y * fine) for x, y in path]
+        ImageDraw.Draw(image).line(points, 255, max(1, round(thick * fine)), "curve")
+    return np.asarray(image.reduce(fine), np.float32) / 255
+
+
 def _trimmed(ink: Floats) -> Floats:
     inked = ink > 0.1
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
@@ -128,14 +238,22 @@ def _cloud(shape: tuple[int, ...], cells: int, rng: np.random.Generator) -> Floa
     return np.asarray(coarse.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), np.float32).clip(0, 1)
 
 
-def _sheet(ink: Floats, tall: float, pen: Pen, board: bool, rng: np.random.Generator) -> Floats:
-    """Paper, ruling and ink, shape ``(height, width, 3)``, 0-255; ``tall`` is the height of a digit in pixels."""
+def _sheet(
+    ink: Floats, tall: float, pen: Pen, board: bool, rng: np.random.Generator, printed: Floats | None = None
+) -> Floats:
+    """Paper, ruling or what is ``printed``, and ink: shape ``(height, width, 3)``, 0-255.
+
+    ``tall`` is the height of a digit in pixels.
+    """
     colour = list((BOARDS if board else PAPERS).values())
     paper = np.empty((*ink.shape, 3), np.float32)
     paper[:] = colour[rng.integers(len(colour))]
     paper *= 1 + 0.06 * (_cloud(ink.shape, 5, rng)[..., None] - 0.5)
     paper += rng.normal(0, rng.uniform(0, 2.5), ink.shape).astype(np.float32)[..., None]
-    ruling = rng.choice(["none", "lines", "squares"], p=[0.5, 0.25, 0.25])
+    if printed is not None:
+        dark = np.array(PRINT[rng.integers(len(PRINT))], np.float32)
+        paper += printed[..., None] * rng.uniform(0.5, 1) * (dark - paper)
+    ruling = "none" if printed is not None else rng.choice(["none", "lines", "squares"], p=[0.5, 0.25, 0.25])
     if ruling != "none" and not board:
         lines = _ruling(ink.shape, tall, str(ruling), rng)
         blue = np.array([(90, 130, 200), (150, 150, 155), (200, 120, 130)][rng.integers(3)], np.float32)

@@ -88,6 +88,11 @@ class Components:
         starts = (row - top) * (right - left) + column - left
         return filled(starts, (self.stops - self.starts)[runs], (bottom - top, right - left))
 
+    def alone(self, k: int) -> Mask:
+        """The pixels of component ``k``, shape of its box."""
+        left, top, right, bottom = self.boxes[k].tolist()
+        return self.patch([k], (left, top, right, bottom))
+
     @functools.cached_property
     def _by_label(self) -> Ints:
         """The runs, those of component 0 first."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime._boxes import without_boxes
 from edge_digits_runtime._components import Components, components
 from edge_digits_runtime._digit import union
 from edge_digits_runtime._ink import Ink, levels
-from edge_digits_runtime._lines import without_lines
+from edge_digits_runtime._lines import without_lines, without_underlines
 
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
@@ -28,6 +29,8 @@ _LARGE, _LONGEST = 2.0, 12.0
 """What is taller or longer than this many digits is none: a frame, a drawing, the edge of the sheet."""
 _GAP = 0.25
 """A part is less than this share of the height away from its digit."""
+_DASH, _OVER = 1.5, 0.2
+"""A part so many times as wide as it is high is a dash, but where that share of it lies over or under a digit."""
 _ACROSS, _SPARSE = 0.7, 0.1
 """What goes across this share of the picture, with less ink than this share of its box, is a frame, and no number."""
 
@@ -76,12 +79,16 @@ def _pieces(ink: Ink) -> Components:
     """The connected pieces of ink without ruling."""
     mask = ink.strength > ink.low
     if min(mask.shape) >= _RULED:
-        clean = without_lines(mask, ink.strength > ink.faint, max(3, max(mask.shape) // 250))
+        seen = ink.strength > ink.faint
+        clean = without_lines(without_boxes(mask, seen), seen, max(3, max(mask.shape) // 250))
         if clean is not mask:
             # Ruling may be darker than the writing: the levels are those of what is left.
             _, low = levels(ink.strength[clean], ink.faint)
             mask = clean & (ink.strength > low)
     pieces = components(mask)
+    clean = without_underlines(mask, pieces, usual_height(pieces))
+    if clean is not mask:
+        mask, pieces = clean, components(clean)
     height = usual_height(pieces)
     long = np.maximum(pieces.widths, pieces.heights) > _LARGE * max(height, 1)
     if height and long.any():
@@ -134,7 +141,11 @@ def _attached(
     result, alone = [list(group) for group in digits], []
     spans = np.array([union(boxes[group]) for group in digits]).reshape(-1, 4)
     for part in parts:
-        apart = _apart(union(boxes[part]), spans)
+        box = union(boxes[part])
+        apart = _apart(box, spans)
+        if box[2] - box[0] > _DASH * (box[3] - box[1]):
+            shared = np.minimum(box[2], spans[:, 2]) - np.maximum(box[0], spans[:, 0])
+            apart[shared < _OVER * (box[2] - box[0])] = np.inf
         if len(apart) and apart.min() <= reach:
             result[int(np.argmin(apart))] += part
         else:
@@ -164,18 +175,19 @@ def _apart(box: Box, boxes: NDArray[np.intp]) -> NDArray[np.float64]:
 def _stacked(groups: list[list[int]], boxes: NDArray[np.intp], height: float) -> list[list[int]]:
     """Groups of which one lies over the other, as the halves of a broken 3, joined."""
     result: list[list[int]] = []
-    spans: list[Box] = []
+    spans = np.zeros((len(groups), 4), np.intp)
     for group in groups:
-        box = union(boxes[group])
-        for k, other in enumerate(spans):
-            shared = min(box[2], other[2]) - max(box[0], other[0])
-            whole = (min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3]))
-            narrower = min(box[2] - box[0], other[2] - other[0])
-            if shared > 0.5 * narrower and whole[3] - whole[1] <= 1.4 * height:
-                result[k] += group
-                spans[k] = whole
-                break
+        box = np.array(union(boxes[group]))
+        others = spans[: len(result)]
+        first, last = np.maximum(others[:, :2], box[:2]), np.minimum(others[:, 2:], box[2:])
+        begin, end = np.minimum(others[:, :2], box[:2]), np.maximum(others[:, 2:], box[2:])
+        narrower = np.minimum(others[:, 2] - others[:, 0], box[2] - box[0])
+        over = (last[:, 0] - first[:, 0] > 0.5 * narrower) & (end[:, 1] - begin[:, 1] <= 1.4 * height)
+        if over.any():
+            k = int(over.argmax())
+            result[k] += group
+            spans[k] = *begin[k], *end[k]
         else:
+            spans[len(result)] = box
             result.append(list(group))
-            spans.append(box)
     return result

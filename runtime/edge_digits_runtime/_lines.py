@@ -1,16 +1,17 @@
-"""Take the ruling of paper out of a mask of ink."""
+"""Take the ruling of paper, and underlines, out of a mask of ink."""
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime._components import filled, runs
+from edge_digits_runtime._components import Components, filled, runs
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
-Curve = Callable[[Ints], NDArray[np.float64]]
+Curve = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 _SLANT = 0.12
 """Steepest slope of a rule line, in pixels down for each pixel along it: 7 degrees."""
@@ -18,6 +19,13 @@ _COVERED = 0.6
 """Share of its length on which a rule line is seen."""
 _COLUMNS = 400
 """Lines are looked for in about this many columns of a strip."""
+
+_UNDERLINE, _THICK = 1.5, 0.2
+"""An underline is longer than this share of the height of a digit, and not thicker than that one."""
+_BLUR = 1.0
+"""Its edges are up to so many pixels beside where half of its thickness ends."""
+_ALONG, _BELOW = 0.7, 0.1
+"""It is seen on this share of its piece's width; less than that share of the piece lies below it."""
 
 
 def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = None) -> Mask:
@@ -44,30 +52,65 @@ def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = Non
     return result
 
 
+def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
+    """The mask without level strokes longer than a digit, alone or with digits that stand on them.
+
+    Args:
+        mask: shape ``(height, width)``; it is not changed.
+        pieces: its components.
+        height: of a usual digit in pixels; 0 if that is not known, as where a line joins all digits to one piece.
+    """
+    result = mask
+    for k in np.flatnonzero(pieces.widths > _UNDERLINE * (height or pieces.heights)).tolist():
+        left, top, right, bottom = pieces.boxes[k]
+        ink = pieces.alone(k).T
+        thickness = max(3, round(_THICK * (height or bottom - top)))
+        middles, lengths, places = thin_runs(ink, thickness)
+        for line in lines_through(middles, places, right - left, thickness, _ALONG):
+            on_line = np.abs(middles - line(places)) <= beside(thickness)
+            half = float(np.median(lengths[on_line])) / 2 + _BLUR
+            down = np.arange(bottom - top) - line(np.arange(right - left))[:, np.newaxis]
+            below = ink & (down > half)
+            if np.count_nonzero(below) < _BELOW * pieces.areas[k]:
+                # What a digit has above the line stays, and so does what goes across it.
+                crossed = below.any(axis=1, keepdims=True)
+                result = mask.copy() if result is mask else result
+                result[top:bottom, left:right] &= ~(~crossed & (down >= -half)).T
+    return result
+
+
 def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask | None:
     """Which pixels lie on lines that run along axis 0 of ``mask``; None if there are no lines."""
     length, across = mask.shape
     span = span or length
     if length < span:
         return None
-    seen_middles, _, seen_places = _thin_runs(seen, thickness)
+    seen_middles, _, seen_places = thin_runs(seen, thickness)
     count = max(1, length // span)
     bounds = np.arange(count + 1) * length // count
     strips = pairwise(seen_places.searchsorted(bounds))
-    lines = [_lines(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness) for a, b in strips]
+    lines = [lines_through(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness, _COVERED) for a, b in strips]
     if not any(lines):
         return None
-    middles, lengths, places = _thin_runs(mask, thickness)
+    middles, lengths, places = thin_runs(mask, thickness)
     on_line = np.zeros(len(middles), np.bool_)
     for (a, b), curves in zip(pairwise(places.searchsorted(bounds)), lines, strict=True):
         for curve in curves:
-            on_line[a:b] |= np.abs(middles[a:b] - curve(places[a:b])) <= max(1.5, 0.375 * thickness)
-    lengths = lengths[on_line]
-    begins = (middles[on_line] - lengths / 2).astype(np.intp)
-    return filled(places[on_line] * across + begins, lengths, (length, across))
+            on_line[a:b] |= np.abs(middles[a:b] - curve(places[a:b])) <= beside(thickness)
+    return filled_runs(middles[on_line], lengths[on_line], places[on_line], (length, across))
 
 
-def _thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, Ints]:
+def beside(thickness: int) -> float:
+    """How many pixels the middle of a run may be away from the line that it is on."""
+    return max(1.5, 0.375 * thickness)
+
+
+def filled_runs(middles: NDArray[np.float64], lengths: Ints, places: Ints, shape: tuple[int, int]) -> Mask:
+    """A mask of ``shape`` with such runs as `thin_runs` gives on."""
+    return filled(places * shape[1] + (middles - lengths / 2).astype(np.intp), lengths, shape)
+
+
+def thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, Ints]:
     """Middle, length and row of each run along axis 1 of ``mask`` that is no longer than ``thickness``."""
     starts, stops = runs(mask)
     lengths = stops - starts
@@ -76,13 +119,13 @@ def _thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, I
     return begins + lengths[thin] / 2, lengths[thin], places
 
 
-def _lines(y: NDArray[np.float64], x: Ints, length: int, thickness: int) -> list[Curve]:
-    """The lines that enough of the points, at ``y`` across and ``x`` along a strip of ``length``, lie on.
+def lines_through(y: NDArray[np.float64], x: Ints, length: int, thickness: int, covered: float) -> list[Curve]:
+    """The lines that have points on a share ``covered`` of a strip of ``length``; points are ``y`` across, ``x`` along.
 
     Lines are found by votes for their rise over the strip and their place across it (Hough 1962), the strongest
     first. A curve of the second degree is fitted to each, since a lens or a page that bulges bends it.
     """
-    needed = _COVERED * length
+    needed = covered * length
     if _places(x) < needed:
         return []
     grid = max(2, thickness // 2)

@@ -92,6 +92,63 @@ def test_ruling_border_and_specks_are_not_read() -> None:
     assert list(pages.read(image, CLASSIFIER).lines) == ["52 830", "947"]
 
 
+def grid(image: Image.Image, columns: list[float], rows: list[float], ink: int = 90, width: int = 3) -> Image.Image:
+    """``image`` with a line from end to end at each of ``columns`` and ``rows``."""
+    draw = ImageDraw.Draw(image)
+    for x in columns:
+        draw.line((x, rows[0], x, rows[-1]), ink, width)
+    for y in rows:
+        draw.line((columns[0], y, columns[-1], y), ink, width)
+    return image
+
+
+@pytest.mark.parametrize("ink", [30, 120, 200])
+@pytest.mark.parametrize("turn", [-4, 0, 4])
+@pytest.mark.parametrize("aside", [0, 7, -9])
+def test_boxes_in_a_row_are_not_read(ink: int, turn: int, aside: int) -> None:
+    image = grid(sheet(["50412"]).crop((0, 0, 400, 180)), [50 + aside + 58 * k for k in range(6)], [30, 120], ink)
+    page = pages.read(image.rotate(turn, Image.Resampling.BICUBIC, fillcolor=245), CLASSIFIER)
+    assert list(page.lines) == ["50412"]
+
+
+@pytest.mark.parametrize("step", [64, 76])
+def test_boxes_apart_are_not_read(step: int) -> None:
+    image = sheet(["904"], step=step)
+    for k in range(3):
+        grid(image, [54 + step * k, 106 + step * k], [32, 118])
+    # And one that nothing is written in.
+    grid(image, [54 + step * 3, 106 + step * 3], [32, 118])
+    assert "".join(pages.read(image, CLASSIFIER).lines).replace(" ", "") == "904"
+
+
+@pytest.mark.parametrize("width", [2, 6])
+def test_a_table_is_not_read(width: int) -> None:
+    image = grid(sheet(["384", "075", "916"]), [50, 108, 166, 224], [26, 135, 250, 375], width=width)
+    assert list(pages.read(image, CLASSIFIER).lines) == ["384", "075", "916"]
+
+
+@pytest.mark.parametrize("lines", [["0000"], ["080"], ["111"], ["11", "11"]], ids="|".join)
+def test_digits_are_not_taken_for_boxes(lines: list[str]) -> None:
+    for step in (58, 44):
+        assert list(pages.read(sheet(lines, step=step), CLASSIFIER).lines) == lines
+
+
+@pytest.mark.parametrize("number", ["63", "5208", "20236"])
+@pytest.mark.parametrize(("down", "touching"), [(104, True), (112, False)])
+def test_an_underline_is_not_read(number: str, down: int, touching: bool) -> None:
+    image = sheet([number])
+    ImageDraw.Draw(image).line((44, down, 70 + 58 * len(number), down + 5), 30, 6)
+    inked = (np.asarray(image)[98 : down + 4, 60:90] < 128).all(axis=0)
+    assert inked.any() == touching, "ink from the digit down to the line"
+    assert list(pages.read(image, CLASSIFIER).lines) == [number]
+
+
+def test_a_dash_is_no_part_of_a_digit() -> None:
+    image = sheet(["20 23"])
+    ImageDraw.Draw(image).line((180, 75, 206, 76), 30, 6)
+    assert [line.replace(" ", "") for line in pages.read(image, CLASSIFIER).lines] == ["2023"]
+
+
 def test_boxes_are_in_pixels_of_the_file_and_hold_the_digit(tmp_path: Path) -> None:
     page = pages.read(sheet(["48"]), CLASSIFIER)
     left, right = (digit.box for digit in page.digits)
