@@ -68,6 +68,9 @@ def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled
     rng = np.random.default_rng(SEED)
     chosen = rng.choice(len(test), SYNTHETIC, replace=False)
     yield "synthetic photographs", ((photograph(test.images[i], rng), int(test.labels[i])) for i in chosen)
+    rng = np.random.default_rng([SEED, 1])
+    chosen = rng.choice(len(test), SYNTHETIC, replace=False)
+    yield "synthetic photographs, in a box", ((boxed([test.images[i]], rng), int(test.labels[i])) for i in chosen)
     yield "MNIST test, as pictures", arrays(test.images, test.labels)
     if folder is None:
         return

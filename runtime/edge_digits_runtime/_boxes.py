@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime._components import Components, components
+from edge_digits_runtime._components import Components
 from edge_digits_runtime._lines import Ints, Mask, beside, filled_runs, lines_through, thin_runs
 
 _SIDE = 12
@@ -26,7 +26,7 @@ _ALIKE = 0.2
 """And any piece may, if its sides differ by less than this share from those of a piece that is."""
 
 
-def without_boxes(mask: Mask, seen: Mask) -> Mask:
+def without_boxes(mask: Mask, pieces: Components) -> Mask:
     """The mask without printed boxes and tables, whose lines a digit may touch.
 
     Boxes are a piece of ink with lines, one above the other, and walls that go from one line to the next. Ruling,
@@ -34,38 +34,40 @@ def without_boxes(mask: Mask, seen: Mask) -> Mask:
 
     Args:
         mask: shape ``(height, width)``; it is not changed.
-        seen: the same with fainter ink, in which a pale line is less broken.
+        pieces: its components, or those of the same mask with fainter ink, in which a pale line is less broken.
     """
-    pieces = components(seen)
-    height, width = seen.shape
-    inside = (pieces.boxes[:, :2] > 0).all(axis=1) & (pieces.boxes[:, 2:] < (width, height)).all(axis=1)
-    sizes = np.maximum(pieces.widths, pieces.heights)
-    possible = inside & (np.minimum(pieces.widths, pieces.heights) >= _SIDE)
-    possible &= pieces.areas < _DENSE * pieces.widths * pieces.heights
+    if len(pieces) < 2:
+        return mask
+    height, width = pieces.shape
+    left, top, right, bottom = pieces.boxes.T
+    wide, high = right - left, bottom - top
+    possible = (left > 0) & (top > 0) & (right < width) & (bottom < height) & (np.minimum(wide, high) >= _SIDE)
+    possible &= pieces.areas < _DENSE * wide * high
     if not possible.any():
         return mask
+    sizes = np.maximum(wide, high)
     likely = _holding(pieces, possible) | (possible & (sizes > _LARGE * np.median(sizes[possible])))
     grids = _grids(pieces, likely)
     if not grids:
         return mask
-    sides = (pieces.boxes[:, 2:] - pieces.boxes[:, :2]).astype(np.float64)
+    sides = np.stack([wide, high], axis=1).astype(np.float64)
     apart = np.abs(sides[list(grids)] / sides[:, np.newaxis] - 1).max(axis=2)
     alike = apart.min(axis=1) < _ALIKE
     grids |= _grids(pieces, possible & ~likely & alike)
     result = mask.copy()
     for k, grid in grids.items():
-        left, top, right, bottom = pieces.boxes[k]
-        result[top:bottom, left:right] &= ~grid
+        result[top[k] : bottom[k], left[k] : right[k]] &= ~grid
     return result
 
 
 def _holding(pieces: Components, possible: Mask) -> Mask:
     """Which of the ``possible`` pieces have another one inside of their rectangle that is not small beside them."""
-    boxes = pieces.boxes
+    left, top, right, bottom = pieces.boxes.T
+    high = bottom - top
     result = np.zeros(len(pieces), np.bool_)
     for k in np.flatnonzero(possible):
-        held = (boxes[:, :2] > boxes[k, :2]).all(axis=1) & (boxes[:, 2:] < boxes[k, 2:]).all(axis=1)
-        result[k] = bool((held & (pieces.heights >= _INNER * pieces.heights[k])).any())
+        held = (left > left[k]) & (top > top[k]) & (right < right[k]) & (bottom < bottom[k])
+        result[k] = bool((held & (high >= _INNER * high[k])).any())
     return result
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime._boxes import without_boxes
 from edge_digits_runtime._components import Components, components
 from edge_digits_runtime._ink import Gray, Ink, find_ink
 from edge_digits_runtime._lines import without_lines
@@ -59,24 +60,26 @@ def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
 
 
 def ink_pieces(ink: Ink) -> Components:
-    """The connected pieces of ink, without the ruling of the paper and without what is weak all over."""
+    """The connected pieces of ink, without ruling and printed boxes, and without what is weak all over."""
     mask = ink.strength > ink.low
     shorter = min(mask.shape)
     if shorter < _RULED:
-        return _strong(mask, ink)
+        return _strong(components(mask), ink)
     thickness, span = max(3, shorter // 40), round(0.6 * shorter)
-    pieces = _strong(without_lines(mask, ink.strength > ink.faint, thickness, span), ink)
+    seen = ink.strength > ink.faint
+    every = components(mask)
+    clean = without_lines(without_boxes(mask, every), seen, thickness, span)
+    pieces = _strong(every if clean is mask else components(clean), ink)
     if len(pieces):
         return pieces
     # A 1 may be one straight stroke. Ruling runs off the picture; a line that ends on the paper was written.
-    lines = _strong(mask, ink)
+    lines = _strong(every, ink)
     left, top, right, bottom = lines.boxes.T
     written = (left > 0) & (top > 0) & (right < mask.shape[1]) & (bottom < mask.shape[0])
     return lines.only(written)
 
 
-def _strong(mask: Mask, ink: Ink) -> Components:
-    pieces = components(mask)
+def _strong(pieces: Components, ink: Ink) -> Components:
     return pieces.only(pieces.peaks(ink.strength) >= ink.high)
 
 

@@ -80,7 +80,7 @@ def _pieces(ink: Ink) -> Components:
     mask = ink.strength > ink.low
     if min(mask.shape) >= _RULED:
         seen = ink.strength > ink.faint
-        clean = without_lines(without_boxes(mask, seen), seen, max(3, max(mask.shape) // 250))
+        clean = without_lines(without_boxes(mask, components(seen)), seen, max(3, max(mask.shape) // 250))
         if clean is not mask:
             # Ruling may be darker than the writing: the levels are those of what is left.
             _, low = levels(ink.strength[clean], ink.faint)

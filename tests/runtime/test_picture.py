@@ -125,6 +125,22 @@ def test_a_straight_stroke_is_a_1_and_no_ruling(slant: int) -> None:
     assert found.pixels.any(axis=1).sum() >= 19
 
 
+@pytest.mark.parametrize("wall", [40, 110, 190])
+@pytest.mark.parametrize("box", [(130, 30, 260, 220), (100, 40, 250, 205)])
+def test_a_printed_box_is_no_part_of_the_digit_in_it(box: tuple[int, int, int, int], wall: int) -> None:
+    image = seven()
+    ImageDraw.Draw(image).rectangle(box, outline=wall, width=4)
+    found = digit_pixels(image)
+    assert found.reason is None
+    assert same(found.pixels, REFERENCE) > 0.97
+
+
+def test_a_box_without_a_digit_in_it_may_be_a_0() -> None:
+    image = Image.new("L", (300, 240), 235)
+    ImageDraw.Draw(image).rectangle((110, 40, 190, 200), outline=20, width=12)
+    assert digit_pixels(image).box == pytest.approx((110, 40, 81, 161), abs=6)
+
+
 @pytest.mark.parametrize("corner", [(0, 0), (299, 0), (0, 239), (299, 239)])
 def test_a_shadow_in_a_corner_is_no_digit(corner: tuple[int, int]) -> None:
     x, y = corner
