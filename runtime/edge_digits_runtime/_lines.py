@@ -22,6 +22,8 @@ _COLUMNS = 400
 
 _UNDERLINE, _THICK = 1.5, 0.2
 """An underline is longer than this share of the height of a digit, and not thicker than that one."""
+_SHORTEST = 12
+"""It has this many pixels at least, which is enough to lay a curve through."""
 _BLUR = 1.0
 """Its edges are up to so many pixels beside where half of its thickness ends."""
 _ALONG, _BELOW = 0.7, 0.1
@@ -61,7 +63,8 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
         height: of a usual digit in pixels; 0 if that is not known, as where a line joins all digits to one piece.
     """
     result = mask
-    for k in np.flatnonzero(pieces.widths > _UNDERLINE * (height or pieces.heights)).tolist():
+    long = (pieces.widths >= _SHORTEST) & (pieces.widths > _UNDERLINE * (height or pieces.heights))
+    for k in np.flatnonzero(long).tolist():
         left, top, right, bottom = pieces.boxes[k]
         ink = pieces.alone(k).T
         thickness = max(3, round(_THICK * (height or bottom - top)))

@@ -149,6 +149,14 @@ def test_a_dash_is_no_part_of_a_digit() -> None:
     assert [line.replace(" ", "") for line in pages.read(image, CLASSIFIER).lines] == ["2023"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_short_dashes_alone_are_no_lines() -> None:
+    image = Image.new("L", (300, 200), 245)
+    for x in range(20, 280, 20):
+        ImageDraw.Draw(image).line((x, 100, x + 1, 100), 30)
+    assert pages.read(image, CLASSIFIER).lines == ()
+
+
 def test_boxes_are_in_pixels_of_the_file_and_hold_the_digit(tmp_path: Path) -> None:
     page = pages.read(sheet(["48"]), CLASSIFIER)
     left, right = (digit.box for digit in page.digits)
