@@ -1,4 +1,4 @@
-"""What each choice in the recipe of the digits- family is worth: digits-xs, one change at a time, a short training.
+"""What each choice in the recipe of digits-xs-alone is worth: one change at a time, a short training.
 
     uv run python benchmarks/ablation.py [--epochs N] [--only NAME ...]
 
@@ -21,7 +21,7 @@ from edge_digits_train.recipes import Recipe
 from edge_digits.steps import convert_run, finish_run
 
 EPOCHS = 6
-RECIPE = recipes.get("digits-xs")
+RECIPE = recipes.get("digits-xs-alone")
 WIDE = {
     "shear": 0.2,
     "width": (0.65, 1.1),

@@ -136,7 +136,7 @@ def test_another_model_under_the_name_of_a_recipe_is_noticed() -> None:
 
 
 def test_every_change_of_the_ablation_is_a_recipe_of_its_own() -> None:
-    base = recipes.get("digits-xs")
+    base = recipes.get("digits-xs-alone")
     changed = [dataclasses.replace(base, **change) for change in ablation.CHANGES.values()]
     assert changed[0] == base
     assert all(recipe not in changed[:k] for k, recipe in enumerate(changed))

@@ -116,6 +116,6 @@ def test_pictures_that_they_learned_are_not_validated_on(taught: Recipe, change:
 
 def test_each_recipe_with_teachers_has_one_without_to_refer_to() -> None:
     with_teachers = [name for name, recipe in recipes.RECIPES.items() if recipe.distillation]
-    assert with_teachers == ["digits-s", "digits-m", "digits-l"]
+    assert with_teachers == ["digits-xs", "digits-s", "digits-m", "digits-l"]
     for name in with_teachers:
         assert recipes.get(f"{name}-alone").distillation == 0

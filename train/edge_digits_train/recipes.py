@@ -432,7 +432,17 @@ _ALL = (
         batch_size=256,
         epochs=20,
     ),
-    _family("digits-xs", "Strided convolutions down to 8 channels, for where 6 KB are all there is.", 4, 8, 8, 10, 8),
+    _family(
+        "digits-xs-alone",
+        "The network of digits-xs, taught by the labels alone: for pictures that no teacher knows.",
+        *(4, 8, 8, 10, 8),
+    ),
+    _family(
+        "digits-xs",
+        "Strided convolutions down to 8 channels, for where 6 KB are all there is.",
+        *(4, 8, 8, 10, 8),
+        distillation=0.9,
+    ),
     _family(
         "digits-s-alone",
         "The network of digits-s, taught by the labels alone: for pictures that no teacher knows.",
