@@ -10,7 +10,7 @@ picture to 28×28 pixels, once for all models.
 
 import argparse
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,12 +65,8 @@ def report(name: str, right: list[int], count: int) -> None:
 
 def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled]]:
     """The sets of single digits, those of MNIST's ``test`` pictures among them: name and pictures with their labels."""
-    rng = np.random.default_rng(SEED)
-    chosen = rng.choice(len(test), SYNTHETIC, replace=False)
-    yield "synthetic photographs", ((photograph(test.images[i], rng), int(test.labels[i])) for i in chosen)
-    rng = np.random.default_rng([SEED, 1])
-    chosen = rng.choice(len(test), SYNTHETIC, replace=False)
-    yield "synthetic photographs, in a box", ((boxed([test.images[i]], rng), int(test.labels[i])) for i in chosen)
+    yield "synthetic photographs", drawn(test, photograph, [SEED])
+    yield "synthetic photographs, in a box", drawn(test, lambda digit, rng: boxed([digit], rng), [SEED, 1])
     yield "MNIST test, as pictures", arrays(test.images, test.labels)
     if folder is None:
         return
@@ -88,6 +84,15 @@ def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled
         file = folder / name / "labels.csv"
         if file.is_file():
             yield name, listed(file)
+
+
+def drawn(
+    test: Split, make: Callable[[NDArray[np.uint8], np.random.Generator], Image.Image], seed: list[int]
+) -> Labelled:
+    """Photographs that ``make`` draws of some of the ``test`` pictures."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.choice(len(test), SYNTHETIC, replace=False)
+    return ((make(test.images[i], rng), int(test.labels[i])) for i in chosen)
 
 
 def arrays(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Labelled:

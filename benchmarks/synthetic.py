@@ -89,9 +89,7 @@ def number(digits: Sequence[Gray], rng: np.random.Generator, gap: tuple[float, f
         rng: decides everything else.
         gap: smallest and largest space between two digits, as a share of their height.
     """
-    tall = float(rng.uniform(40, 90))
-    pen = list(PENS.values())[rng.integers(len(PENS))]
-    parts = [_trimmed(_written(digit, tall * rng.uniform(0.85, 1.1) / 20, pen, rng)) for digit in digits]
+    tall, pen, parts = _penned(digits, rng)
     gaps = [int(tall * rng.uniform(*gap)) for _ in parts]
     margin = int(tall * rng.uniform(0.5, 1.2))
     slope = rng.uniform(-0.08, 0.08)
@@ -101,8 +99,7 @@ def number(digits: Sequence[Gray], rng: np.random.Generator, gap: tuple[float, f
     x = margin
     for part, space in zip(parts, gaps, strict=True):
         y = int(height / 2 + slope * (x - width / 2) - part.shape[0] / 2 + tall * rng.uniform(-0.06, 0.06))
-        spot = ink[y : y + part.shape[0], x : x + part.shape[1]]
-        np.maximum(spot, part[: spot.shape[0], : spot.shape[1]], out=spot)
+        _put(ink, part, x, y)
         x += part.shape[1] + space
     return _shot(_sheet(ink, tall, pen, False, rng), rng)
 
@@ -156,7 +153,7 @@ def _form(
     ink = np.zeros(shape, np.float32)
     for digit, middle in zip(digits, middles, strict=True):
         x, y = np.array(middle) + rng.uniform(-0.12, 0.12, 2) * tall
-        _put(ink, _trimmed(_written(digit, tall * rng.uniform(0.85, 1.05) / 20, pen, rng)), x, y)
+        _put_around(ink, _trimmed(_written(digit, tall * rng.uniform(0.85, 1.05) / 20, pen, rng)), x, y)
     return _shot(_sheet(ink, tall, pen, False, rng, printed), rng)
 
 
@@ -168,9 +165,7 @@ def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image
         rng: decides everything else.
         kind: ``"underlined"``, which may touch the digits, or ``"dashes"`` after the second and the fourth one.
     """
-    tall = float(rng.uniform(40, 90))
-    pen = list(PENS.values())[rng.integers(len(PENS))]
-    parts = [_trimmed(_written(digit, tall * rng.uniform(0.85, 1.1) / 20, pen, rng)) for digit in digits]
+    tall, pen, parts = _penned(digits, rng)
     margin = tall * rng.uniform(0.6, 1.2)
     x, y = margin, margin + 0.6 * tall
     dashed = (1, 3) if kind == "dashes" else ()
@@ -188,13 +183,23 @@ def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image
     shape = int(y + 0.9 * tall + margin), int(x + margin)
     ink = _drawn(shape, strokes, tall * rng.uniform(0.06, 0.1)) * rng.uniform(*pen.cover)
     for part, (across, down) in zip(parts, middles, strict=True):
-        _put(ink, part, across, down)
+        _put_around(ink, part, across, down)
     return _shot(_sheet(ink, tall, pen, False, rng), rng)
 
 
-def _put(ink: Floats, part: Floats, x: float, y: float) -> None:
+def _penned(digits: Sequence[Gray], rng: np.random.Generator) -> tuple[float, Pen, list[Floats]]:
+    """The height of the digits of a number in pixels, the pen, and each digit drawn with it about as high."""
+    tall = float(rng.uniform(40, 90))
+    pen = list(PENS.values())[rng.integers(len(PENS))]
+    return tall, pen, [_trimmed(_written(digit, tall * rng.uniform(0.85, 1.1) / 20, pen, rng)) for digit in digits]
+
+
+def _put_around(ink: Floats, part: Floats, x: float, y: float) -> None:
     """Write a digit with its middle at ``x``, ``y``."""
-    left, top = max(0, round(x - part.shape[1] / 2)), max(0, round(y - part.shape[0] / 2))
+    _put(ink, part, max(0, round(x - part.shape[1] / 2)), max(0, round(y - part.shape[0] / 2)))
+
+
+def _put(ink: Floats, part: Floats, left: int, top: int) -> None:
     spot = ink[top : top + part.shape[0], left : left + part.shape[1]]
     np.maximum(spot, part[: spot.shape[0], : spot.shape[1]], out=spot)
 
@@ -253,8 +258,7 @@ def _sheet(
     if printed is not None:
         dark = np.array(PRINT[rng.integers(len(PRINT))], np.float32)
         paper += printed[..., None] * rng.uniform(0.5, 1) * (dark - paper)
-    ruling = "none" if printed is not None else rng.choice(["none", "lines", "squares"], p=[0.5, 0.25, 0.25])
-    if ruling != "none" and not board:
+    elif (ruling := rng.choice(["none", "lines", "squares"], p=[0.5, 0.25, 0.25])) != "none" and not board:
         lines = _ruling(ink.shape, tall, str(ruling), rng)
         blue = np.array([(90, 130, 200), (150, 150, 155), (200, 120, 130)][rng.integers(3)], np.float32)
         paper += lines[..., None] * rng.uniform(0.25, 0.8) * (blue - paper)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime._components import Components
-from edge_digits_runtime._lines import Ints, Mask, beside, filled_runs, lines_through, thin_runs
+from edge_digits_runtime._lines import Ints, Mask, filled_runs, lines_through, runs_on, thin_runs
 
 _SIDE = 12
 """Boxes are at least this many pixels wide and high."""
@@ -87,7 +87,7 @@ def _grid(ink: Mask) -> Mask | None:
     levels.sort(key=lambda level: float(level(places).mean()))
     on_level = np.zeros(len(middles), np.bool_)
     for level in levels:
-        on_level |= np.abs(middles - level(places)) <= beside(thickness)
+        on_level |= runs_on(level, middles, places, thickness)
     lines = filled_runs(middles[on_level], lengths[on_level], places[on_level], ink.T.shape).T
     middles, lengths, places = thin_runs(ink, thickness)
     on_wall = np.zeros(len(middles), np.bool_)
@@ -116,7 +116,7 @@ def _walls(
     between, down = between[order], down[order]
     walls = []
     for wall in lines_through(x[between], down, high, thickness, _WALL):
-        near = np.abs(x[between] - wall(down)) <= beside(thickness)
+        near = runs_on(wall, x[between], down, thickness)
         # A 1 that touches a line does not reach the other one.
         if down[near].min() <= _ENDS * high and down[near].max() >= (1 - _ENDS) * high:
             walls.append(between[near])

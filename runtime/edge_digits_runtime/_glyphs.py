@@ -86,10 +86,11 @@ def _pieces(ink: Ink) -> Components:
             _, low = levels(ink.strength[clean], ink.faint)
             mask = clean & (ink.strength > low)
     pieces = components(mask)
-    clean = without_underlines(mask, pieces, usual_height(pieces))
+    height = usual_height(pieces)
+    clean = without_underlines(mask, pieces, height)
     if clean is not mask:
         mask, pieces = clean, components(clean)
-    height = usual_height(pieces)
+        height = usual_height(pieces)
     long = np.maximum(pieces.widths, pieces.heights) > _LARGE * max(height, 1)
     if height and long.any():
         # Lines that do not cross the whole page: of a table, or on a page that does not lie flat.

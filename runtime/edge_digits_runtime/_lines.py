@@ -70,8 +70,7 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
         thickness = max(3, round(_THICK * (height or bottom - top)))
         middles, lengths, places = thin_runs(ink, thickness)
         for line in lines_through(middles, places, right - left, thickness, _ALONG):
-            on_line = np.abs(middles - line(places)) <= beside(thickness)
-            half = float(np.median(lengths[on_line])) / 2 + _BLUR
+            half = float(np.median(lengths[runs_on(line, middles, places, thickness)])) / 2 + _BLUR
             down = np.arange(bottom - top) - line(np.arange(right - left))[:, np.newaxis]
             below = ink & (down > half)
             if np.count_nonzero(below) < _BELOW * pieces.areas[k]:
@@ -99,13 +98,14 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
     on_line = np.zeros(len(middles), np.bool_)
     for (a, b), curves in zip(pairwise(places.searchsorted(bounds)), lines, strict=True):
         for curve in curves:
-            on_line[a:b] |= np.abs(middles[a:b] - curve(places[a:b])) <= beside(thickness)
+            on_line[a:b] |= runs_on(curve, middles[a:b], places[a:b], thickness)
     return filled_runs(middles[on_line], lengths[on_line], places[on_line], (length, across))
 
 
-def beside(thickness: int) -> float:
-    """How many pixels the middle of a run may be away from the line that it is on."""
-    return max(1.5, 0.375 * thickness)
+def runs_on(line: Curve, middles: NDArray[np.float64], places: Ints, thickness: int) -> Mask:
+    """Which of such runs as `thin_runs` gives are on ``line``: their middles are hardly beside it."""
+    on_line: Mask = np.abs(middles - line(places)) <= max(1.5, 0.375 * thickness)
+    return on_line
 
 
 def filled_runs(middles: NDArray[np.float64], lengths: Ints, places: Ints, shape: tuple[int, int]) -> Mask:
