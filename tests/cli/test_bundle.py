@@ -236,6 +236,24 @@ def test_wheels_run_without_the_sources(tmp_path: Path) -> None:
     ], done.stderr
 
 
+@pytest.mark.parametrize("name", [f"edge-digits{part}" for part in ("", "-runtime", "-train", "-convert", "-models")])
+def test_a_wheel_carries_the_licence_and_the_notice_of_its_data(name: str) -> None:
+    root = Path(package).parents[1]
+    with zipfile.ZipFile(io.BytesIO(wheels.pack(name)[1])) as archive:
+        texts = {Path(path).name: archive.read(path) for path in archive.namelist() if "/licenses/" in path}
+        data = [path for path in archive.namelist() if path.endswith((".xz", ".tflite", ".png"))]
+    wanted = ["LICENSE", "NOTICE.md"] if data else ["LICENSE"]
+    assert texts == {file: (root / file).read_bytes() for file in wanted}
+
+
+def test_the_notice_names_the_data() -> None:
+    root = Path(package).parents[1]
+    notice = (root / "NOTICE.md").read_text(encoding="utf-8")
+    carried = [*(root / "train").rglob("*.xz"), *(root / "train").rglob("*.npz")]
+    assert carried
+    assert all(file.name in notice for file in carried)
+
+
 def test_what_is_not_installed_is_not_packed(
     monkeypatch: pytest.MonkeyPatch, make_run: MakeRun, tmp_path: Path
 ) -> None:

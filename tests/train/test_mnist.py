@@ -38,14 +38,6 @@ def test_a_damaged_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         mnist.load()
 
 
-def test_the_package_carries_the_notice_of_its_data() -> None:
-    root = Path(__file__).parents[2]
-    own = (root / "train" / "NOTICE.md").read_text(encoding="utf-8").split("\n\n", 2)[2]
-    assert own.strip() in (root / "NOTICE.md").read_text(encoding="utf-8")
-    for packed in (root / "train" / "edge_digits_train").glob("*.xz"):
-        assert packed.name in own
-
-
 def test_mnist_and_recipes_import_no_keras() -> None:
     heavy = ("keras", "tensorflow", "jax", "matplotlib")
     code = (
