@@ -15,6 +15,6 @@ if Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
     os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 # The kernels of oneDNN, which TensorFlow takes by itself only on x86 processors with AVX512-VNNI or the like (release
-# notes of 2.9). With AVX2 alone they are up to twice as fast, see docs/frontier.md.
+# notes of 2.9). With AVX2 alone they are up to twice as fast, see docs/experiments.md.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
