@@ -1,6 +1,8 @@
 """How often the runtime is sure, of pictures that are no digit and of digits: the figures of docs/pictures.md.
 
-    uv run python benchmarks/not_digits.py --data FOLDER [--fonts FILE ...] [--photos FOLDER] [--model FILE]
+    uv run python benchmarks/not_digits.py [MODEL ...] --data FOLDER [--fonts FILE ...] [--photos FOLDER]
+
+MODEL is a ``.tflite`` or the name of an installed model; without any, the default.
 
 Nothing here comes from what `edge_digits_train.negatives` makes: the letters are of other fonts (matplotlib's Computer
 Modern and the fonts given), scribbles and faces are drawn by another rule, photographs are parts of the two that
@@ -15,10 +17,11 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from edge_digits_runtime import DigitClassifier
-from edge_digits_runtime.picture import is_picture_name, open_picture
+from edge_digits_runtime.installed import DEFAULT_MODEL
+from edge_digits_runtime.picture import digit_pixels, is_picture_name, open_picture
 from edge_digits_train import mnist
 from PIL import Image, ImageDraw, ImageFont
-from real_pictures import classified
+from real_pictures import classified, heading, report
 from synthetic import photograph
 
 LETTERS = "ACEFHKLMNPRTUVWXacdefhkmnprtuvwx"
@@ -30,30 +33,31 @@ Pictures = Iterable[Image.Image]
 
 
 def main() -> None:
-    """Print one line for each set."""
+    """Print two tables: a row for each set, a column for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the folder with the sets of digits")
+    parser.add_argument("models", nargs="*", default=[DEFAULT_MODEL], metavar="MODEL")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with the sets of digits")
     parser.add_argument("--fonts", type=Path, nargs="*", default=[], help="more fonts to take letters from")
-    parser.add_argument("--photos", type=Path, help="a folder of pictures without digits")
-    parser.add_argument("--model", type=Path, help="a .tflite instead of the one that ships with the runtime")
+    parser.add_argument("--photos", type=Path, metavar="FOLDER", help="a folder of pictures without digits")
     options = parser.parse_args()
-    classifier = DigitClassifier(options.model)
-    print("| no digit | pictures | called sure | share |\n|---|---|---|---|")
+    classifiers = [DigitClassifier(model) for model in options.models]
+    heading("no digit, called sure", classifiers)
     for name, others in no_digits(options.fonts, options.photos):
-        sure = [classifier.classify(image).sure for image in others]
-        report(name, sum(sure), len(sure))
-    print("\n| digits | pictures | not sure | share |\n|---|---|---|---|")
+        report(name, *sure(classifiers, others))
+    print()
+    heading("digits, not sure", classifiers)
     test = mnist.load().test
     for name, pictures in classified(test, options.data):
-        sure = [classifier.classify(image).sure for image, _ in pictures]
-        report(name, len(sure) - sum(sure), len(sure))
-    raw = classifier.classify_batch(test.images).sure
-    report("MNIST test, its raw pixels", int((~raw).sum()), len(raw))
+        counts, count = sure(classifiers, (image for image, _ in pictures))
+        report(name, [count - each for each in counts], count)
+    raw = [each.classify_batch(test.images).sure for each in classifiers]
+    report("MNIST test, its raw pixels", [int((~each).sum()) for each in raw], len(test))
 
 
-def report(name: str, part: int, count: int) -> None:
-    """One row."""
-    print(f"| {name} | {count:,} | {part:,} | {100 * part / count:.2f} % |", flush=True)
+def sure(classifiers: list[DigitClassifier], pictures: Pictures) -> tuple[list[int], int]:
+    """How many of the pictures each model is sure of, and how many they are."""
+    found = [digit_pixels(image) for image in pictures]
+    return [sum(each.classify_found(pixels).sure for pixels in found) for each in classifiers], len(found)
 
 
 def no_digits(fonts: Iterable[Path], photos: Path | None) -> Iterator[tuple[str, Pictures]]:

@@ -30,8 +30,10 @@ SYNTHETIC = 1000
 NUMBERS = 300
 SPACES = {"apart": (0.15, 0.5), "close": (-0.03, 0.03), "overlapping": (-0.15, -0.03)}
 """Between the boxes of two digits, in heights of a digit."""
-FORMS = ("in boxes", "in a table", "underlined", "with dashes")
+FORMS = ("in boxes", "in a table", "underlined", "with dashes", "with a plus", "with printed words")
 SEED = 2026
+_APART = str.maketrans("", "", f" {pages.NO_DIGIT_MARK}")
+"""Leaves out what stands between digits."""
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with the sets")
     options = parser.parse_args()
     classifiers = [DigitClassifier(model) for model in options.models]
-    print(f"| set | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
+    heading("set", classifiers)
     test = mnist.load().test
     for name, pictures in classified(test, options.data):
         right = np.array([hits(classifiers, image, label) for image, label in pictures])
@@ -58,9 +60,14 @@ def hits(classifiers: list[DigitClassifier], image: Image.Image, label: int) -> 
     return [each.classify_found(found).digit == label for each in classifiers]
 
 
-def report(name: str, right: list[int], count: int) -> None:
+def heading(name: str, classifiers: list[DigitClassifier]) -> None:
+    """The head of a table with a row for each set of pictures and a column for each model."""
+    print(f"| {name} | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
+
+
+def report(name: str, counts: list[int], count: int) -> None:
     """One row."""
-    print(f"| {name} | {count:,} | {' | '.join(f'{100 * each / count:.2f} %' for each in right)} |", flush=True)
+    print(f"| {name} | {count:,} | {' | '.join(f'{100 * each / count:.2f} %' for each in counts)} |", flush=True)
 
 
 def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled]]:
@@ -119,7 +126,7 @@ def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> Non
             edits = alignment(got, truth)
             found[k] += digits - edits.missing
             right[k] += edits.right
-            whole[k] += got.replace(" ", "") == truth
+            whole[k] += got.translate(_APART) == truth
     report(f"{name}, `read`: digits found", found, count)
     report(f"{name}, `read`: right and in order", right, count)
     if pictures > 1:
@@ -156,7 +163,7 @@ def numbers(test: Split, gap: tuple[float, float]) -> Lines:
 
 
 def forms(test: Split, kind: str) -> Lines:
-    """Photographs of digits of MNIST's ``test`` pictures with lines around, under or between them."""
+    """Photographs of digits of MNIST's ``test`` pictures with lines, signs or words around, under or between them."""
     for seed in range(NUMBERS):
         rng = np.random.default_rng([SEED, FORMS.index(kind), seed])
         if kind == "in a table":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Gray = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -33,6 +33,8 @@ PAPERS: dict[str, Colour] = {
 BOARDS: dict[str, Colour] = {"blackboard": (45, 50, 48), "green board": (40, 78, 60), "black card": (28, 28, 30)}
 PRINT: tuple[Colour, ...] = ((30, 30, 32), (110, 110, 115), (40, 70, 140), (200, 90, 60))
 """Colours of printed forms."""
+TITLES = ("Meter reading", "Amount", "Phone", "Room", "Weight", "Total due")
+UNITS = ("kg", "m", "kWh", "pcs", "EUR", "mm")
 
 
 @dataclass(frozen=True)
@@ -158,33 +160,54 @@ def _form(
 
 
 def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image.Image:
-    """A photograph of a number with strokes of the same pen that are no digits.
+    """A photograph of a number with something that is no digit.
 
     Args:
         digits: pictures of shape ``(28, 28)``, from left to right.
         rng: decides everything else.
-        kind: ``"underlined"``, which may touch the digits, or ``"dashes"`` after the second and the fourth one.
+        kind: strokes of the same pen, ``"underlined"``, which may touch the digits, ``"dashes"`` after the second and
+            the fourth one or ``"a plus"`` after the second; or ``"printed words"`` above and behind.
     """
     tall, pen, parts = _penned(digits, rng)
     margin = tall * rng.uniform(0.6, 1.2)
     x, y = margin, margin + 0.6 * tall
-    dashed = (1, 3) if kind == "dashes" else ()
+    signs = {"dashes": (1, 3), "a plus": (1,)}.get(kind, ())
     middles, strokes = [], []
     for k, part in enumerate(parts):
         middles.append((x + part.shape[1] / 2, y + tall * rng.uniform(-0.06, 0.06)))
         x += part.shape[1] + tall * rng.uniform(0.15, 0.4)
-        if k in dashed and k + 1 < len(parts):
+        if k in signs and k + 1 < len(parts):
             ends = y + tall * rng.uniform(-0.1, 0.1, 2)
             strokes.append(((x, ends[0]), (x + 0.35 * tall, ends[1])))
+            if kind == "a plus":
+                across, middle = x + tall * rng.uniform(0.12, 0.22, 2), ends.mean()
+                strokes.append(((across[0], middle - 0.18 * tall), (across[1], middle + 0.18 * tall)))
             x += tall * rng.uniform(0.5, 0.7)
     if kind == "underlined":
         ends = y + tall * (rng.uniform(0.5, 0.85) + rng.uniform(-0.08, 0.08, 2))
         strokes.append(((margin - tall * rng.uniform(0, 0.3), ends[0]), (x + tall * rng.uniform(-0.2, 0.2), ends[1])))
+    printed = None
     shape = int(y + 0.9 * tall + margin), int(x + margin)
+    if kind == "printed words":
+        shape = shape[0], shape[1] + int(2.5 * tall)
+        title, unit = (str(rng.choice(words)) for words in (TITLES, UNITS))
+        printed = _printed(
+            shape,
+            ((margin, y - 0.7 * tall), title, tall * rng.uniform(0.3, 0.5)),
+            ((x + 0.3 * tall, y + 0.45 * tall), unit, tall * rng.uniform(0.6, 0.8)),
+        )
     ink = _drawn(shape, strokes, tall * rng.uniform(0.06, 0.1)) * rng.uniform(*pen.cover)
     for part, (across, down) in zip(parts, middles, strict=True):
         _put_around(ink, part, across, down)
-    return _shot(_sheet(ink, tall, pen, False, rng), rng)
+    return _shot(_sheet(ink, tall, pen, False, rng, printed), rng)
+
+
+def _printed(shape: tuple[int, int], *texts: tuple[tuple[float, float], str, float]) -> Floats:
+    """Words from left to right, each with the left end of its baseline and its size in pixels: cover in [0, 1]."""
+    image = Image.new("L", shape[::-1], 0)
+    for place, words, size in texts:
+        ImageDraw.Draw(image).text(place, words, 255, ImageFont.load_default(size), anchor="ls")
+    return np.asarray(image, np.float32) / 255
 
 
 def _penned(digits: Sequence[Gray], rng: np.random.Generator) -> tuple[float, Pen, list[Floats]]:

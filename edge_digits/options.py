@@ -4,6 +4,11 @@ from pathlib import Path
 
 import click
 
+NOT_SURE = 1
+"""What a command with --strict ends with if something is not sure."""
+WRONG_INPUT = 2
+"""What a command ends with that did the rest of its work, but could not read something that it was given."""
+
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -17,6 +22,11 @@ backend_option = click.option(
 )
 unverified_option = click.option(
     "--allow-unverified", is_flag=True, help="Run a model even if its bytes do not match the sha256 in its card."
+)
+confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    help="Below this confidence an answer is not sure.  [default: what the model's card says]",
 )
 data_option = click.option(
     "--data",

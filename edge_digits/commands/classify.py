@@ -10,14 +10,18 @@ import click
 from edge_digits_runtime.errors import PictureError
 
 from edge_digits.cores import in_order
-from edge_digits.options import backend_option, model_option, unverified_option
+from edge_digits.options import (
+    NOT_SURE,
+    WRONG_INPUT,
+    backend_option,
+    confidence_option,
+    model_option,
+    unverified_option,
+)
 from edge_digits.pictures import Source, flat_name, open_source, sources
 
 if TYPE_CHECKING:
     from edge_digits_runtime.classifier import DigitClassifier, Prediction
-
-NOT_SURE = 1
-WRONG_INPUT = 2
 
 
 @click.command()
@@ -25,11 +29,7 @@ WRONG_INPUT = 2
 @model_option
 @click.option("--top", type=click.IntRange(1, 10), default=1, help="Show the K likeliest digits.", metavar="K")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    help="Below this confidence an answer is not sure.  [default: what the model's card says]",
-)
+@confidence_option
 @click.option("--strict", is_flag=True, help="Exit with 1 if any picture is not sure.")
 @click.option(
     "--explain",

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from edge_digits_runtime.errors import EdgeDigitsError
 
-from edge_digits.options import percent
+from edge_digits.options import WRONG_INPUT, percent
 
 if TYPE_CHECKING:
     from edge_digits_runtime.installed import InstalledModel
 
-WRONG_INPUT = 2
 _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("file bytes", "bytes", "{:,}".format),
     ("flatbuffer", "flatbuffer_bytes", "{:,}".format),

@@ -6,16 +6,23 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import PictureError
 
-from edge_digits.options import backend_option, model_option, unverified_option
+from edge_digits.options import (
+    NOT_SURE,
+    WRONG_INPUT,
+    backend_option,
+    confidence_option,
+    model_option,
+    unverified_option,
+)
 from edge_digits.pictures import flat_name, open_source, sources
-
-WRONG_INPUT = 2
 
 
 @click.command()
 @click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: file, lines, digits with boxes.")
+@confidence_option
+@click.option("--strict", is_flag=True, help="Exit with 1 if any digit of a line is not sure.")
 @click.option(
     "--annotate",
     type=click.Path(path_type=Path),
@@ -28,12 +35,14 @@ def read(
     pictures: tuple[str, ...],
     model: Path | None,
     as_json: bool,
+    min_confidence: float | None,
+    strict: bool,
     annotate: Path | None,
     backend: str | None,
     allow_unverified: bool,
 ) -> int:
     """Read all digits of a picture: a number, several lines, a whole ruled page. Prints the lines, numbers on a line
-    apart by a space.
+    apart by a space, with a ? in a number for what looks like no digit. What has no digit beside it is left out.
 
     IMAGE is as for 'classify'. With several pictures each is announced by its name.
 
@@ -53,7 +62,9 @@ def read(
         raise click.UsageError(f"--annotate {annotate} names one file, not one for each picture: name a folder")
     if single and not is_picture_name(single):
         raise click.UsageError(f"--annotate {annotate}: a picture is written to a name such as seen.png or seen.jpg")
-    classifier = DigitClassifier(model, backend=backend, allow_unverified=allow_unverified)
+    classifier = DigitClassifier(
+        model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
+    )
     code = 0
     for name, source in found:
         try:
@@ -72,4 +83,6 @@ def read(
         if annotate is not None:
             with files.replacing(single or annotate / f"{flat_name(name)}.read.png") as temporary:
                 pages.annotate(image, page).save(temporary)
+        if strict and not all(digit.sure for digit in page.digits if digit.line is not None):
+            code = max(code, NOT_SURE)
     return code

@@ -40,13 +40,17 @@ def rows(boxes: Boxes, height: float) -> list[list[int]]:
     return sorted(lines, key=lambda line: float(np.mean(y[line] - slope * x[line])))
 
 
-def wide_gaps(boxes: Boxes, lines: list[list[int]], height: float) -> list[list[bool]]:
-    """For each box of each line, whether a gap between two numbers lies before it."""
+def numbers(boxes: Boxes, lines: list[list[int]], height: float) -> list[list[list[int]]]:
+    """Divide each line where a gap between two numbers is: the lines, each its numbers, each the indices of boxes."""
     gaps = [[float(boxes[b, 0] - boxes[a, 2]) for a, b in pairwise(line)] for line in lines]
     everything = [gap for line in gaps for gap in line]
     usual = float(np.percentile(everything, 25)) if everything else 0.0
     limit = max(_WIDE * height, _WIDER * usual)
-    return [[False, *(gap > limit for gap in line)] for line in gaps]
+    ends = [[k for k, gap in enumerate(line, 1) if gap > limit] for line in gaps]
+    return [
+        [line[first:last] for first, last in pairwise([0, *cuts, len(line)])]
+        for line, cuts in zip(lines, ends, strict=True)
+    ]
 
 
 def _slope(x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> float:

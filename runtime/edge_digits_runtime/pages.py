@@ -1,6 +1,6 @@
 """All digits of a picture of a number, of several lines, or of a whole ruled page, in reading order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +11,9 @@ from edge_digits_runtime._digit import cut
 from edge_digits_runtime._frame import frame
 from edge_digits_runtime._glyphs import Glyph, find_glyphs
 from edge_digits_runtime._ink import Ink, best_mix, find_ink, to_gray, to_plain
-from edge_digits_runtime._rows import rows, wide_gaps
+from edge_digits_runtime._rows import numbers, rows
 from edge_digits_runtime._touching import readings
+from edge_digits_runtime.classifier import NO_DIGIT
 from edge_digits_runtime.picture import in_file, reduced_by
 
 SHORTER = 1500
@@ -23,37 +24,48 @@ _STROKE = 0.1
 """On a page of digits a stroke is narrower than this share of the longer side."""
 _COARSE = 192
 """Longer side in pixels of the small copy that the paper of a page is estimated on."""
-_CONFIDENT = 0.9
-"""Answers below this confidence are drawn in another colour."""
+NO_DIGIT_MARK = "?"
+"""Stands in a number for what looks like no digit."""
 _SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
+
+
+class Answer(Protocol):
+    """What a classifier says of one picture."""
+
+    @property
+    def digit(self) -> int:
+        """0-9."""
+
+    @property
+    def confidence(self) -> float:
+        """In [0, 1]."""
+
+    @property
+    def reason(self) -> str | None:
+        """Why the answer is not sure; None if it is."""
 
 
 class Answers(Protocol):
     """What a classifier says of ``n`` pictures."""
 
     @property
-    def digits(self) -> NDArray[np.uint8]:
-        """Shape ``(n,)``, each 0-9."""
-
-    @property
     def confidences(self) -> NDArray[np.float32]:
         """Shape ``(n,)``, each in [0, 1]."""
-
-    @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """Shape ``(n, 10)``."""
 
 
 class Classifier(Protocol):
     """What reads single digits, such as `edge_digits_runtime.DigitClassifier`."""
 
-    def classify_batch(self, images: NDArray[np.uint8]) -> Answers:
-        """Read pictures of shape ``(n, 28, 28)``, 0 background, 255 ink."""
+    def classify(self, picture: NDArray[np.uint8], /) -> Answer:
+        """Read a picture of shape ``(28, 28)``, 0 background, 255 ink."""
+
+    def classify_batch(self, pictures: NDArray[np.uint8], /) -> Answers:
+        """Read pictures of shape ``(n, 28, 28)``."""
 
 
 @dataclass(frozen=True)
 class PageDigit:
-    """One digit of a page."""
+    """One digit of a page, or what may be one."""
 
     digit: int
     """0-9."""
@@ -61,8 +73,20 @@ class PageDigit:
     """In [0, 1]."""
     box: tuple[int, int, int, int]
     """``(x, y, width, height)`` in pixels of the file that the picture was opened from."""
-    line: int
-    """Which of the lines it is on, from 0 at the top."""
+    line: int | None
+    """Which of the lines it is on, from 0 at the top; None for what looks like no digit and is in no number."""
+    reason: str | None
+    """Why the answer is not sure, as `classifier.Prediction` has it; None if it is."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether nothing speaks against the answer."""
+        return self.reason is None
+
+    @property
+    def text(self) -> str:
+        """What stands for it in a line: the digit, or ``?`` for what looks like none."""
+        return NO_DIGIT_MARK if self.reason == NO_DIGIT else str(self.digit)
 
 
 @dataclass(frozen=True)
@@ -70,16 +94,24 @@ class Page:
     """What was read."""
 
     lines: tuple[str, ...]
-    """The digits of each line from top to bottom, with a space between two numbers."""
+    """The digits of each line from top to bottom, with a space between two numbers and a ``?`` in a number for what
+    looks like no digit. A number of nothing else is left out, and so is a line."""
     digits: tuple[PageDigit, ...]
-    """In reading order."""
+    """In reading order, with what was left out of the lines."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, box, line``."""
+        """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, sure, reason, box, line``."""
         return {
             "lines": list(self.lines),
             "digits": [
-                {"digit": d.digit, "confidence": round(d.confidence, 5), "box": list(d.box), "line": d.line}
+                {
+                    "digit": d.digit,
+                    "confidence": round(d.confidence, 5),
+                    "sure": d.sure,
+                    "reason": d.reason,
+                    "box": list(d.box),
+                    "line": d.line,
+                }
                 for d in self.digits
             ],
         }
@@ -99,18 +131,30 @@ def read(image: Image.Image, classifier: Classifier) -> Page:
     glyphs, height = find_glyphs(ink)
     if not glyphs:
         return Page((), ())
-    glyphs, digits, confidences = _answers(ink, glyphs, height, classifier)
+    glyphs, answers = _answers(ink, glyphs, height, classifier)
     boxes = np.array([glyph.box for glyph in glyphs])
-    lines = rows(boxes, height)
-    texts = [
-        "".join(" " * wide + str(digits[k]) for k, wide in zip(line, spaces, strict=True))
-        for line, spaces in zip(lines, wide_gaps(boxes, lines, height), strict=True)
-    ]
-    found = [
-        PageDigit(int(digits[k]), float(confidences[k]), in_file(image, _times(glyphs[k].box, factor, plain.size)), row)
-        for row, line in enumerate(lines)
-        for k in line
-    ]
+    texts: list[str] = []
+    found: list[PageDigit] = []
+    for line in numbers(boxes, rows(boxes, height), height):
+        words: list[str] = []
+        for number in line:
+            digits = [
+                PageDigit(
+                    answers[k].digit,
+                    answers[k].confidence,
+                    in_file(image, _times(glyphs[k].box, factor, plain.size)),
+                    None,
+                    answers[k].reason,
+                )
+                for k in number
+            ]
+            word = "".join(digit.text for digit in digits)
+            if word.strip(NO_DIGIT_MARK):
+                words.append(word)
+                digits = [replace(digit, line=len(texts)) for digit in digits]
+            found += digits
+        if words:
+            texts.append(" ".join(words))
     return Page(tuple(texts), tuple(found))
 
 
@@ -119,28 +163,27 @@ def _times(box: tuple[int, int, int, int], factor: int, size: tuple[int, int]) -
     return left, top, min(right, size[0]), min(bottom, size[1])
 
 
-def _answers(
-    ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifier
-) -> tuple[list[Glyph], NDArray[np.uint8], NDArray[np.float32]]:
-    """The glyphs, joined and divided as the classifier is surest, with their digits and confidences."""
+def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifier) -> tuple[list[Glyph], list[Answer]]:
+    """The glyphs, joined and divided as the classifier is surest, and what it says of each."""
     options = readings(glyphs, height)
     parts = [part for choices in options for reading in choices for part in reading.glyphs]
-    read = classifier.classify_batch(np.stack([frame(cut(ink.strength, part.mask, part.box)) for part in parts]))
+    pixels = np.stack([frame(cut(ink.strength, part.mask, part.box)) for part in parts])
+    confidences = classifier.classify_batch(pixels).confidences
     chosen: list[int] = []
     first = 0
     for choices in options:
         ways = []
         for reading in choices:
             last = first + len(reading.glyphs)
-            score, members = reading.best(read.confidences[first:last], height)
+            score, members = reading.best(confidences[first:last], height)
             ways.append((score, [first + k for k in members]))
             first = last
         chosen += max(ways)[1]
-    return [parts[k] for k in chosen], read.digits[chosen], read.confidences[chosen]
+    return [parts[k] for k in chosen], [classifier.classify(pixels[k]) for k in chosen]
 
 
 def annotate(image: Image.Image, page: Page) -> Image.Image:
-    """The picture in colours with a box around each digit and the answer above it.
+    """The picture in colours with a box around each digit and the answer above it, green where it is sure, else orange.
 
     Args:
         image: the one that was read; it is not changed.
@@ -151,9 +194,9 @@ def annotate(image: Image.Image, page: Page) -> Image.Image:
     factor = reduced_by(image)
     for digit in page.digits:
         x, y, width, height = (length / factor for length in digit.box)
-        colour = _SURE if digit.confidence >= _CONFIDENT else _UNSURE
+        colour = _SURE if digit.sure else _UNSURE
         line = max(1, round(height / 30))
         draw.rectangle((x - line, y - line, x + width + line, y + height + line), outline=colour, width=line)
         size = max(10, round(0.45 * height))
-        draw.text((x, y - 1.2 * size - line), str(digit.digit), fill=colour, font=ImageFont.load_default(size))
+        draw.text((x, y - 1.2 * size - line), digit.text, fill=colour, font=ImageFont.load_default(size))
     return drawn

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime.evaluation import Evaluation
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits.cli import main
 from edge_digits.samples import SAMPLES
@@ -211,8 +211,24 @@ def test_read_prints_the_lines(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     row = json.loads(result.stdout)
     assert [line.replace(" ", "") for line in row["lines"]] == ["738", "052"]
-    assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "box", "line"}] * 6
+    assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "sure", "reason", "box", "line"}] * 6
     assert (tmp_path / "seen.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text", "code"),
+    [({"3": 40, "8": 90}, "38", 0), ({"3": 40, "8": 90, "+": 300}, "38", 0), ({"3": 40, "+": 90, "8": 140}, "3?8", 1)],
+    ids=["sure", "a plus far off", "a plus between"],
+)
+def test_read_marks_what_looks_like_no_digit(drawn: dict[str, int], text: str, code: int, tmp_path: Path) -> None:
+    page = Image.new("L", (400, 160), 245)
+    for sign, x in drawn.items():
+        ImageDraw.Draw(page).text((x, 40), sign, 30, ImageFont.load_default(64), stroke_width=1)
+    page.save(file := tmp_path / "page.png")
+    result = run("read", "--strict", file)
+    assert (result.exit_code, result.stdout) == (code, f"{text}\n")
+    assert run("read", file).exit_code == 0
+    assert run("read", "--strict", "--min-confidence", "0", file).exit_code == 0
 
 
 @pytest.mark.parametrize(("count", "out"), [(1, "seen.xyz"), (1, "model.tflite"), (2, "seen.png")])

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edge_digits_runtime import DigitClassifier, pages
+from edge_digits_runtime.classifier import NO_DIGIT
 from edge_digits_runtime.picture import open_picture
 from PIL import Image, ImageDraw, ImageFont
 
@@ -171,6 +172,52 @@ def test_boxes_are_in_pixels_of_the_file_and_hold_the_digit(tmp_path: Path) -> N
 def test_a_blank_page_has_no_lines() -> None:
     page = pages.read(Image.new("L", (400, 300), 230), CLASSIFIER)
     assert page.to_dict() == {"lines": [], "digits": []}
+
+
+def plus(image: Image.Image, x: int, y: int = 80) -> Image.Image:
+    """The sheet with a plus."""
+    for end in ((16, 0), (0, 16)):
+        ImageDraw.Draw(image).line((x - end[0], y - end[1], x + end[0], y + end[1]), 30, 6)
+    return image
+
+
+def test_what_looks_like_no_digit_is_a_mark_in_its_number() -> None:
+    image = plus(sheet(["32 48"]), 201)
+    page = pages.read(image, CLASSIFIER)
+    assert page.lines == ("32?48",)
+    assert [digit.text for digit in page.digits] == list("32?48")
+    assert [digit.reason for digit in page.digits] == [None, None, NO_DIGIT, None, None]
+    assert [digit.line for digit in page.digits] == [0] * 5
+    asked_for = pages.read(image, DigitClassifier(min_confidence=0))
+    assert asked_for.lines == (f"32{page.digits[2].digit}48",)
+
+
+def test_a_number_of_nothing_that_looks_like_a_digit_is_left_out_of_the_lines() -> None:
+    image = plus(plus(sheet(["", "32", "", "48"]), 80), 500, 200)
+    page = pages.read(image, CLASSIFIER)
+    assert page.lines == ("32", "48")
+    assert [(digit.text, digit.line) for digit in page.digits] == [
+        ("?", None),
+        ("3", 0),
+        ("2", 0),
+        ("?", None),
+        ("4", 1),
+        ("8", 1),
+    ]
+
+
+def test_a_page_without_a_digit_has_no_lines() -> None:
+    page = pages.read(plus(plus(sheet([""]), 80), 200), CLASSIFIER)
+    assert page.lines == ()
+    assert [digit.line for digit in page.digits] == [None, None]
+
+
+def test_a_digit_that_may_be_one_of_two_is_read() -> None:
+    page = pages.read(sheet(["1"]), CLASSIFIER)
+    (digit,) = page.digits
+    assert digit.reason is not None
+    assert digit.reason != NO_DIGIT
+    assert page.lines == (str(digit.digit),)
 
 
 def test_the_annotated_page_has_the_size_of_the_picture_and_more_ink() -> None:
