@@ -1,7 +1,8 @@
 """What preprocessing costs beside decoding, in time and memory: ``uv run python benchmarks/pictures_speed.py``.
 
-Four figures: one small picture; a photograph of 12 megapixels against decoding it at draft scale; a folder of small
-PNGs on all cores against only decoding them; the peak memory of a process that reads the photograph.
+One small picture; a photograph of 12 megapixels against decoding it at draft scale; a folder of small PNGs on all cores
+against only decoding them; the peak memory of a process that reads the photograph; and ``read`` with the default model,
+of numbers whose digits are apart or touch and of a page of 600.
 """
 
 import io
@@ -13,15 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from edge_digits_runtime import DigitClassifier, pages
 from edge_digits_runtime.device import peak_memory_bytes
 from edge_digits_runtime.picture import SHORTER, digit_pixels, open_picture
 from edge_digits_train import mnist
 from PIL import Image
-from synthetic import photograph
+from real_pictures import SPACES
+from synthetic import number, photograph
 
 PHOTO = (4000, 3000)
 FILES = 10_000
 REPEATS = 15
+NUMBERS = 60
 
 
 def main() -> None:
@@ -44,6 +48,14 @@ def main() -> None:
         end="",
     )
     print(f"{only / both:.0%} of the speed (target 70%)")
+    classifier = DigitClassifier()
+    for name, gap in SPACES.items():
+        numbers = [number(images[5 * k : 5 * k + 5], np.random.default_rng([3, k]), gap) for k in range(NUMBERS)]
+        times = [_median(lambda image=image: pages.read(image, classifier), 3) for image in numbers]
+        print(f"read, numbers of 5 digits, {name}: {statistics.median(times) * 1e3:.1f} ms")
+    rows = [np.hstack(images[20 * k : 20 * k + 20]) for k in range(30)]
+    page = Image.fromarray(255 - np.vstack(rows)).resize((20 * 84, 30 * 84), Image.Resampling.BICUBIC)
+    print(f"read, a page of 600 digits: {_median(lambda: pages.read(page, classifier), 3):.2f} s")
 
 
 def _photo(digit: np.ndarray) -> bytes:

@@ -30,13 +30,18 @@ def rows(boxes: Boxes, height: float) -> list[list[int]]:
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     slope = _slope(x, y, height)
     lines: list[list[int]] = []
+    # Where the last boxes of each line have their middle.
+    ends: list[tuple[float, float]] = []
     for k in np.argsort(x, kind="stable"):
-        distances = [abs(_ahead(x[line[-4:]], y[line[-4:]], slope, x[k]) - y[k]) for line in lines]
+        distances = [abs(down + slope * (x[k] - across) - y[k]) for across, down in ends]
         nearest = int(np.argmin(distances)) if distances else -1
-        if nearest >= 0 and distances[nearest] < _OFF * height:
-            lines[nearest].append(int(k))
-        else:
-            lines.append([int(k)])
+        if nearest < 0 or distances[nearest] >= _OFF * height:
+            nearest = len(lines)
+            lines.append([])
+            ends.append((0.0, 0.0))
+        lines[nearest].append(int(k))
+        last = lines[nearest][-4:]
+        ends[nearest] = float(x[last].mean()), float(y[last].mean())
     return sorted(lines, key=lambda line: float(np.mean(y[line] - slope * x[line])))
 
 
@@ -61,8 +66,3 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> flo
     following = np.argmin(distance, axis=1)
     k = np.flatnonzero(np.isfinite(distance[np.arange(len(x)), following]))
     return float(np.median(down[k, following[k]] / right[k, following[k]])) if len(k) else 0.0
-
-
-def _ahead(x: NDArray[np.float64], y: NDArray[np.float64], slope: float, where: float) -> float:
-    """Where a line with its last boxes at ``x``, ``y`` is at ``where``: on from their mean, with the common slope."""
-    return float(y.mean() + slope * (where - x.mean()))

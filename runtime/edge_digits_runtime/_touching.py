@@ -38,8 +38,8 @@ _SLANT = 0.3
 """A cut that leans goes so many pixels to the right for each pixel up."""
 _TURN = 0.25
 """What a curved cut pays for a step aside, where a pixel of ink costs 1."""
-_CLEAREST = 0.999
-"""A confidence above this says no more for a digit than this one does."""
+CLEAREST = 0.999
+"""A confidence above this says no more for a digit than this one does: such a glyph needs no other reading."""
 _CUT = 1.0
 """What a cut through ink costs, in the logarithm of odds: without a reason there is none."""
 
@@ -87,45 +87,50 @@ class Reading:
         return score[end], chain[::-1]
 
 
-def readings(glyphs: list[Glyph], height: float) -> list[list[Reading]]:
-    """The readings of each cluster of glyphs, of which one is to be chosen.
-
-    Args:
-        glyphs: pieces of ink.
-        height: of a usual digit, in pixels.
-    """
-    return [_readings(cluster, height) for cluster in _clusters(glyphs, height)]
-
-
 def _evidence(confidences: NDArray[np.float32]) -> NDArray[np.float64]:
     """What a confidence says for one digit and against two, or a part of one: 0 if it is as high as can be, else less.
 
     The logarithm of the odds, not of the confidence: a digit is seldom read with 0.9, two digits that touch often are.
     """
-    sure = np.clip(confidences.astype(np.float64), 1 - _CLEAREST, _CLEAREST)
-    odds: NDArray[np.float64] = np.log(sure / (1 - sure)) - np.log(_CLEAREST / (1 - _CLEAREST))
+    sure = np.clip(confidences.astype(np.float64), 1 - CLEAREST, CLEAREST)
+    odds: NDArray[np.float64] = np.log(sure / (1 - sure)) - np.log(CLEAREST / (1 - CLEAREST))
     return odds
 
 
-def _clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
-    """Glyphs side by side that are so close that they may be strokes of one digit, together, from left to right."""
+def clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
+    """Glyphs side by side that are so close that they may be strokes of one digit, together, from left to right.
+
+    Args:
+        glyphs: pieces of ink.
+        height: of a usual digit, in pixels.
+    """
     result: list[list[Glyph]] = []
+    # Those that a glyph further right may still belong to.
+    growing: list[list[Glyph]] = []
     for glyph in sorted(glyphs, key=lambda g: g.box[0]):
-        near = next((cluster for cluster in reversed(result) if _close(cluster[-1], glyph, height)), None)
+        growing = [cluster for cluster in growing if glyph.box[0] - cluster[-1].box[2] <= _APART * height]
+        near = next((cluster for cluster in reversed(growing) if _overlap(cluster[-1], glyph)), None)
         if near is None:
-            result.append([glyph])
-        else:
-            near.append(glyph)
+            near = []
+            result.append(near)
+            growing.append(near)
+        near.append(glyph)
     return result
 
 
-def _close(left: Glyph, right: Glyph, height: float) -> bool:
+def _overlap(left: Glyph, right: Glyph) -> bool:
+    """Whether they are beside each other, not one below the other."""
     a, b = left.box, right.box
-    shared = min(a[3], b[3]) - max(a[1], b[1])
-    return shared > 0.3 * min(a[3] - a[1], b[3] - b[1]) and b[0] - a[2] <= _APART * height
+    return min(a[3], b[3]) - max(a[1], b[1]) > 0.3 * min(a[3] - a[1], b[3] - b[1])
 
 
-def _readings(cluster: list[Glyph], height: float) -> list[Reading]:
+def readings(cluster: list[Glyph], height: float) -> list[Reading]:
+    """The readings of a cluster of glyphs, of which one is to be chosen.
+
+    Args:
+        cluster: one of `clusters`.
+        height: of a usual digit, in pixels.
+    """
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
     ways: tuple[Way, ...] = (_straight, functools.partial(_straight, slant=_SLANT), _curved)
     return [_reading(cluster, way, height) for way in (ways if wide else ways[:1])]

@@ -1,6 +1,7 @@
 """All digits of a picture of a number, of several lines, or of a whole ruled page, in reading order."""
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits_runtime._digit import cut
-from edge_digits_runtime._frame import frame
+from edge_digits_runtime._frame import SIDE, frame
 from edge_digits_runtime._glyphs import Glyph, find_glyphs
 from edge_digits_runtime._ink import Ink, best_mix, find_ink, to_gray, to_plain
 from edge_digits_runtime._rows import numbers, rows
-from edge_digits_runtime._touching import readings
+from edge_digits_runtime._touching import CLEAREST, clusters, readings
 from edge_digits_runtime.classifier import NO_DIGIT
 from edge_digits_runtime.picture import in_file, reduced_by
 
@@ -165,11 +166,18 @@ def _times(box: tuple[int, int, int, int], factor: int, size: tuple[int, int]) -
 
 def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifier) -> tuple[list[Glyph], list[Answer]]:
     """The glyphs, joined and divided as the classifier is surest, and what it says of each."""
-    options = readings(glyphs, height)
+    groups = clusters(glyphs, height)
+    # Most digits of a page are one piece of ink that is plain to see: only the others are cut and read in all ways.
+    single = [group[0] for group in groups if len(group) == 1]
+    pixels, confidences = _looked_at(ink, single, classifier)
+    plain = confidences >= CLEAREST
+    chosen = list(compress(single, plain))
+    answers: list[Answer] = list(map(classifier.classify, pixels[plain]))
+
+    unclear = [group for group in groups if len(group) > 1] + [[glyph] for glyph in compress(single, ~plain)]
+    options = [readings(group, height) for group in unclear]
     parts = [part for choices in options for reading in choices for part in reading.glyphs]
-    pixels = np.stack([frame(cut(ink.strength, part.mask, part.box)) for part in parts])
-    confidences = classifier.classify_batch(pixels).confidences
-    chosen: list[int] = []
+    pixels, confidences = _looked_at(ink, parts, classifier)
     first = 0
     for choices in options:
         ways = []
@@ -178,8 +186,18 @@ def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifie
             score, members = reading.best(confidences[first:last], height)
             ways.append((score, [first + k for k in members]))
             first = last
-        chosen += max(ways)[1]
-    return [parts[k] for k in chosen], [classifier.classify(pixels[k]) for k in chosen]
+        for k in max(ways)[1]:
+            chosen.append(parts[k])
+            # One by one, as only that says why an answer is not sure.
+            answers.append(classifier.classify(pixels[k]))
+    return chosen, answers
+
+
+def _looked_at(ink: Ink, glyphs: list[Glyph], classifier: Classifier) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """What the classifier is shown of each glyph, shape ``(n, 28, 28)``, and how confident it is."""
+    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in glyphs]
+    pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
+    return pixels, classifier.classify_batch(pixels).confidences
 
 
 def annotate(image: Image.Image, page: Page) -> Image.Image:
