@@ -19,6 +19,7 @@ import numpy as np
 from edge_digits_runtime import DigitClassifier, datasets, metrics
 from edge_digits_runtime.datasets import Split
 from edge_digits_runtime.installed import DEFAULT_MODEL
+from edge_digits_runtime.shape import SIDE
 from edge_digits_train import mnist
 from edge_digits_train.recipes import Recipe
 from numpy.typing import NDArray
@@ -26,7 +27,6 @@ from PIL import Image
 from scipy import ndimage
 
 SEED = 2026
-SIDE = 28
 CENTRE = (SIDE - 1) / 2
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]

@@ -1,8 +1,9 @@
 """Draw the pictures that the activation ranges of an int8 model are taken from."""
 
 import numpy as np
-from edge_digits_runtime.datasets import DIGITS, Split
+from edge_digits_runtime.datasets import Split
 from edge_digits_runtime.errors import UsageError
+from edge_digits_runtime.shape import DIGITS
 from numpy.typing import NDArray
 
 DEFAULT_COUNT = 100

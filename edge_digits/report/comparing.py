@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.evaluation import ROLES, Evaluation
-from edge_digits_runtime.metrics import CLASSES, class_metrics
+from edge_digits_runtime.metrics import class_metrics
+from edge_digits_runtime.shape import DIGITS
 from numpy.typing import NDArray
 
 from edge_digits.report.confidence import judge, top_confidence
@@ -219,7 +220,7 @@ def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]
 
 def _count_by_digit(changes: Sequence[Change], kind: str) -> NDArray[np.int64]:
     digits = np.array([change.truth for change in changes if change.kind == kind], np.int64)
-    return np.bincount(digits, minlength=CLASSES)
+    return np.bincount(digits, minlength=DIGITS)
 
 
 def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray[np.uint8]]) -> tuple[Change, ...]:

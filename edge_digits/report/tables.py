@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_digits_runtime.metrics import CLASSES, class_metrics
+from edge_digits_runtime.metrics import class_metrics
+from edge_digits_runtime.shape import DIGITS
 
 from edge_digits.report.contents import Comparison, Row, Step
 from edge_digits.report.difference import step
@@ -115,14 +116,14 @@ def recall(comparison: Comparison) -> Table:
                 Cell(f"{comparison.lost[digit]:,}"),
                 Cell(f"{comparison.won[digit]:,}"),
             )
-            for digit in range(CLASSES)
+            for digit in range(DIGITS)
         ),
     )
 
 
 def confusion(row: Row) -> Table:
     """Row: the true digit; column: the answer."""
-    columns = ("", *map(str, range(CLASSES)))
+    columns = ("", *map(str, range(DIGITS)))
     lines = (
         (Cell(str(digit)), *(Cell(f"{count:,}" if count else "·") for count in counts))
         for digit, counts in enumerate(row.confusion.tolist())

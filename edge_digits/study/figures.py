@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime import files
-from edge_digits_runtime.metrics import CLASSES
+from edge_digits_runtime.shape import DIGITS
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -88,11 +88,11 @@ def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
 def confusion(path: Path, counts: NDArray[np.int64], title: str) -> None:
     """The confusion matrix ``counts`` of shape ``(10, 10)``, coloured by the share of the true digit's pictures."""
     # The mistakes are what there is to see: they alone make the scale, the diagonal is grey.
-    wrong = counts * ~np.eye(CLASSES, dtype=bool)
+    wrong = counts * ~np.eye(DIGITS, dtype=bool)
     strength = (wrong / np.maximum(counts.sum(axis=1, keepdims=True), 1))[..., np.newaxis]
     strength = strength / (strength.max() or 1)
     colours = 1 - strength * (1 - np.array(to_rgb(SERIES[0])))
-    colours[np.diag_indices(CLASSES)] = to_rgb(LINE)
+    colours[np.diag_indices(DIGITS)] = to_rgb(LINE)
     with drawing(5.2, 5.0) as figure:
         axes = figure.subplots()
         axes.grid(visible=False)
@@ -101,8 +101,8 @@ def confusion(path: Path, counts: NDArray[np.int64], title: str) -> None:
             if count:
                 colour = "white" if strength[truth, answer] > 0.6 else INK
                 axes.text(answer, truth, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
-        axes.set_xticks(range(CLASSES))
-        axes.set_yticks(range(CLASSES))
+        axes.set_xticks(range(DIGITS))
+        axes.set_yticks(range(DIGITS))
         axes.tick_params(length=0)
         axes.set_xlabel("answer")
         axes.set_ylabel("true digit")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from edge_digits_runtime import datasets
 from edge_digits_runtime.evaluation import Evaluation
-from edge_digits_runtime.metrics import CLASSES
 from edge_digits_runtime.run import EVALUATION, MODEL
+from edge_digits_runtime.shape import DIGITS
 from numpy.typing import NDArray
 
 from edge_digits.study import figures
@@ -148,7 +148,7 @@ def _right(evaluation: Evaluation) -> list[Answer]:
     if datasets.digest(test) != evaluation.data.sha256:
         return []
     right = evaluation.labels == evaluation.predicted
-    of_digit = [np.flatnonzero(right & (evaluation.labels == digit))[:1] for digit in range(CLASSES)]
+    of_digit = [np.flatnonzero(right & (evaluation.labels == digit))[:1] for digit in range(DIGITS)]
     return [_answer(evaluation, index, test.images[index]) for index in np.concatenate(of_digit).tolist()]
 
 

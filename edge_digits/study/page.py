@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime import files
-from edge_digits_runtime.metrics import CLASSES, at_least
+from edge_digits_runtime.metrics import at_least
+from edge_digits_runtime.shape import DIGITS
 
 from edge_digits.report import markdown
 from edge_digits.report.markdown import escaped
@@ -256,7 +257,7 @@ def _classification(best: Measured) -> Table:
             *(wording.measured(Figure.of(by_digit[name][:, digit].tolist())) for name in names),
             f"{support[digit]:,}",
         )
-        for digit in range(CLASSES)
+        for digit in range(DIGITS)
     ]
     macro = (wording.measured(best.figures[name]) for name in names)
     lines.append(_cells("macro average", *macro, f"{support.sum():,}"))

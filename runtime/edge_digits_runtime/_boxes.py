@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime._components import Components
-from edge_digits_runtime._lines import Ints, Mask, filled_runs, lines_through, runs_on, thin_runs
+from edge_digits_runtime._components import Components, Ints, Mask
+from edge_digits_runtime._lines import filled_runs, lines_through, runs_on, thin_runs
 
 _SIDE = 12
 """Boxes are at least this many pixels wide and high."""

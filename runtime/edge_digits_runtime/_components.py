@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels, the last two exclusive."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Components:
         height, width = self.shape
         return filled(self.starts[chosen], (self.stops - self.starts)[chosen], (height, width + 1))[:, :width]
 
-    def patch(self, members: Sequence[int] | Ints, box: tuple[int, int, int, int]) -> Mask:
+    def patch(self, members: Sequence[int] | Ints, box: Box) -> Mask:
         """The pixels of the components ``members`` in ``box`` (left, top, right, bottom), which holds them."""
         left, top, right, bottom = box
         runs = np.concatenate([self._by_label[self._firsts[k] : self._firsts[k + 1]] for k in members])

@@ -6,13 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime._boxes import without_boxes
-from edge_digits_runtime._components import Components, components
+from edge_digits_runtime._components import Box, Components, Mask, components
 from edge_digits_runtime._ink import Gray, Ink, find_ink
 from edge_digits_runtime._lines import without_lines
-
-Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels, the last two exclusive."""
 
 _RULED = 40
 """A picture whose shorter side has fewer pixels is not searched for rule lines."""

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits_runtime._components import Box
 from edge_digits_runtime._ink import brightest, resized
+from edge_digits_runtime.shape import SIDE
 
 Gray = NDArray[np.uint8]
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels, the last two exclusive."""
 
-SIDE = 28
 BOX = 20
 _FINE = 4
 """The digit is drawn at this multiple of its final size, then reduced."""

@@ -6,14 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime._boxes import without_boxes
-from edge_digits_runtime._components import Components, components
+from edge_digits_runtime._components import Box, Components, Mask, components
 from edge_digits_runtime._digit import union
 from edge_digits_runtime._ink import Ink, levels
 from edge_digits_runtime._lines import without_lines, without_underlines
-
-Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels, the last two exclusive."""
 
 _RULED = 40
 """A page whose shorter side has fewer pixels is not searched for rule lines."""

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Gray = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 Mix = tuple[float, float, float]
 """Shares of red, green and blue, which add up to 1."""
 

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime._components import Components, filled, runs
+from edge_digits_runtime._components import Components, Ints, Mask, filled, runs
 
-Mask = NDArray[np.bool_]
-Ints = NDArray[np.intp]
 Curve = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 _SLANT = 0.12

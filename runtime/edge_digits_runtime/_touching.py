@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime._components import Ints, Mask
 from edge_digits_runtime._digit import union
 from edge_digits_runtime._glyphs import Glyph
 
-Mask = NDArray[np.bool_]
-Ints = NDArray[np.intp]
 Way = Callable[[Mask, float], Ints]
 """From a mask and the height of a usual digit to cuts of shape ``(rows, cuts)``: in each row the first column right of
 each cut, cuts from left to right."""

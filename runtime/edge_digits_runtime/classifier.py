@@ -15,7 +15,8 @@ from edge_digits_runtime.card import parse_model_file, read_model_file
 from edge_digits_runtime.decoding import decoder
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
 from edge_digits_runtime.installed import DEFAULT_MODEL, find
-from edge_digits_runtime.network import CLASSES, SIDE, Network
+from edge_digits_runtime.network import Network
+from edge_digits_runtime.shape import DIGITS, SIDE
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,7 +29,7 @@ NO_INK = "no ink found"
 NO_DIGIT = "looks like no digit"
 _ONE_OF_TWO = 2 / 3
 """Where the two likeliest digits have less of the probability together, the picture may as well be none."""
-_DIGITS = np.arange(CLASSES, dtype=np.uint8)[:, None]
+_DIGITS = np.arange(DIGITS, dtype=np.uint8)[:, None]
 _SHAPE, _BYTE = (SIDE, SIDE), np.dtype(np.uint8)
 
 
@@ -245,7 +246,7 @@ class DigitClassifier:
         """The outputs for four patterns that are unlike each other, a blank picture first; shape ``(4, 10)``."""
         ramp = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
         patterns = (ramp * 0, ramp * 0 + 255, ramp, ramp * 37)
-        answers = np.stack([self.network.one((p % 256).astype(np.uint8)).reshape(CLASSES) for p in patterns])
+        answers = np.stack([self.network.one((p % 256).astype(np.uint8)).reshape(DIGITS) for p in patterns])
         if not np.isfinite(answers).all():
             raise ModelError(f"{self.name}: answers with NaN or infinity: train or convert it again")
         return answers
@@ -253,7 +254,7 @@ class DigitClassifier:
 
 def _doubt(weights: Sequence[float]) -> str:
     """Name the two likeliest digits, unless the others are too likely for it to be one of the two."""
-    likeliest = sorted(range(CLASSES), key=lambda digit: -weights[digit])[:2]
+    likeliest = sorted(range(DIGITS), key=lambda digit: -weights[digit])[:2]
     # Neither ten times 0, which a foreign softmax may be rounded to, nor NaN names two.
     if not sum(weights[digit] for digit in likeliest) >= _ONE_OF_TWO * sum(weights) > 0:
         return NO_DIGIT

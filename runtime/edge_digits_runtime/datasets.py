@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from edge_digits_runtime import files
 from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import DataError, PictureError
+from edge_digits_runtime.shape import DIGITS, SIDE
 
-SIDE = 28
-DIGITS = 10
 FORMS = "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folder of class folders 0/ ... 9/"
 TEST_FRACTION = 1 / 7
 """Share of pictures held out for testing where a folder has no ``train/`` and ``test/``: that of MNIST."""

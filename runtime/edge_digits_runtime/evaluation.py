@@ -25,10 +25,10 @@ from PIL import Image
 from edge_digits_runtime import files, metrics
 from edge_digits_runtime.damage import DAMAGE, check_fields
 from edge_digits_runtime.errors import EvaluationError
+from edge_digits_runtime.shape import DIGITS, SIDE
 
 FORMAT = "edge-digits-evaluation/1"
 ROLES = ("float-original", "float-tflite", "int8")
-SIDE = 28
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Evaluation:
             raise EvaluationError(f"not an evaluation of format {FORMAT}: make it with 'edge-digits evaluate'")
         try:
             labels = np.array(list(values["labels"]), dtype=np.uint8)
-            probabilities = np.asarray(values["probabilities"], dtype=np.float32).reshape(-1, metrics.CLASSES)
+            probabilities = np.asarray(values["probabilities"], dtype=np.float32).reshape(-1, DIGITS)
             predicted = np.array(list(values["predicted"]), dtype=np.uint8)
             _repair_ties(probabilities, predicted)
             evaluation = cls(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-CLASSES = 10
+from edge_digits_runtime.shape import DIGITS
+
 _ROUNDING = 1e-9
 
 
@@ -27,8 +28,8 @@ class ClassMetrics:
 def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
     """Count answers: row is the true digit, column the predicted one; int64 of shape ``(10, 10)``."""
     # intp, since on a 32-bit system bincount refuses int64.
-    pairs = labels.astype(np.intp) * CLASSES + predicted.astype(np.intp)
-    return np.bincount(pairs, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES).astype(np.int64)
+    pairs = labels.astype(np.intp) * DIGITS + predicted.astype(np.intp)
+    return np.bincount(pairs, minlength=DIGITS * DIGITS).reshape(DIGITS, DIGITS).astype(np.int64)
 
 
 def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.backend import Backend, Interpreter, memory
-from edge_digits_runtime.card import LABELS
 from edge_digits_runtime.errors import ModelError
+from edge_digits_runtime.shape import DIGITS, SIDE
 
-SIDE = 28
-CLASSES = len(LABELS)
 BATCH = 250
 """Pictures that one invocation takes when there are many: the fastest for an MLP, while networks of convolutions do not
 mind between 20 and 2,000 (``benchmarks/device.py batch``)."""
@@ -86,13 +84,13 @@ class Network:
 
     def many(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network gives for pictures of shape ``(n, 28, 28)``: shape ``(n, 10)``, in its output's type."""
-        result = np.empty((len(pictures), CLASSES), self.output.dtype)
+        result = np.empty((len(pictures), DIGITS), self.output.dtype)
         # A picture alone takes about twice its share of a batch, so a batch that is not half full is no gain.
         batch = self._lanes[0].batch
         batches = (len(pictures) + batch // 2) // batch
         self._run_batches(pictures, range(0, batches * batch, batch), result)
         for i in range(batches * batch, len(pictures)):
-            result[i] = self._alone.run(pictures[i]).reshape(CLASSES)
+            result[i] = self._alone.run(pictures[i]).reshape(DIGITS)
         return result
 
     def _run_batches(self, pictures: NDArray[np.uint8], starts: range, result: NDArray[Any]) -> None:
@@ -168,7 +166,7 @@ class Lane:
 
     def run_batches(self, pictures: NDArray[np.uint8], starts: Iterator[int], result: NDArray[Any]) -> None:
         """As many batches as ``starts`` has left; the last of all may be shorter."""
-        output = self.output.reshape(self.batch, CLASSES)
+        output = self.output.reshape(self.batch, DIGITS)
         for start in starts:
             chunk = pictures[start : start + self.batch]
             # Behind the last picture the input keeps what was there before; nobody reads its answers.
@@ -187,7 +185,7 @@ def _ends(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:
         raise ModelError(
             f"{name}: the input is {to}; allowed is 1×28×28×1, 1×28×28 or 1×784 of float32, uint8, or int8 with a scale"
         )
-    if np.prod(out.shape) != CLASSES or out.dtype not in _TYPES or (out.dtype != np.float32 and not out.scale):
+    if np.prod(out.shape) != DIGITS or out.dtype not in _TYPES or (out.dtype != np.float32 and not out.scale):
         raise ModelError(f"{name}: the output is {out}; allowed is 1×10 of float32, or of int8 or uint8 with a scale")
     return to, out
 

@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from edge_digits_runtime._components import Box
 from edge_digits_runtime._digit import cut
-from edge_digits_runtime._frame import SIDE, frame
+from edge_digits_runtime._frame import frame
 from edge_digits_runtime._glyphs import Glyph, find_glyphs
 from edge_digits_runtime._ink import Ink, best_mix, find_ink, to_gray, to_plain
 from edge_digits_runtime._rows import numbers, rows
 from edge_digits_runtime._touching import CLEAREST, clusters, readings
 from edge_digits_runtime.classifier import NO_DIGIT
 from edge_digits_runtime.picture import in_file, reduced_by
+from edge_digits_runtime.shape import SIDE
 
 SHORTER = 1500
 """The shorter side in pixels that a large JPEG of a page should keep: ``open_picture(path, pages.SHORTER)``."""
@@ -159,7 +161,7 @@ def read(image: Image.Image, classifier: Classifier) -> Page:
     return Page(tuple(texts), tuple(found))
 
 
-def _times(box: tuple[int, int, int, int], factor: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _times(box: Box, factor: int, size: tuple[int, int]) -> Box:
     left, top, right, bottom = (edge * factor for edge in box)
     return left, top, min(right, size[0]), min(bottom, size[1])
 

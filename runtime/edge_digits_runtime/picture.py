@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edge_digits_runtime._digit import Found, find_digit
-from edge_digits_runtime._frame import SIDE, frame, framed_box
+from edge_digits_runtime._frame import frame, framed_box
 from edge_digits_runtime._ink import Gray, Mix, best_mix, to_gray, to_plain
 from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.shape import SIDE
 
 MAX_PIXELS = 90_000_000
 """A larger picture is refused before it is decoded: a few kilobytes can announce gigabytes."""

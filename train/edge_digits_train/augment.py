@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import UsageError
+from edge_digits_runtime.shape import SIDE
 from numpy.typing import NDArray
 
 from edge_digits_train.strokes import add_forms
 
-SIDE = 28
 # 64 pictures of float32 are 200 kB: the dozen arrays of a chunk that are in use at a time stay in a 1 MB L2 cache.
 _CHUNK = 64
 # Pictures are looked up in a frame of zeros, so that what comes from outside is background without a test.

@@ -5,7 +5,7 @@ laid on some of the training pictures after the teachers have answered, which kn
 """
 
 import numpy as np
-from edge_digits_runtime.datasets import SIDE
+from edge_digits_runtime.shape import SIDE
 from numpy.typing import NDArray
 
 from edge_digits_train.augment import uniform

@@ -1,7 +1,7 @@
 """The form that all of MNIST's pictures have."""
 
 import numpy as np
-from edge_digits_runtime.datasets import SIDE
+from edge_digits_runtime.shape import SIDE
 from numpy.typing import NDArray
 from PIL import Image
 

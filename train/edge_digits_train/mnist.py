@@ -7,7 +7,8 @@ whom the data is from and its licence.
 
 from pathlib import Path
 
-from edge_digits_runtime.datasets import SIDE, DataSet, Split
+from edge_digits_runtime.datasets import DataSet, Split
+from edge_digits_runtime.shape import SIDE
 
 from edge_digits_train import packed
 

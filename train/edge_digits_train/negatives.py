@@ -14,7 +14,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from edge_digits_runtime.datasets import SIDE, Split
+from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.shape import SIDE
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 

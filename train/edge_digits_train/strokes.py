@@ -8,7 +8,7 @@ of MNIST's own pictures with the pen of the picture, so that a network learns th
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from edge_digits_runtime.datasets import SIDE
+from edge_digits_runtime.shape import SIDE
 from numpy.typing import NDArray
 
 from edge_digits_train.form import fit

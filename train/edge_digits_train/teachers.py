@@ -19,7 +19,7 @@ import numpy as np
 from edge_digits_runtime import DigitClassifier, device
 from edge_digits_runtime.damage import DAMAGE
 from edge_digits_runtime.errors import DataError, ModelError
-from edge_digits_runtime.network import CLASSES
+from edge_digits_runtime.shape import DIGITS
 from numpy.typing import NDArray
 
 TEMPERATURE = 2.0
@@ -48,7 +48,7 @@ def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     Args:
         images: shape ``(n, 28, 28)``, 0 background, 255 ink.
     """
-    total = np.zeros((len(images), CLASSES), np.float32)
+    total = np.zeros((len(images), DIGITS), np.float32)
     for teacher in load().values():
         # Not `metrics.softmax`, which computes in float64: another rounding of what is learned would lead the same seed
         # to other weights than those that docs/frontier.json was measured with.

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime import datasets
-from edge_digits_runtime.datasets import DIGITS, DataSet, Split
+from edge_digits_runtime.datasets import DataSet, Split
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.run import CHECKPOINT, RECORD, RunRecord
+from edge_digits_runtime.shape import DIGITS
 from numpy.typing import NDArray
 
 from edge_digits_train import handwriting, mnist, negatives, results, teachers
