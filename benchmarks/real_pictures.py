@@ -30,7 +30,15 @@ SYNTHETIC = 1000
 NUMBERS = 300
 SPACES = {"apart": (0.15, 0.5), "close": (-0.03, 0.03), "overlapping": (-0.15, -0.03)}
 """Between the boxes of two digits, in heights of a digit."""
-FORMS = ("in boxes", "in a table", "underlined", "with dashes", "with a plus", "with printed words")
+FORMS = (
+    "in boxes",
+    "in a table",
+    "underlined",
+    "with dashes",
+    "with a plus",
+    "with printed words",
+    "with slashes",
+)
 SEED = 2026
 _APART = str.maketrans("", "", f" {pages.NO_DIGIT_MARK}")
 """Leaves out what stands between digits."""

@@ -165,24 +165,22 @@ def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image
     Args:
         digits: pictures of shape ``(28, 28)``, from left to right.
         rng: decides everything else.
-        kind: strokes of the same pen, ``"underlined"``, which may touch the digits, ``"dashes"`` after the second and
-            the fourth one or ``"a plus"`` after the second; or ``"printed words"`` above and behind.
+        kind: strokes of the same pen, ``"underlined"``, which may touch the digits, ``"dashes"`` or ``"slashes"`` after
+            the second and the fourth one or ``"a plus"`` after the second; or ``"printed words"`` above and behind.
     """
     tall, pen, parts = _penned(digits, rng)
     margin = tall * rng.uniform(0.6, 1.2)
     x, y = margin, margin + 0.6 * tall
-    signs = {"dashes": (1, 3), "a plus": (1,)}.get(kind, ())
-    middles, strokes = [], []
+    signs = {"dashes": (1, 3), "slashes": (1, 3), "a plus": (1,)}.get(kind, ())
+    middles: list[tuple[float, float]] = []
+    strokes: list[Path] = []
     for k, part in enumerate(parts):
         middles.append((x + part.shape[1] / 2, y + tall * rng.uniform(-0.06, 0.06)))
         x += part.shape[1] + tall * rng.uniform(0.15, 0.4)
         if k in signs and k + 1 < len(parts):
-            ends = y + tall * rng.uniform(-0.1, 0.1, 2)
-            strokes.append(((x, ends[0]), (x + 0.35 * tall, ends[1])))
-            if kind == "a plus":
-                across, middle = x + tall * rng.uniform(0.12, 0.22, 2), ends.mean()
-                strokes.append(((across[0], middle - 0.18 * tall), (across[1], middle + 0.18 * tall)))
-            x += tall * rng.uniform(0.5, 0.7)
+            sign, wide = _sign(kind, x, y, tall, rng)
+            strokes += sign
+            x += wide
     if kind == "underlined":
         ends = y + tall * (rng.uniform(0.5, 0.85) + rng.uniform(-0.08, 0.08, 2))
         strokes.append(((margin - tall * rng.uniform(0, 0.3), ends[0]), (x + tall * rng.uniform(-0.2, 0.2), ends[1])))
@@ -200,6 +198,22 @@ def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image
     for part, (across, down) in zip(parts, middles, strict=True):
         _put_around(ink, part, across, down)
     return _shot(_sheet(ink, tall, pen, False, rng, printed), rng)
+
+
+def _sign(kind: str, x: float, y: float, tall: float, rng: np.random.Generator) -> tuple[list[Path], float]:
+    """The strokes of a dash, a plus or a slash with its left end at ``x``, and how far the next digit is."""
+    if kind == "slashes":
+        # From as long as a digit to one and a half times, 10 to 35 degrees from upright.
+        half, middle = tall * rng.uniform(1, 1.5) / 2, y + tall * rng.uniform(-0.08, 0.08)
+        wide = 2 * half * float(np.tan(np.radians(rng.uniform(10, 35))))
+        return [((x + wide, middle - half), (x, middle + half))], wide + tall * rng.uniform(0.1, 0.35)
+    left, right = y + tall * rng.uniform(-0.1, 0.1, 2)
+    strokes: list[Path] = [((x, left), (x + 0.35 * tall, right))]
+    if kind == "a plus":
+        top, bottom = x + tall * rng.uniform(0.12, 0.22, 2)
+        middle = (left + right) / 2
+        strokes.append(((top, middle - 0.18 * tall), (bottom, middle + 0.18 * tall)))
+    return strokes, tall * rng.uniform(0.5, 0.7)
 
 
 def _printed(shape: tuple[int, int], *texts: tuple[tuple[float, float], str, float]) -> Floats:

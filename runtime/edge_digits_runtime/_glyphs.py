@@ -27,6 +27,8 @@ _GAP = 0.25
 """A part is less than this share of the height away from its digit."""
 _DASH, _OVER = 1.5, 0.2
 """A part so many times as wide as it is high is a dash, but where that share of it lies over or under a digit."""
+_SIGN, _LEVEL = 0.2, 0.25
+"""So is one of this height and width at least a sign, such as a plus, if its middle is as high as that of the digit."""
 _ACROSS, _SPARSE = 0.7, 0.1
 """What goes across this share of the picture, with less ink than this share of its box, is a frame, and no number."""
 
@@ -109,11 +111,11 @@ def _grouped(pieces: Components, height: float) -> list[list[int]]:
     digits = [group for group in possible if _is_tall(union(boxes[group]), height)]
     rest = [group for group in possible if not _is_tall(union(boxes[group]), height)]
     # What all but touches a digit is a part of it. Of the others, some together may be a digit in pieces.
-    digits, rest = _attached(digits, rest, boxes, _TOUCHING * height)
+    digits, rest = _attached(digits, rest, boxes, height, _TOUCHING)
     rest = _chained(rest, boxes, _TOUCHING * height)
     digits += [group for group in rest if _is_tall(union(boxes[group]), height)]
     rest = [group for group in rest if not _is_tall(union(boxes[group]), height)]
-    digits, _ = _attached(digits, rest, boxes, _GAP * height)
+    digits, _ = _attached(digits, rest, boxes, height, _GAP)
     return _stacked(digits, boxes, height)
 
 
@@ -132,18 +134,22 @@ def _is_tall(box: Box, height: float) -> bool:
 
 
 def _attached(
-    digits: list[list[int]], parts: list[list[int]], boxes: NDArray[np.intp], reach: float
+    digits: list[list[int]], parts: list[list[int]], boxes: NDArray[np.intp], height: float, reach: float
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Each of ``parts`` added to the nearest of ``digits`` within ``reach``, and those that have none."""
+    """Each of ``parts`` added to the nearest of ``digits`` within a share ``reach`` of the height, and the others."""
     result, alone = [list(group) for group in digits], []
     spans = np.array([union(boxes[group]) for group in digits]).reshape(-1, 4)
     for part in parts:
         box = union(boxes[part])
+        wide, tall = box[2] - box[0], box[3] - box[1]
         apart = _apart(box, spans)
-        if box[2] - box[0] > _DASH * (box[3] - box[1]):
-            shared = np.minimum(box[2], spans[:, 2]) - np.maximum(box[0], spans[:, 0])
-            apart[shared < _OVER * (box[2] - box[0])] = np.inf
-        if len(apart) and apart.min() <= reach:
+        beside = np.minimum(box[2], spans[:, 2]) - np.maximum(box[0], spans[:, 0]) < _OVER * wide
+        if wide > _DASH * tall:
+            apart[beside] = np.inf
+        elif min(wide, tall) >= _SIGN * height:
+            off = np.abs(box[1] + box[3] - spans[:, 1] - spans[:, 3]) / 2
+            apart[beside & (off < _LEVEL * (spans[:, 3] - spans[:, 1]))] = np.inf
+        if len(apart) and apart.min() <= reach * height:
             result[int(np.argmin(apart))] += part
         else:
             alone.append(part)

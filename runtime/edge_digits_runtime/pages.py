@@ -14,6 +14,7 @@ from edge_digits_runtime._frame import frame
 from edge_digits_runtime._glyphs import Glyph, find_glyphs
 from edge_digits_runtime._ink import Ink, best_mix, find_ink, to_gray, to_plain
 from edge_digits_runtime._rows import numbers, rows
+from edge_digits_runtime._signs import like_slash
 from edge_digits_runtime._touching import CLEAREST, clusters, readings
 from edge_digits_runtime.classifier import NO_DIGIT
 from edge_digits_runtime.picture import in_file, reduced_by
@@ -27,8 +28,9 @@ _STROKE = 0.1
 """On a page of digits a stroke is narrower than this share of the longer side."""
 _COARSE = 192
 """Longer side in pixels of the small copy that the paper of a page is estimated on."""
+SLASH = "may be a slash"
 NO_DIGIT_MARK = "?"
-"""Stands in a number for what looks like no digit."""
+"""Stands in a number for what looks like no digit, or like a slash."""
 _SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
 
 
@@ -79,7 +81,7 @@ class PageDigit:
     line: int | None
     """Which of the lines it is on, from 0 at the top; None for what looks like no digit and is in no number."""
     reason: str | None
-    """Why the answer is not sure, as `classifier.Prediction` has it; None if it is."""
+    """Why the answer is not sure, as `classifier.Prediction` has it, or `SLASH`; None if it is."""
 
     @property
     def sure(self) -> bool:
@@ -89,7 +91,7 @@ class PageDigit:
     @property
     def text(self) -> str:
         """What stands for it in a line: the digit, or ``?`` for what looks like none."""
-        return NO_DIGIT_MARK if self.reason == NO_DIGIT else str(self.digit)
+        return NO_DIGIT_MARK if self.reason in (NO_DIGIT, SLASH) else str(self.digit)
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ def read(image: Image.Image, classifier: Classifier) -> Page:
                     answers[k].confidence,
                     in_file(image, _times(glyphs[k].box, factor, plain.size)),
                     None,
-                    answers[k].reason,
+                    reason,
                 )
-                for k in number
+                for k, reason in zip(number, _reasons(number, glyphs, answers, height), strict=True)
             ]
             word = "".join(digit.text for digit in digits)
             if word.strip(NO_DIGIT_MARK):
@@ -159,6 +161,16 @@ def read(image: Image.Image, classifier: Classifier) -> Page:
         if words:
             texts.append(" ".join(words))
     return Page(tuple(texts), tuple(found))
+
+
+def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Answer], height: float) -> list[str | None]:
+    """Why each digit of a number is not sure; None if it is."""
+    reasons = [answers[k].reason for k in number]
+    for place, (before, k, behind) in enumerate(zip(number, number[1:], number[2:], strict=False), 1):
+        # What is left and right of it tells a slash from a 1, which is as tall as they are.
+        if answers[k].digit == 1 and like_slash(glyphs[k], glyphs[before].box, glyphs[behind].box, height):
+            reasons[place] = SLASH
+    return reasons
 
 
 def _times(box: Box, factor: int, size: tuple[int, int]) -> Box:

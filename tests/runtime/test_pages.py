@@ -192,6 +192,34 @@ def test_what_looks_like_no_digit_is_a_mark_in_its_number() -> None:
     assert asked_for.lines == (f"32{page.digits[2].digit}48",)
 
 
+@pytest.mark.parametrize(("x", "y"), [(104, 78), (184, 84)], ids=["behind the 1", "before the 0"])
+def test_a_plus_is_no_part_of_the_digit_beside_it(x: int, y: int) -> None:
+    image = sheet(["1 0"])
+    alone = pages.read(image, CLASSIFIER)
+    ImageDraw.Draw(image).line((x - 9, y, x + 9, y), 30, 5)
+    ImageDraw.Draw(image).line((x, y - 9, x, y + 9), 30, 5)
+    assert [digit.box for digit in pages.read(image, CLASSIFIER).digits] == [digit.box for digit in alone.digits]
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        (((214, 40), (188, 116)), "32?48"),
+        (((190, 40), (214, 116)), "32148"),
+        (((202, 40), (200, 116)), "32148"),
+        (((212, 56), (194, 103)), "32148"),
+        (((214, 56), (188, 125)), "32148"),
+    ],
+    ids=["a slash", "leaning to the left", "upright", "as tall as the digits", "down alone"],
+)
+def test_what_may_be_a_slash_is_a_mark(ends: tuple[tuple[int, int], tuple[int, int]], text: str) -> None:
+    image = sheet(["32 48"])
+    ImageDraw.Draw(image).line(ends, 30, 6)
+    page = pages.read(image, CLASSIFIER)
+    assert page.lines == (text,)
+    assert [digit.reason == pages.SLASH for digit in page.digits] == [c == "?" for c in text]
+
+
 def test_a_number_of_nothing_that_looks_like_a_digit_is_left_out_of_the_lines() -> None:
     image = plus(plus(sheet(["", "32", "", "48"]), 80), 500, 200)
     page = pages.read(image, CLASSIFIER)
