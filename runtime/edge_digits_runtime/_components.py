@@ -83,7 +83,7 @@ class Components:
         return filled(self.starts[chosen], (self.stops - self.starts)[chosen], (height, width + 1))[:, :width]
 
     def patch(self, members: Sequence[int] | Ints, box: Box) -> Mask:
-        """The pixels of the components ``members`` in ``box`` (left, top, right, bottom), which holds them."""
+        """The pixels of the components ``members`` in ``box``, which holds them."""
         left, top, right, bottom = box
         runs = np.concatenate([self._by_label[self._firsts[k] : self._firsts[k + 1]] for k in members])
         row, column = np.divmod(self.starts[runs], self.shape[1] + 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import compress
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from edge_digits_runtime._ink import Ink, best_mix, find_ink, to_gray, to_plain
 from edge_digits_runtime._rows import numbers, rows
 from edge_digits_runtime._signs import like_slash
 from edge_digits_runtime._touching import CLEAREST, clusters, readings
-from edge_digits_runtime.classifier import NO_DIGIT
+from edge_digits_runtime.classifier import NO_DIGIT, DigitClassifier, Prediction
 from edge_digits_runtime.picture import in_file, reduced_by
 from edge_digits_runtime.shape import SIDE
 
@@ -34,40 +34,6 @@ NO_DIGIT_MARK = "?"
 _SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
 
 
-class Answer(Protocol):
-    """What a classifier says of one picture."""
-
-    @property
-    def digit(self) -> int:
-        """0-9."""
-
-    @property
-    def confidence(self) -> float:
-        """In [0, 1]."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why the answer is not sure; None if it is."""
-
-
-class Answers(Protocol):
-    """What a classifier says of ``n`` pictures."""
-
-    @property
-    def confidences(self) -> NDArray[np.float32]:
-        """Shape ``(n,)``, each in [0, 1]."""
-
-
-class Classifier(Protocol):
-    """What reads single digits, such as `edge_digits_runtime.DigitClassifier`."""
-
-    def classify(self, picture: NDArray[np.uint8], /) -> Answer:
-        """Read a picture of shape ``(28, 28)``, 0 background, 255 ink."""
-
-    def classify_batch(self, pictures: NDArray[np.uint8], /) -> Answers:
-        """Read pictures of shape ``(n, 28, 28)``."""
-
-
 @dataclass(frozen=True)
 class PageDigit:
     """One digit of a page, or what may be one."""
@@ -81,7 +47,7 @@ class PageDigit:
     line: int | None
     """Which of the lines it is on, from 0 at the top; None for what looks like no digit and is in no number."""
     reason: str | None
-    """Why the answer is not sure, as `classifier.Prediction` has it, or `SLASH`; None if it is."""
+    """Why the answer is not sure, as `Prediction` has it, or `SLASH`; None if it is."""
 
     @property
     def sure(self) -> bool:
@@ -122,7 +88,7 @@ class Page:
         }
 
 
-def read(image: Image.Image, classifier: Classifier) -> Page:
+def read(image: Image.Image, classifier: DigitClassifier) -> Page:
     """Find and read all digits of a picture.
 
     Args:
@@ -163,7 +129,7 @@ def read(image: Image.Image, classifier: Classifier) -> Page:
     return Page(tuple(texts), tuple(found))
 
 
-def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Answer], height: float) -> list[str | None]:
+def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Prediction], height: float) -> list[str | None]:
     """Why each digit of a number is not sure; None if it is."""
     reasons = [answers[k].reason for k in number]
     for place, (before, k, behind) in enumerate(zip(number, number[1:], number[2:], strict=False), 1):
@@ -178,7 +144,9 @@ def _times(box: Box, factor: int, size: tuple[int, int]) -> Box:
     return left, top, min(right, size[0]), min(bottom, size[1])
 
 
-def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifier) -> tuple[list[Glyph], list[Answer]]:
+def _answers(
+    ink: Ink, glyphs: list[Glyph], height: float, classifier: DigitClassifier
+) -> tuple[list[Glyph], list[Prediction]]:
     """The glyphs, joined and divided as the classifier is surest, and what it says of each."""
     groups = clusters(glyphs, height)
     # Most digits of a page are one piece of ink that is plain to see: only the others are cut and read in all ways.
@@ -186,7 +154,7 @@ def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifie
     pixels, confidences = _looked_at(ink, single, classifier)
     plain = confidences >= CLEAREST
     chosen = list(compress(single, plain))
-    answers: list[Answer] = list(map(classifier.classify, pixels[plain]))
+    answers: list[Prediction] = list(map(classifier.classify, pixels[plain]))
 
     unclear = [group for group in groups if len(group) > 1] + [[glyph] for glyph in compress(single, ~plain)]
     options = [readings(group, height) for group in unclear]
@@ -207,7 +175,9 @@ def _answers(ink: Ink, glyphs: list[Glyph], height: float, classifier: Classifie
     return chosen, answers
 
 
-def _looked_at(ink: Ink, glyphs: list[Glyph], classifier: Classifier) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _looked_at(
+    ink: Ink, glyphs: list[Glyph], classifier: DigitClassifier
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """What the classifier is shown of each glyph, shape ``(n, 28, 28)``, and how confident it is."""
     frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in glyphs]
     pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
