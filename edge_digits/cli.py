@@ -21,7 +21,7 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
-    "study": ("edge_digits_train", "keras", "jinja2", "matplotlib", "scipy", "sklearn", "ray"),
+    "study": ("edge_digits_study", "edge_digits_train", "keras", "jinja2", "matplotlib", "scipy", "sklearn", "ray"),
 }
 """For each extra the packages whose absence means that it is not installed."""
 
@@ -31,7 +31,7 @@ class Verb:
     """One word after ``edge-digits``."""
 
     target: str
-    """Where its click command is, ``module:name`` below `edge_digits.commands`."""
+    """Where its click command is, ``module:name``."""
     help: str
     """One line for the list of verbs."""
     extras: tuple[str, ...] = ()
@@ -39,20 +39,36 @@ class Verb:
 
 
 VERBS = {
-    "train": Verb("train:train", "Train a recipe and write a run folder.", ("train",)),
-    "convert": Verb("convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)),
-    "classify": Verb("classify:classify", "Say which digit is in a picture."),
-    "read": Verb("read:read", "Read all digits of a picture or page, line by line."),
-    "evaluate": Verb("evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."),
-    "report": Verb("report:report", "Compare evaluations: what did quantization and device cost?", ("report",)),
-    "bundle": Verb("bundle:bundle", "Pack model, test pictures and edge-digits for a device."),
-    "deploy": Verb("deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back."),
-    "quickstart": Verb("quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")),
-    "study": Verb("study:study", "Rerun a published study: its systems, its tables, and int8.", ("study",)),
-    "recipes": Verb("recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)),
-    "models": Verb("models:models", "List the installed models with size, accuracy and latency."),
-    "testset": Verb("testset:testset", "Write the test pictures as one file for the device.", ("train",)),
-    "doctor": Verb("doctor:doctor", "Check whether this device can run, and say what to mend."),
+    "train": Verb("edge_digits.commands.train:train", "Train a recipe and write a run folder.", ("train",)),
+    "convert": Verb(
+        "edge_digits.commands.convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)
+    ),
+    "classify": Verb("edge_digits.commands.classify:classify", "Say which digit is in a picture."),
+    "read": Verb("edge_digits.commands.read:read", "Read all digits of a picture or page, line by line."),
+    "evaluate": Verb(
+        "edge_digits.commands.evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."
+    ),
+    "report": Verb(
+        "edge_digits.commands.report:report", "Compare evaluations: what did quantization and device cost?", ("report",)
+    ),
+    "bundle": Verb("edge_digits.commands.bundle:bundle", "Pack model, test pictures and edge-digits for a device."),
+    "deploy": Verb(
+        "edge_digits.commands.deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back."
+    ),
+    "quickstart": Verb(
+        "edge_digits.commands.quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")
+    ),
+    "study": Verb(
+        "edge_digits_study.command:study", "Rerun a published study: its systems, its tables, and int8.", ("study",)
+    ),
+    "recipes": Verb(
+        "edge_digits.commands.recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)
+    ),
+    "models": Verb("edge_digits.commands.models:models", "List the installed models with size, accuracy and latency."),
+    "testset": Verb(
+        "edge_digits.commands.testset:testset", "Write the test pictures as one file for the device.", ("train",)
+    ),
+    "doctor": Verb("edge_digits.commands.doctor:doctor", "Check whether this device can run, and say what to mend."),
 }
 
 
@@ -72,7 +88,7 @@ class LazyGroup(click.Group):
         if missing:
             return _stub(cmd_name, verb, missing)
         module, name = verb.target.split(":")
-        command = getattr(importlib.import_module(f"edge_digits.commands.{module}"), name)
+        command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -12,12 +12,13 @@ model and an evaluation taken for a pair that are none.
 import argparse
 from pathlib import Path
 
-from edge_digits_runtime import DigitClassifier, files
-from edge_digits_runtime.installed import DEFAULT_MODEL, EVALUATION_SUFFIX, PACKAGE
-from edge_digits_runtime.run import RunRecord
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.model.registry import DEFAULT_MODEL, EVALUATION_SUFFIX, PACKAGE
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.run import RunRecord
 
-from edge_digits.bundle import check_data, find_model
-from edge_digits.steps import evaluate_model, load_test
+from edge_digits.deploy.bundle import check_data, find_model
+from edge_digits.pipeline import evaluate_model, load_test
 
 FOLDER = Path(__file__).parent / PACKAGE
 

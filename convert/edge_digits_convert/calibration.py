@@ -1,13 +1,13 @@
 """Draw the pictures that the activation ranges of an int8 model are taken from."""
 
 import numpy as np
-from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
-from edge_digits_runtime.shape import DIGITS
+from edge_digits_runtime.mnist_format import DIGITS
 from numpy.typing import NDArray
 
 DEFAULT_COUNT = 100
-"""Chosen on validation pictures, see docs/calibration.md."""
+"""Chosen on validation pictures, see docs/research/calibration.md."""
 DEFAULT_SEED = 0
 
 

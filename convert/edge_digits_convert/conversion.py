@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from edge_digits_runtime import datasets, files, metrics
-from edge_digits_runtime.card import SCHEMES, Calibration, FloatReference, ModelCard, append_card
-from edge_digits_runtime.classifier import DigitClassifier
-from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import DataError, ModelError, RunError, UsageError
-from edge_digits_runtime.quiet import quiet
-from edge_digits_runtime.run import MODEL, RECORD, RunRecord
+from edge_digits_runtime.model.card import SCHEMES, Calibration, FloatReference, ModelCard, append_card
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.native_stderr import quiet
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.run import MODEL, RECORD, RunRecord
 from numpy.typing import NDArray
 
 from edge_digits_convert import calibration
-from edge_digits_convert.check import check_model
+from edge_digits_convert.confidence import fit_temperature, least_confidence
 from edge_digits_convert.strip import strip
-from edge_digits_convert.temperature import fit_temperature, least_confidence
+from edge_digits_convert.verify import check_model
 
 PROBE = 100
 """On so many training pictures the folded and the slimmed model are compared with what they were made from."""
@@ -70,7 +71,7 @@ def convert(
 
     Args:
         run: the run folder.
-        scheme: one of `edge_digits_runtime.card.SCHEMES`; ``int8`` is full-integer post-training quantization.
+        scheme: one of `edge_digits_runtime.model.card.SCHEMES`; ``int8`` is full-integer post-training quantization.
         training: the training pictures of the run, without those held out for validation: int8 is calibrated on them.
         validation: the pictures held out: the temperature of the confidence and how much of it is sure are taken from
             them.
@@ -179,8 +180,8 @@ def _naming(path: Path) -> Iterator[None]:
 def _to_flatbuffer(path: Path, scheme: str, drawn: NDArray[np.uint8], probe: NDArray[np.uint8]) -> bytes:
     """The part that needs TensorFlow, which is imported here for the sake of its log."""
     with quiet():
-        from edge_digits_convert.converter import to_flatbuffer
-        from edge_digits_convert.export import check_same, inference_function, load_model
+        from edge_digits_convert.inference import check_same, inference_function, load_model
+        from edge_digits_convert.tflite import to_flatbuffer
 
         model = load_model(path)
         infer = inference_function(model)

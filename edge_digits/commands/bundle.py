@@ -9,7 +9,7 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits.options import unverified_option
 
 if TYPE_CHECKING:
-    from edge_digits.bundle import Bundle
+    from edge_digits.deploy.bundle import Bundle
 
 run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
 scheme_option = click.option(
@@ -83,17 +83,17 @@ def make(
     Raises:
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
         DataError: its data set is not to be found, or has changed.
-        ModelError: as `edge_digits.bundle.make_bundle`.
+        ModelError: as `edge_digits.deploy.bundle.make_bundle`.
         UsageError: ``model`` is no installed model, or ``scheme`` is given as well; and as
-            `edge_digits.bundle.make_bundle`.
+            `edge_digits.deploy.bundle.make_bundle`.
     """
     if model and scheme:
         raise UsageError("--scheme chooses among the files of RUN, and --model names another: give one of them")
-    from edge_digits_runtime.installed import find
-    from edge_digits_runtime.run import RunRecord
+    from edge_digits_runtime.model.registry import find
+    from edge_digits_runtime.records.run import RunRecord
 
-    from edge_digits.bundle import check_data, find_model, make_bundle
-    from edge_digits.steps import load_test
+    from edge_digits.deploy.bundle import check_data, find_model, make_bundle
+    from edge_digits.pipeline import load_test
 
     record = RunRecord.load(run)
     # Before the data, which may take a while to load.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 from edge_digits_runtime.errors import PictureError
 
-from edge_digits.cores import in_order
 from edge_digits.options import (
     NOT_SURE,
     WRONG_INPUT,
@@ -18,10 +17,11 @@ from edge_digits.options import (
     model_option,
     unverified_option,
 )
-from edge_digits.pictures import Source, flat_name, open_source, sources
+from edge_digits.parallel import in_order
+from edge_digits.sources import Source, flat_name, open_source, sources
 
 if TYPE_CHECKING:
-    from edge_digits_runtime.classifier import DigitClassifier, Prediction
+    from edge_digits_runtime.model.classifier import DigitClassifier, Prediction
 
 
 @click.command()
@@ -79,7 +79,7 @@ def _prepare(
     model: Path | None, backend: str | None, allow_unverified: bool, min_confidence: float | None, explain: Path | None
 ) -> "Callable[[tuple[str, Source]], Prediction | PictureError]":
     """Load the model; a process that takes part of the pictures does so too."""
-    from edge_digits_runtime.classifier import DigitClassifier
+    from edge_digits_runtime.model.classifier import DigitClassifier
 
     classifier = DigitClassifier(
         model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
@@ -99,9 +99,9 @@ def _classify_one(classifier: "DigitClassifier", name: str, source: Source, expl
     if explain is None:
         return classifier.classify(image)
 
-    from edge_digits_runtime import files
-    from edge_digits_runtime.explain import explain as draw
-    from edge_digits_runtime.picture import digit_pixels
+    from edge_digits_runtime.drawing.explain import explain as draw
+    from edge_digits_runtime.image.picture import digit_pixels
+    from edge_digits_runtime.records import files
 
     found = digit_pixels(image)
     prediction = classifier.classify_found(found)

@@ -49,7 +49,7 @@ def convert(
       edge-digits convert --int8
       edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
     """
-    from edge_digits.steps import convert_run, newest_run, print_drop_verdict
+    from edge_digits.pipeline import convert_run, newest_run, print_drop_verdict
 
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
     if out is not None and len(chosen) > 1:

@@ -64,7 +64,7 @@ def deploy(
       edge-digits deploy runs/cnn-32-64-64-1 pi --scheme float32 --no-install
       edge-digits report runs/cnn-32-64-64-1
     """
-    from edge_digits import deploy as deployment
+    from edge_digits.deploy import remote as deployment
 
     target = deployment.Target(host, remote_dir.rstrip("/"), port, ssh_config)
     bundle = make(run, scheme, model, data, not no_install, allow_unverified)

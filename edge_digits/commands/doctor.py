@@ -17,7 +17,7 @@ def doctor(as_json: bool) -> int:
     Example:
       edge-digits doctor
     """
-    from edge_digits_runtime.doctor import examine
+    from edge_digits_runtime.device.doctor import examine
 
     checks = examine()
     if as_json:

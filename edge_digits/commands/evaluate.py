@@ -40,13 +40,13 @@ def evaluate(
     Example:
       edge-digits evaluate model.tflite --data mnist-test.npz -o pi.json
     """
-    from edge_digits_runtime import device
-    from edge_digits_runtime.classifier import DigitClassifier
+    from edge_digits_runtime.device import facts
+    from edge_digits_runtime.model.classifier import DigitClassifier
 
-    if threads > device.cores():
-        raise click.UsageError(f"--threads {threads} is more than the cores that may be used here, {device.cores()}")
+    if threads > facts.cores():
+        raise click.UsageError(f"--threads {threads} is more than the cores that may be used here, {facts.cores()}")
 
-    from edge_digits.steps import evaluate_model, load_test
+    from edge_digits.pipeline import evaluate_model, load_test
 
     classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
     evaluate_model(classifier, load_test(data), out or evaluation_path(model), count)

@@ -10,7 +10,7 @@ from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits.options import WRONG_INPUT, percent
 
 if TYPE_CHECKING:
-    from edge_digits_runtime.installed import InstalledModel
+    from edge_digits_runtime.model.registry import InstalledModel
 
 _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("file bytes", "bytes", "{:,}".format),
@@ -38,12 +38,12 @@ def models(as_json: bool) -> int:
       edge-digits models
       edge-digits classify seven.png --model digits-m
     """
-    from edge_digits_runtime import installed
+    from edge_digits_runtime.model import registry
 
     rows, code = [], 0
-    for name, path in installed.paths().items():
+    for name, path in registry.paths().items():
         try:
-            rows.append(_row(installed.read(name, path)))
+            rows.append(_row(registry.read(name, path)))
         except EdgeDigitsError as error:
             click.echo(f"Error: {error}", err=True)
             code = WRONG_INPUT

@@ -9,7 +9,7 @@ import click
 from edge_digits.options import data_option
 
 if TYPE_CHECKING:
-    from edge_digits_runtime.classifier import DigitClassifier
+    from edge_digits_runtime.model.classifier import DigitClassifier
 
 RECIPES = {"mlp-256-128": 3, "cnn-8-16-32": 6}
 """What is trained, and for how many epochs: enough to be worth looking at, few enough not to wait long."""
@@ -38,32 +38,32 @@ def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
       edge-digits quickstart
       edge-digits quickstart --out /tmp/first-look --epochs 1
     """
-    from edge_digits_runtime.classifier import DigitClassifier
-    from edge_digits_train import recipes
+    from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_train.recipes import catalogue
 
+    from edge_digits import pipeline
     from edge_digits import report as reports
-    from edge_digits import steps
     from edge_digits.commands.evaluate import evaluation_path
     from edge_digits.progress import say
 
-    dataset = steps.load_data(data)
+    dataset = pipeline.load_data(data)
     evaluations, models = [], []
     for name, few in RECIPES.items():
         run = out / "runs" / name
-        recipe = dataclasses.replace(recipes.get(name), epochs=epochs or few)
-        steps.finish_run(recipe, dataset, run, data)
+        recipe = dataclasses.replace(catalogue.get(name), epochs=epochs or few)
+        pipeline.finish_run(recipe, dataset, run, data)
         evaluations.append(run / "evaluation.json")
         for scheme in SCHEMES:
-            model = steps.convert_run(run, scheme, data).path
+            model = pipeline.convert_run(run, scheme, data).path
             evaluations.append(evaluation_path(model))
-            steps.evaluate_model(DigitClassifier(model), dataset, evaluations[-1])
+            pipeline.evaluate_model(DigitClassifier(model), dataset, evaluations[-1])
         models.append(model)
 
     say("\nTen scanned digits (edge-digits classify)")
     _classify_samples({models[-1].stem: DigitClassifier(models[-1]), "the shipped model": DigitClassifier()})
 
     say(f"\nThe report ({out / 'report.html'}, report.md and report.json):")
-    click.echo(reports.to_text(steps.write_report(evaluations, out)))
+    click.echo(reports.to_text(pipeline.write_report(evaluations, out)))
     click.echo(
         f"\nNext: open {out / 'report.html'} in a browser, or\n"
         f"  edge-digits classify --model {models[-1]} --explain {out / 'explained'} YOUR-PICTURE.jpg"

@@ -14,7 +14,7 @@ from edge_digits.options import (
     model_option,
     unverified_option,
 )
-from edge_digits.pictures import flat_name, open_source, sources
+from edge_digits.sources import flat_name, open_source, sources
 
 
 @click.command()
@@ -51,9 +51,10 @@ def read(
       edge-digits read meter.jpg
       edge-digits read page.png --annotate seen.png --json
     """
-    from edge_digits_runtime import files, pages
-    from edge_digits_runtime.classifier import DigitClassifier
-    from edge_digits_runtime.picture import is_picture_name
+    from edge_digits_runtime.image.picture import is_picture_name
+    from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_runtime.page import reading
+    from edge_digits_runtime.records import files
 
     found = list(sources(pictures))
     # One file, or a folder with a file for each picture.
@@ -68,12 +69,12 @@ def read(
     code = 0
     for name, source in found:
         try:
-            image = open_source(source, pages.SHORTER)
+            image = open_source(source, reading.SHORTER)
         except PictureError as error:
             click.echo(f"Error: {error}", err=True)
             code = WRONG_INPUT
             continue
-        page = pages.read(image, classifier)
+        page = reading.read(image, classifier)
         if as_json:
             click.echo(json.dumps({"file": name} | page.to_dict(), ensure_ascii=False))
         else:
@@ -82,7 +83,7 @@ def read(
             click.echo("\n".join(page.lines))
         if annotate is not None:
             with files.replacing(single or annotate / f"{flat_name(name)}.read.png") as temporary:
-                pages.annotate(image, page).save(temporary)
+                reading.annotate(image, page).save(temporary)
         if strict and not all(digit.sure for digit in page.digits if digit.line is not None):
             code = max(code, NOT_SURE)
     return code

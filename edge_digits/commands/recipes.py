@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edge_digits_train.recipes import Recipe
+    from edge_digits_train.recipes.catalogue import Recipe
 
 
 @click.command()
@@ -20,7 +20,7 @@ def recipes(name: str | None, as_json: bool) -> None:
       edge-digits recipes
       edge-digits recipes cnn-32-64-64
     """
-    from edge_digits_train import recipes as registry
+    from edge_digits_train.recipes import catalogue as registry
 
     chosen = [registry.get(name)] if name else list(registry.RECIPES.values())
     if as_json:

@@ -32,7 +32,7 @@ def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_d
     """
     import json
 
-    from edge_digits.steps import print_drop_verdict, write_report
+    from edge_digits.pipeline import print_drop_verdict, write_report
 
     result = write_report(evaluation_files(evaluations), out)
     from edge_digits import report as reports

@@ -69,20 +69,20 @@ def train(
                   "task": {"type": "worker", "index": 0}}' \\
         edge-digits train cnn-32-64-64 --distribute
     """
-    from edge_digits_train import recipes
-    from edge_digits_train.checkpoint import Checkpoint
-    from edge_digits_train.cluster import ALONE, join
-    from edge_digits_train.recipes import Recipe
+    from edge_digits_train.engine.checkpoint import Checkpoint
+    from edge_digits_train.engine.cluster import ALONE, join
+    from edge_digits_train.recipes import catalogue
+    from edge_digits_train.recipes.catalogue import Recipe
 
-    from edge_digits.steps import load_data, next_run, train_run, unfinished_run
+    from edge_digits.pipeline import load_data, next_run, train_run, unfinished_run
 
     def choose() -> tuple[Recipe, Path]:
         folder = out
         if resume:
             folder = folder or unfinished_run(recipe)
-            base = recipes.get(recipe) if recipe else Recipe.from_dict(Checkpoint.load(folder).recipe)
+            base = catalogue.get(recipe) if recipe else Recipe.from_dict(Checkpoint.load(folder).recipe)
         else:
-            base = recipes.get(recipe or recipes.DEFAULT)
+            base = catalogue.get(recipe or catalogue.DEFAULT)
         changes: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": batch_size,

@@ -6,14 +6,14 @@ It reads evaluations and nothing else; it never trains, converts or measures.
 import os
 from pathlib import Path
 
-from edge_digits_runtime import files
+from edge_digits_runtime.records import files
 
-from edge_digits.report.comparing import compare
-from edge_digits.report.contents import Change, Comparison, Family, Report, Row, Step
+from edge_digits.report.compare import compare
 from edge_digits.report.markdown import to_markdown
 from edge_digits.report.page import to_html
 from edge_digits.report.paired import Paired
 from edge_digits.report.record import to_dict
+from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.text import to_text
 
 __all__ = [

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from edge_digits_runtime.evaluation import Evaluation
+from edge_digits_runtime.records.evaluation import Evaluation
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from edge_digits.report import tables
-from edge_digits.report.contents import Comparison, Family, Report
+from edge_digits.report.structure import Comparison, Family, Report
 from edge_digits.report.tables import Cell, Table
 from edge_digits.report.wording import agreement, percent, verdict
 

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_digits.report import figures, tables, wording
-from edge_digits.report.contents import Comparison, Family, Report, Row
+from edge_digits.report import charts, tables, wording
+from edge_digits.report.structure import Comparison, Family, Report, Row
 
 GALLERY = 60
 """Most pictures in the gallery of one comparison."""
@@ -49,16 +49,16 @@ class _Figures:
     def drops(self) -> Markup | None:
         """None where no row has a drop."""
         rows = [row for row in self._report.rows if row.drop]
-        return Markup(figures.drops(rows)) if rows else None
+        return Markup(charts.drops(rows)) if rows else None
 
     def latencies(self) -> Markup:
-        return Markup(figures.latencies(self._report.rows))
+        return Markup(charts.latencies(self._report.rows))
 
     def reliability(self, family: Family) -> Markup:
-        return Markup(figures.reliability(self._judged(family), f"reliability-{self._number(family)}"))
+        return Markup(charts.reliability(self._judged(family), f"reliability-{self._number(family)}"))
 
     def risk(self, family: Family) -> Markup:
-        return Markup(figures.risk(self._judged(family), f"risk-{self._number(family)}"))
+        return Markup(charts.risk(self._judged(family), f"risk-{self._number(family)}"))
 
     def _number(self, family: Family) -> int:
         return self._report.families.index(family) + 1

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from edge_digits_runtime.evaluation import Latency
-from edge_digits_runtime.metrics import class_metrics
+from edge_digits_runtime.data.metrics import class_metrics
+from edge_digits_runtime.records.evaluation import Latency
 
 from edge_digits.report.confidence import Confidence
-from edge_digits.report.contents import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.paired import Paired
+from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.wording import verdict
 
 FORMAT = "edge-digits-report/1"

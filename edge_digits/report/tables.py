@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_digits_runtime.metrics import class_metrics
-from edge_digits_runtime.shape import DIGITS
+from edge_digits_runtime.data.metrics import class_metrics
+from edge_digits_runtime.mnist_format import DIGITS
 
-from edge_digits.report.contents import Comparison, Row, Step
 from edge_digits.report.difference import step
+from edge_digits.report.structure import Comparison, Row, Step
 from edge_digits.report.wording import (
     NONE,
     ROLE_WORDS,

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from edge_digits.report import tables
-from edge_digits.report.contents import Report, Row
+from edge_digits.report.structure import Report, Row
 from edge_digits.report.wording import NONE, agreement, interval, microseconds, percent, points, verdict
 
 WIDTH = 100

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_digits.report.contents import INT8, KERAS, ORIGINAL, Family, Row
 from edge_digits.report.paired import Paired
+from edge_digits.report.structure import INT8, KERAS, ORIGINAL, Family, Row
 
 NONE = "–"
 ALIKE = 0.05

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime import DigitClassifier, datasets
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.data import datasets
 
 
 def main(pictures: str, out: str, *models: str) -> None:

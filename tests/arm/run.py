@@ -3,7 +3,8 @@
     python tests/arm/run.py [--suite bookworm] [--arch arm64] [--cpu cortex-a53 ...] [--count 1000] [--model FILE ...]
 
 Exits 0 where all is as wanted: no label differs, and no output by more than one step of its scale. Exits 1 where it
-is not, 2 where this machine cannot do it. Needs root, since a userland is entered with chroot; see docs/arm.md.
+is not, 2 where this machine cannot do it. Needs root, since a userland is entered with chroot; see
+docs/research/arm.md.
 """
 
 import argparse
@@ -23,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 import userland
-from edge_digits_runtime import datasets
+from edge_digits_runtime.data import datasets
 from edge_digits_runtime.errors import EdgeDigitsError
-from edge_digits_runtime.evaluation import Evaluation
-from edge_digits_train import mnist
+from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_train.data import mnist
 from numpy.typing import NDArray
 from userland import ARCHITECTURES, SITE, SUITES, Userland, UserlandError
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from edge_digits_runtime.datasets import DataSet, Split
-from edge_digits_train import mnist
+from edge_digits_runtime.data.datasets import DataSet, Split
+from edge_digits_train.data import mnist
 from keras import layers
 from numpy.typing import NDArray
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from edge_digits_convert import calibration
-from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
 
 

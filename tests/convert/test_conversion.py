@@ -15,16 +15,16 @@ import keras
 import numpy as np
 import pytest
 from edge_digits_convert import ConversionResult, convert
+from edge_digits_convert.confidence import least_confidence
 from edge_digits_convert.strip import unpack
-from edge_digits_convert.temperature import least_confidence
-from edge_digits_runtime import datasets, metrics
-from edge_digits_runtime.card import SCHEMES, read_model_file
-from edge_digits_runtime.classifier import DigitClassifier
-from edge_digits_runtime.datasets import DataSet, Split
+from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, UsageError
-from edge_digits_runtime.run import CHECKPOINT, RunRecord
-from edge_digits_train.recipes import Recipe, get
-from edge_digits_train.training import train
+from edge_digits_runtime.model.card import SCHEMES, read_model_file
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
+from edge_digits_train.engine.training import train
+from edge_digits_train.recipes.catalogue import Recipe, get
 
 Splits = tuple[Split, Split, Split]
 
@@ -103,7 +103,7 @@ def test_the_int8_file_is_small(results: dict[str, ConversionResult]) -> None:
 
 
 def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) -> None:
-    from edge_digits_convert.check import tensor_type
+    from edge_digits_convert.verify import tensor_type
 
     kinds = {
         scheme: {tensor_type(tensor) for tensor in unpack(result.path.read_bytes()).subgraphs[0].tensors}

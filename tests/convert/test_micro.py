@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime import DigitClassifier, installed
-from edge_digits_runtime.card import read_model_file
-from edge_digits_train import mnist
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.model import registry
+from edge_digits_runtime.model.card import read_model_file
+from edge_digits_train.data import mnist
 
 if (sys.platform, platform.machine()) != ("linux", "x86_64"):
     pytest.skip("TFLite Micro has wheels for Linux on x86 alone", allow_module_level=True)
@@ -18,7 +19,7 @@ ARENA = 64 * 1024
 """Bytes of RAM that the network may work in."""
 
 
-@pytest.mark.parametrize(("name", "path"), installed.paths().items(), ids=installed.paths())
+@pytest.mark.parametrize(("name", "path"), registry.paths().items(), ids=registry.paths())
 def test_a_microcontroller_gives_the_same_answers(name: str, path: Path) -> None:
     images = mnist.load().test.images[:100]
     wanted = DigitClassifier(path).outputs(images)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "models"
 # Top, upper left, upper right, middle, lower left, lower right, bottom: (rows, columns) of a stroke 4 wide.
 _SEGMENTS = (
     (slice(4, 8), slice(8, 20)),

@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from conftest import draw_digits
-from edge_digits_runtime import files
-from edge_digits_runtime.card import Calibration, FloatReference, ModelCard, append_card
+from edge_digits_runtime.model.card import Calibration, FloatReference, ModelCard, append_card
+from edge_digits_runtime.records import files
 
-FOLDER = Path(__file__).parent / "data"
+FOLDER = Path(__file__).parent / "models"
 CARD = ModelCard(
     name="tiny",
     scheme="int8",

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from edge_digits.study.results import Int8, Trial
+from edge_digits_study.results import Int8, Trial
 
 MakeTrial = Callable[..., Trial]
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_study import figures, illustrations, page
+from edge_digits_study.illustrations import ILLUSTRATIONS
+from edge_digits_study.results import Results, Trial
+from edge_digits_study.seed_summary import measure
+from edge_digits_study.studies import STUDIES
 from PIL import Image
-
-from edge_digits.study import figures, illustrations, page
-from edge_digits.study.illustrations import ILLUSTRATIONS
-from edge_digits.study.measures import measure
-from edge_digits.study.results import Results, Trial
-from edge_digits.study.studies import STUDIES
 
 Make = Callable[..., Trial]
 MLP_AGAINST_CNN, CLASSIFIER, FOLDED = (
@@ -228,7 +227,7 @@ def test_a_damaged_picture_stops_before_the_page_is_written(make_trial: Make, tm
 
 
 def test_first_layer_weights_are_those_of_the_model(make_trial: Make, tmp_path: Path) -> None:
-    from edge_digits_train.build import build
+    from edge_digits_train.engine.build import build
 
     trial = make_trial("mlp", epochs=2)
     (tmp_path / trial.run).mkdir(parents=True)

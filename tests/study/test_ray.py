@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_digits_train import mnist
-
-from edge_digits.study.results import Results, Trial
+from edge_digits_study.results import Results, Trial
+from edge_digits_train.data import mnist
 
 TINY = Path(__file__).with_name("tiny.py")
 EPOCHS = 25

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from edge_digits_runtime.errors import RunError, UsageError
+from edge_digits_study import run
+from edge_digits_study.plan import Study, System
+from edge_digits_study.results import RESULTS, Int8, Results, Trial
+from edge_digits_study.studies import STUDIES
+from edge_digits_study.trial import TRIAL, TRIALS
 
 from edge_digits.cli import main
-from edge_digits.study import run
-from edge_digits.study.plan import Study, System
-from edge_digits.study.results import RESULTS, Int8, Results, Trial
-from edge_digits.study.studies import STUDIES
-from edge_digits.study.trial import TRIAL, TRIALS
 
 STUDY = Study(
     name="two",

@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
-from edge_digits_runtime import datasets
-from edge_digits_runtime.datasets import Split
+from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
-from edge_digits_train import mnist, recipes
-from edge_digits_train.architecture import Dropout, SpatialDropout
-from edge_digits_train.build import build
-from edge_digits_train.recipes import Recipe
-
-from edge_digits.study.plan import QUANTITIES, Study
-from edge_digits.study.studies import STUDIES
+from edge_digits_study.plan import QUANTITIES, Study
+from edge_digits_study.studies import STUDIES
+from edge_digits_train.data import mnist
+from edge_digits_train.engine.build import build
+from edge_digits_train.recipes import catalogue
+from edge_digits_train.recipes.architecture import Dropout, SpatialDropout
+from edge_digits_train.recipes.catalogue import Recipe
 
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
 
@@ -86,28 +86,28 @@ def test_fold_beyond_the_last_is_refused() -> None:
 
 
 def _fields(name: str) -> dict[str, object]:
-    return dict(vars(recipes.get(name)))
+    return dict(vars(catalogue.get(name)))
 
 
 def test_dropout_rate_goes_into_every_dropout_layer() -> None:
-    recipe = recipes.get("cnn-32-64").with_dropout(0.35)
+    recipe = catalogue.get("cnn-32-64").with_dropout(0.35)
     rates = [layer.rate for layer in recipe.layers if isinstance(layer, (Dropout, SpatialDropout))]
     assert len(rates) >= 2
     assert set(rates) == {0.35}
     others = [layer for layer in recipe.layers if not isinstance(layer, (Dropout, SpatialDropout))]
-    before = recipes.get("cnn-32-64").layers
+    before = catalogue.get("cnn-32-64").layers
     assert others == [layer for layer in before if not isinstance(layer, (Dropout, SpatialDropout))]
 
 
 def test_dropout_without_a_layer_for_it_is_refused() -> None:
     with pytest.raises(UsageError, match="mlp-64 has no dropout layer"):
-        recipes.get("mlp-64").with_dropout(0.5)
+        catalogue.get("mlp-64").with_dropout(0.5)
     with pytest.raises(UsageError, match="dropout"):
-        recipes.get("cnn-32-64").with_dropout(1.0)
+        catalogue.get("cnn-32-64").with_dropout(1.0)
 
 
 def test_standardized_input_has_mean_0_and_deviation_1() -> None:
-    recipe = recipes.get("mlp-64").standardized()
+    recipe = catalogue.get("mlp-64").standardized()
     scaled = (mnist.load().train.images / np.float32(255) - recipe.mean) / recipe.std
     assert abs(float(scaled.mean())) < 1e-3
     assert abs(float(scaled.std()) - 1) < 1e-3

@@ -9,10 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from edge_digits_runtime import datasets
-
-from edge_digits.study import run
-from edge_digits.study.plan import Study, System
+from edge_digits_runtime.data import datasets
+from edge_digits_study import run
+from edge_digits_study.plan import Study, System
 
 EPOCHS = 25
 STUDY = Study(

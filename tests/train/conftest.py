@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from edge_digits_runtime.datasets import DataSet, Split
-from edge_digits_train import mnist
-from edge_digits_train.architecture import Conv, Dense, Dropout, Flatten, GaussianNoise, Pool, SpatialDropout
-from edge_digits_train.augment import Augmentation
-from edge_digits_train.recipes import Recipe
+from edge_digits_runtime.data.datasets import DataSet, Split
+from edge_digits_train.augment.augmentation import Augmentation
+from edge_digits_train.data import mnist
+from edge_digits_train.recipes.architecture import Conv, Dense, Dropout, Flatten, GaussianNoise, Pool, SpatialDropout
+from edge_digits_train.recipes.catalogue import Recipe
 
 
 @pytest.fixture(scope="session")

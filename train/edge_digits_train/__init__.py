@@ -1,7 +1,7 @@
 """edge-digits train: recipes and their training.
 
 What a backend of Keras reads once, when it is imported, is set here: also where another package imports TensorFlow
-before `edge_digits_train.backend` does.
+before `edge_digits_train.engine.keras_start` does.
 """
 
 import os
@@ -15,6 +15,6 @@ if Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists():
     os.environ.setdefault("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
 
 # The kernels of oneDNN, which TensorFlow takes by itself only on x86 processors with AVX512-VNNI or the like (release
-# notes of 2.9). With AVX2 alone they are up to twice as fast, see docs/experiments.md.
+# notes of 2.9). With AVX2 alone they are up to twice as fast, see docs/research/experiments.md.
 if platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

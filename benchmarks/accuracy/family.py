@@ -1,0 +1,122 @@
+"""Train recipes with several seeds, convert each run to int8, and record every figure in docs/research/frontier.json.
+
+    uv run python benchmarks/accuracy/family.py digits-xs digits-s --seeds 0 1 2
+
+The run of a recipe and a seed lies in ``runs/RECIPE-seed-SEED``. A finished run is kept and an unfinished one goes on
+where it stopped, so the command may be stopped and given again, and a run that another machine trained
+(``edge-digits train RECIPE --seed SEED --out runs/RECIPE-seed-SEED``) is taken as it is. Conversion is done anew each
+time, so that the figures are those of today's converter.
+
+Of each int8 model the mean accuracy on corrupted test pictures is recorded too, see robustness.py. At the end all
+networks that were named take turns, float against int8, on one core; to have these times of a quiet machine, give the
+command again with ``--times`` when it is one.
+"""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import robustness
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.device import facts
+from edge_digits_runtime.device.timing import latency
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.run import RunRecord
+from edge_digits_train.data import mnist
+from edge_digits_train.recipes import catalogue
+
+from edge_digits.deploy.bundle import find_model
+from edge_digits.pipeline import convert_run, finish_run
+from edge_digits.progress import say
+
+FRONTIER = Path(__file__).parents[2] / "docs" / "research" / "frontier.json"
+SCHEMES = ("float32", "int8")
+ROUNDS, CALLS = 40, 250
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Train, convert, record, time."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="+", metavar="RECIPE", type=catalogue.get)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="[0 1 2]")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run folders  [runs]")
+    parser.add_argument("--record", type=Path, default=FRONTIER, metavar="FILE", help="[docs/research/frontier.json]")
+    parser.add_argument("--times", action="store_true", help="only let the models that were converted take turns")
+    options = parser.parse_args()
+    models: dict[str, dict[str, Path]] = {}
+    for recipe in options.recipes:
+        for seed in options.seeds:
+            run = options.runs / f"{recipe.name}-seed-{seed}"
+            if options.times:
+                models[recipe.name] = {scheme: find_model(run, scheme) for scheme in SCHEMES}
+                continue
+            models[recipe.name], figures = train(dataclasses.replace(recipe, seed=seed), run)
+            network = {"parameters": recipe.parameters, "macs": recipe.macs}
+            record(options.record, recipe.name, network | {"seeds": {str(seed): figures}})
+    times = take_turns({name: {scheme: classifier(path) for scheme, path in of.items()} for name, of in models.items()})
+    for name, figures in times.items():
+        record(options.record, name, figures)
+        say(f"{name}: p50 " + ", ".join(f"{scheme} {figures['p50_us'][scheme]:.2f} µs" for scheme in SCHEMES))
+
+
+def train(recipe: catalogue.Recipe, run: Path) -> tuple[dict[str, Path], Figures]:
+    """Train ``recipe`` unless that is done, convert it; return the model by scheme and the figures of this seed."""
+    say(f"== {run}")
+    finish_run(recipe, mnist.load(), run, None)
+    results = {scheme: convert_run(run, scheme) for scheme in SCHEMES}
+    say(f"{recipe.name} int8: answering corrupted test pictures")
+    trained, int8 = RunRecord.load(run), results["int8"]
+    figures = {
+        "float": dict(trained.accuracy),
+        "int8": dict(int8.accuracy),
+        "bytes": int8.file_bytes,
+        "flatbuffer_bytes": int8.bytes_after,
+        "sha256": int8.card.sha256,
+        "robustness": round(robustness.mean(robustness.by_kind(DigitClassifier(int8.path))), 6),
+        "epochs": recipe.epochs,
+        "training_seconds": round(sum(trained.history["seconds"])),
+        "training_device": trained.device["name"],
+    }
+    return {scheme: result.path for scheme, result in results.items()}, figures
+
+
+def classifier(model: Path) -> DigitClassifier:
+    """``model`` on one core, warm."""
+    ready = DigitClassifier(model)
+    ready.classify_batch(mnist.load().test.images[:500])
+    return ready
+
+
+def take_turns(models: dict[str, dict[str, DigitClassifier]]) -> dict[str, Figures]:
+    """Median time of one invocation of each model by recipe and scheme, all of them in turn in each of `ROUNDS`."""
+    pairs = [(name, scheme) for name, of in models.items() for scheme in of]
+    rounds = []
+    for _ in range(ROUNDS):
+        turn = [models[name][scheme].network.lane for name, scheme in pairs]
+        rounds.append([latency(lane.answer, "invoke", CALLS, CALLS // 10).p50 for lane in turn])
+    medians = dict(zip(pairs, np.median(rounds, axis=0).tolist(), strict=True))
+    found = facts.device_facts()
+    return {
+        name: {
+            "p50_us": {scheme: round(medians[name, scheme], 2) for scheme in of},
+            "device": f"{found['name']}, {next(iter(of.values())).backend.name}, one thread",
+        }
+        for name, of in models.items()
+    }
+
+
+def record(path: Path, recipe: str, figures: Figures) -> None:
+    """Put ``figures`` into what ``path`` holds of ``recipe``, read just before, and write it whole or not at all."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    of = known.get(recipe, {"seeds": {}})
+    seeds = of["seeds"] | figures.get("seeds", {})
+    known[recipe] = of | figures | {"seeds": dict(sorted(seeds.items(), key=lambda item: int(item[0])))}
+    files.write_json(path, known)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The networks that are compared: run folders with the Keras original, its float and its int8 ``.tflite``.
+
+How fast a network is does not depend on how well it was trained, so an epoch has to do. digits-m gets some more, before
+which its averaged weights answer the same digit always, and it could not be told whether two runtimes agree.
+"""
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_digits_runtime.errors import RunError
+from edge_digits_train.recipes import catalogue
+
+from edge_digits.pipeline import finished_run
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "build" / "benchmarks"
+EPOCHS = {"mlp-256-128": 1, "cnn-8-16-32": 1, "digits-m": 6, "cnn-32-64": 1, "cnn-32-64-64": 1}
+"""Epochs of training by recipe, the smallest network first."""
+COMMAND = str(Path(sys.executable).with_name("edge-digits"))
+
+
+def run_folder(recipe: str) -> Path:
+    """The run folder of a recipe; what is missing in it is made, and what is left of another recipe made anew."""
+    run = FOLDER / recipe
+    try:
+        trained = finished_run(dataclasses.replace(catalogue.get(recipe), epochs=EPOCHS[recipe]), run)
+    except RunError:
+        shutil.rmtree(run)
+        trained = None
+    if trained is None:
+        call("train", recipe, "--epochs", str(EPOCHS[recipe]), "--out", str(run))
+    for option, form in (("--float", "float32"), ("--int8", "int8")):
+        if not (run / f"{recipe}-{form}.tflite").exists():
+            call("convert", str(run), option)
+    return run
+
+
+def call(*arguments: str) -> None:
+    print("edge-digits", *arguments, file=sys.stderr, flush=True)
+    subprocess.run([COMMAND, *arguments], check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    for name in EPOCHS:
+        run_folder(name)

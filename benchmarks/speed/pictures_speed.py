@@ -1,0 +1,127 @@
+"""What preprocessing costs beside decoding, in time and memory: ``uv run python benchmarks/speed/pictures_speed.py``.
+
+One small picture; a photograph of 12 megapixels against decoding it at draft scale; a folder of small PNGs on all cores
+against only decoding them; the peak memory of a process that reads the photograph; and ``read`` with the default model,
+of numbers whose digits are apart or touch and of a page of 600.
+"""
+
+import io
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.device.facts import peak_memory_bytes
+from edge_digits_runtime.image.picture import SHORTER, digit_pixels, open_picture
+from edge_digits_runtime.page import reading
+from edge_digits_train.data import mnist
+from PIL import Image
+from real_pictures import SPACES
+from synthetic import number, photograph
+
+PHOTO = (4000, 3000)
+FILES = 10_000
+REPEATS = 15
+NUMBERS = 60
+
+
+def main() -> None:
+    """Print the figures beside their targets."""
+    images = mnist.load().test.images
+    photo = _photo(images[0])
+    crop = photograph(images[1], np.random.default_rng(1)).convert("RGB").resize((100, 100), Image.Resampling.BOX)
+    framed = Image.fromarray(images[2])
+    shifted = Image.fromarray(np.roll(images[2], 3, axis=1))
+    for name, image in (("28x28, in the frame", framed), ("28x28, not in it", shifted), ("100x100 photograph", crop)):
+        print(f"{name}: {_median(lambda image=image: digit_pixels(image), 200) * 1e3:.2f} ms (target 1 ms)")
+    decode = _median(lambda: _decode(photo), REPEATS)
+    whole = _median(lambda: digit_pixels(open_picture(photo)), REPEATS)
+    print(f"12 megapixels: decoding {decode * 1e3:.1f} ms, with preprocessing {whole * 1e3:.1f} ms: ", end="")
+    print(f"{whole / decode:.2f} times (target 1.5)")
+    print(f"12 megapixels: {_memory(photo) / 1e6:.0f} MB over the bare process (target 150 MB)")
+    only, both = _folder(images)
+    print(
+        f"{FILES} PNGs of 28x28 on all cores: {FILES / only:.0f} a second decoded, {FILES / both:.0f} preprocessed: ",
+        end="",
+    )
+    print(f"{only / both:.0%} of the speed (target 70%)")
+    classifier = DigitClassifier()
+    for name, gap in SPACES.items():
+        numbers = [number(images[5 * k : 5 * k + 5], np.random.default_rng([3, k]), gap) for k in range(NUMBERS)]
+        times = [_median(lambda image=image: reading.read(image, classifier), 3) for image in numbers]
+        print(f"read, numbers of 5 digits, {name}: {statistics.median(times) * 1e3:.1f} ms")
+    rows = [np.hstack(images[20 * k : 20 * k + 20]) for k in range(30)]
+    page = Image.fromarray(255 - np.vstack(rows)).resize((20 * 84, 30 * 84), Image.Resampling.BICUBIC)
+    print(f"read, a page of 600 digits: {_median(lambda: reading.read(page, classifier), 3):.2f} s")
+
+
+def _photo(digit: np.ndarray) -> bytes:
+    """A photograph of 12 megapixels, as JPEG."""
+    small = photograph(digit, np.random.default_rng(0)).convert("RGB")
+    buffer = io.BytesIO()
+    small.resize(PHOTO, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _decode(content: bytes) -> None:
+    image = Image.open(io.BytesIO(content))
+    image.draft(None, (SHORTER, SHORTER))
+    image.load()
+
+
+def _median(function: Callable[[], object], count: int) -> float:
+    """Median seconds of processor time of a call."""
+    times = []
+    for _ in range(count):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return statistics.median(times)
+
+
+def _memory(photo: bytes) -> float:
+    """Bytes by which the peak memory of a new process grows when it reads the photograph."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_growth, (photo,))
+
+
+def _growth(photo: bytes) -> float:
+    before = peak_memory_bytes()
+    digit_pixels(open_picture(photo))
+    after = peak_memory_bytes()
+    if before is None or after is None:
+        raise SystemExit("this system does not tell the peak memory of a process")
+    return float(after - before)
+
+
+def _load(path: Path) -> None:
+    Image.open(path).load()
+
+
+def _preprocess(path: Path) -> None:
+    digit_pixels(open_picture(path))
+
+
+def _folder(images: np.ndarray) -> tuple[float, float]:
+    """Seconds to decode a folder of PNGs, and to preprocess it, with a process on each core; the better of three."""
+    with tempfile.TemporaryDirectory() as name, multiprocessing.Pool() as pool:
+        paths = [Path(name) / f"{k}.png" for k in range(FILES)]
+        for path, image in zip(paths, images, strict=True):
+            Image.fromarray(image).save(path)
+        best = []
+        for work in (_load, _preprocess):
+            times = []
+            for _ in range(3):
+                start = time.perf_counter()
+                pool.map(work, paths, 250)
+                times.append(time.perf_counter() - start)
+            best.append(min(times))
+    return best[0], best[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The bundle: one ZIP with all that a device needs to run a model and to measure it.
+
+    edge-digits-bundle/README.txt      what is in it and the three commands to type there
+    edge-digits-bundle/model.tflite    the model, card included
+    edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.datasets.save_test`
+    edge-digits-bundle/samples/        ten pictures to try
+    edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here
+    edge-digits-bundle/SHA256SUMS      of all the others, for ``sha256sum -c``
+
+The same model, pictures and packages give the same bytes.
+"""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data.datasets import DataSet
+from edge_digits_runtime.errors import DataError, RunError
+from edge_digits_runtime.model.card import ModelFile, read_model_file
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.run import RunRecord
+
+from edge_digits import samples
+from edge_digits.deploy import wheels
+from edge_digits.options import percent
+
+FOLDER = "edge-digits-bundle"
+"""The one folder at the top, so that unpacking does not litter the place where it is done."""
+MODEL, TEST, SUMS, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "SHA256SUMS", "README.txt", "samples", "wheels"
+DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
+"""What a device installs; their own dependencies come from its package index."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory."""
+
+    content: bytes
+    """The ZIP."""
+    name: str
+    """Name of the model: its recipe, or of its file where it has no card."""
+    scheme: str
+    """The quantization scheme that its card states, or ``tflite`` where it has no card."""
+    model_bytes: int
+    """Size of the model file in bytes."""
+    model_sha256: str
+    """Hex digest of the model's flatbuffer."""
+    data_name: str
+    """Such as ``MNIST``."""
+    data_sha256: str
+    """Digest of the test pictures, see `edge_digits_runtime.data.datasets.digest`."""
+    pictures: int
+    """Number of test pictures."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the ZIP."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} {self.scheme} ({self.model_bytes:,} bytes), {self.pictures:,} test pictures of "
+            f"{self.data_name}, {len(self.content):,} bytes in all"
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ZIP, whole or not at all."""
+        files.write_bytes(path, self.content)
+
+
+def find_model(run: Path, scheme: str) -> Path:
+    """The ``.tflite`` in the run folder ``run`` whose card states ``scheme``.
+
+    Raises:
+        RunError: there is none, or more than one.
+        ModelError: a ``.tflite`` in the folder cannot be read.
+    """
+    found = []
+    for path in sorted(run.glob("*.tflite")):
+        card = read_model_file(path, allow_unverified=True).card
+        if card is not None and card.scheme == scheme:
+            found.append(path)
+    if not found:
+        raise RunError(
+            f"{run}: no {scheme} .tflite in it; make one with 'edge-digits convert', or name one with --model"
+        )
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise RunError(f"{run}: {len(found)} {scheme} models in it ({names}); name one with --model")
+    return found[0]
+
+
+def check_data(record: RunRecord, dataset: DataSet) -> None:
+    """See that ``dataset`` has the test pictures that the run was tested with.
+
+    Raises:
+        DataError: they have changed since.
+    """
+    if datasets.digest(dataset.test) != record.data["sha256"]["test"]:
+        raise DataError(
+            f"{dataset.name}: not the test pictures that {record.name} was tested with when it was trained, so its "
+            "figures could not be compared; give those with --data"
+        )
+
+
+def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_unverified: bool = False) -> Bundle:
+    """Pack ``model`` and the test pictures of ``dataset``.
+
+    Args:
+        model: a ``.tflite``.
+        dataset: its test split is packed.
+        runtime: pack the wheels of edge-digits and edge-digits-runtime, too.
+        allow_unverified: take a model whose sha256 is not the one in its card.
+
+    Raises:
+        ModelError: the model cannot be read, does not load, or its tensors are not those of a digit classifier;
+            ChecksumError where it does not match its card.
+        BackendError: no interpreter is installed.
+        UsageError: the packages that run here are not installed and so cannot be packed.
+    """
+    # What a device would refuse is refused here: a classifier looks at tensors and answers, too.
+    file = DigitClassifier(model, allow_unverified=allow_unverified).model
+    packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
+    bundle = {
+        README: _readme(model, file, dataset, sorted(packed)).encode(),
+        MODEL: file.content,
+        TEST: _test_file(dataset),
+    }
+    bundle |= {f"{SAMPLES}/{picture.name}": picture.read_bytes() for picture in samples.SAMPLES}
+    bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
+    bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
+    # Stored: all that is large in it is compressed already, and zlib's output differs from version to version.
+    content = wheels.zipped({f"{FOLDER}/{name}": data for name, data in bundle.items()}, zipfile.ZIP_STORED)
+    return Bundle(
+        content=content,
+        name=file.card.name if file.card else model.stem,
+        scheme=file.card.scheme if file.card else "tflite",
+        model_bytes=len(file.content),
+        model_sha256=file.sha256,
+        data_name=dataset.name,
+        data_sha256=datasets.digest(dataset.test),
+        pictures=len(dataset.test),
+    )
+
+
+def _test_file(dataset: DataSet) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / TEST
+        datasets.save_test(path, dataset)
+        return path.read_bytes()
+
+
+def _readme(model: Path, file: ModelFile, dataset: DataSet, packed: list[str]) -> str:
+    flag = "" if file.card is None or file.card.sha256 == file.sha256 else " --allow-unverified"
+    install = f"{WHEELS}/*.whl" if packed else "edge-digits"
+    inside = f"{WHEELS}/         {', '.join(packed)}\n" if packed else ""
+    return f"""\
+edge-digits: a digit classifier for a small device
+
+{MODEL}    {_description(model, file)}
+{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
+{SAMPLES}/        ten pictures to try
+{inside}{SUMS}      to check the copy: sha256sum -c {SUMS}
+
+Type in this folder; Python 3.11 or newer has to be there, and on Debian and Raspberry Pi OS the package python3-venv:
+
+1. Install:
+
+   python3 -m venv venv && venv/bin/pip install {install}
+
+2. Classify:
+
+   venv/bin/edge-digits classify {SAMPLES} --model {MODEL}{flag}
+
+3. Evaluate, accuracy and speed:
+
+   venv/bin/edge-digits evaluate {MODEL} --data {TEST} -o evaluation.json{flag}
+
+evaluation.json holds every answer and timing. Copy it back and put it beside the float original:
+
+   edge-digits report RUN evaluation.json
+"""
+
+
+def _description(model: Path, file: ModelFile) -> str:
+    size = f"{len(file.content):,} bytes"
+    if file.card is None:
+        return f"{model.name}, {size}, made elsewhere: it has no card"
+    right = file.card.accuracy.get("test")
+    accuracy = "" if right is None else f", {percent(right)} right on its test pictures when it was converted"
+    return f"{file.card.name}, {file.card.scheme}, {size}{accuracy}"

@@ -1,0 +1,258 @@
+"""Set evaluations against each other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from edge_digits_runtime.data.metrics import class_metrics
+from edge_digits_runtime.errors import EvaluationError
+from edge_digits_runtime.mnist_format import DIGITS
+from edge_digits_runtime.records.evaluation import ROLES, Evaluation
+from numpy.typing import NDArray
+
+from edge_digits.report.confidence import judge, top_confidence
+from edge_digits.report.difference import ways
+from edge_digits.report.paired import pair
+from edge_digits.report.structure import (
+    FLOAT,
+    KERAS,
+    ORIGINAL,
+    Change,
+    Comparison,
+    Family,
+    LikeForLike,
+    Report,
+    Row,
+    device_name,
+)
+
+FEW_PICTURES = 1000
+_KINDS = ("lost", "won", "other")
+
+
+class _Named(NamedTuple):
+    name: str
+    label: str
+    evaluation: Evaluation
+
+
+def compare(evaluations: Iterable[Evaluation]) -> Report:
+    """Set evaluations of the same pictures against each other.
+
+    Models that descend from the same Keras weights (``ModelInfo.run``) form a family; drops are counted from the
+    float original of the family, the first one given where it was evaluated more than once. An evaluation that is
+    given twice counts once.
+
+    Raises:
+        EvaluationError: there is none, or two are of different pictures; the message names both.
+    """
+    given = list(evaluations)
+    if not given:
+        raise EvaluationError("no evaluation to report on: give at least one, made by 'edge-digits evaluate'")
+    _check_same_pictures(given)
+    distinct = list({_identity(evaluation): evaluation for evaluation in given}.values())
+    families = _families(distinct)
+    return Report(
+        data=given[0].data,
+        count=len(given[0].labels),
+        families=families,
+        notes=_notes(families, len(given) - len(distinct), len(given[0].labels)),
+    )
+
+
+def _check_same_pictures(evaluations: Sequence[Evaluation]) -> None:
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        if other.data.sha256 != first.data.sha256 or not np.array_equal(other.labels, first.labels):
+            raise EvaluationError(
+                f"the evaluations are of different pictures: {_what(first)}, but {_what(other)}; "
+                "evaluate both on the same data set"
+            )
+
+
+def _what(evaluation: Evaluation) -> str:
+    data = evaluation.data
+    return (
+        f"{_base_name(evaluation)} on {device_name(evaluation)} answered {len(evaluation.labels)} pictures of "
+        f"{data.name} {data.split} (sha256 {data.sha256[:12]})"
+    )
+
+
+def _identity(evaluation: Evaluation) -> tuple[object, ...]:
+    """Equal for two copies of the same evaluation: no two measurements have the same thousand latencies."""
+    return (
+        evaluation.model,
+        device_name(evaluation),
+        evaluation.created,
+        evaluation.probabilities.tobytes(),
+        evaluation.latency["invoke"].samples_us.tobytes(),
+    )
+
+
+def _families(evaluations: Sequence[Evaluation]) -> tuple[Family, ...]:
+    """Group by the weights that a model descends from, families and their rows in the order given."""
+    groups: dict[str, list[_Named]] = {}
+    for named in _named(evaluations):
+        groups.setdefault(_origin(named.evaluation), []).append(named)
+    titles = [members[0].evaluation.model.name for members in groups.values()]
+    return tuple(
+        _family(title if titles.count(title) == 1 else f"{title} ({origin[:7]})", members)
+        for title, (origin, members) in zip(titles, groups.items(), strict=True)
+    )
+
+
+def _origin(evaluation: Evaluation) -> str:
+    """What the members of a family share; a model of unknown descent is a family of its own."""
+    return evaluation.model.run or evaluation.model.sha256
+
+
+def _base_name(evaluation: Evaluation) -> str:
+    scheme = evaluation.model.scheme
+    # A line break in a name would break a table.
+    return " ".join(f"{evaluation.model.name} {'Keras' if scheme == KERAS else scheme}".split())
+
+
+def _named(evaluations: Sequence[Evaluation]) -> list[_Named]:
+    """Model and scheme, and of what tells equal ones apart only as much as is needed."""
+    origins = [f"({_origin(evaluation)[:7]})" for evaluation in evaluations]
+    labels = _told_apart([_base_name(evaluation) for evaluation in evaluations], origins, " {}")
+    names = labels
+    devices = [device_name(evaluation) for evaluation in evaluations]
+    backends = [str(evaluation.device.get("backend", "unknown backend")) for evaluation in evaluations]
+    threads = [f"{evaluation.device.get('threads', '?')} threads" for evaluation in evaluations]
+    for join, values in ((" on {}", devices), (", {}", backends), (", {}", threads)):
+        names = _told_apart(names, values, join)
+    # The same thing measured again: count.
+    names = [f"{name} #{names[:k].count(name) + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
+    return [_Named(*parts) for parts in zip(names, labels, evaluations, strict=True)]
+
+
+def _told_apart(names: Sequence[str], values: Sequence[str], join: str) -> list[str]:
+    """Append to each name its value if that differs between rows of this name."""
+    by_name: dict[str, set[str]] = {}
+    for name, value in zip(names, values, strict=True):
+        by_name.setdefault(name, set()).add(value)
+    return [
+        name + join.format(value) if len(by_name[name]) > 1 else name for name, value in zip(names, values, strict=True)
+    ]
+
+
+def _family(title: str, members: Sequence[_Named]) -> Family:
+    members = sorted(members, key=_place_in_family)
+    first = members[0].evaluation
+    original = first if first.model.role == ORIGINAL else None
+    rows = tuple(_row(named, original, members) for named in members)
+    pixels = {index: picture for named in members for index, picture in named.evaluation.pictures.items()}
+    comparisons, same_answers = _comparisons(rows, pixels)
+    return Family(title, rows, rows[0] if original else None, comparisons, same_answers, ways(rows))
+
+
+def _place_in_family(named: _Named) -> tuple[int, bool]:
+    model = named.evaluation.model
+    return ROLES.index(model.role), model.scheme != FLOAT
+
+
+def _row(named: _Named, original: Evaluation | None, members: Sequence[_Named]) -> Row:
+    evaluation = named.evaluation
+    before = None if evaluation is original else original
+    p50 = evaluation.latency["invoke"].p50
+    return Row(
+        name=named.name,
+        label=named.label,
+        evaluation=evaluation,
+        confidence=judge(evaluation),
+        drop=pair(evaluation.labels, before.predicted, evaluation.predicted) if before else None,
+        bytes_ratio=before.model.bytes / evaluation.model.bytes if before else None,
+        latency_ratio=p50 / before.latency["invoke"].p50 if before else None,
+        float_tflite=_like_for_like(evaluation, members),
+    )
+
+
+def _like_for_like(evaluation: Evaluation, members: Sequence[_Named]) -> LikeForLike | None:
+    """The float32 ``.tflite`` that ran on the same device in the same way."""
+    if evaluation.model.scheme in (KERAS, FLOAT):
+        return None
+    for name, _, other in members:
+        if other.model.scheme == FLOAT and _setting(other.device) == _setting(evaluation.device):
+            return LikeForLike(
+                name,
+                other.model.bytes / evaluation.model.bytes,
+                evaluation.latency["invoke"].p50 / other.latency["invoke"].p50,
+            )
+    return None
+
+
+def _setting(device: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(device.get(name) for name in ("name", "machine", "backend", "threads"))
+
+
+def _comparisons(
+    rows: Sequence[Row], pixels: Mapping[int, NDArray[np.uint8]]
+) -> tuple[tuple[Comparison, ...], dict[str, str]]:
+    """The first row against every other whose answers are new, and for the rest the row that answers the same."""
+    reference, *others = rows
+    by_answers: dict[bytes, Row] = {reference.evaluation.predicted.tobytes(): reference}
+    comparisons: list[Comparison] = []
+    same_answers: dict[str, str] = {}
+    for row in others:
+        earlier = by_answers.setdefault(row.evaluation.predicted.tobytes(), row)
+        if earlier is row:
+            comparisons.append(_comparison(reference, row, pixels))
+        else:
+            same_answers[row.name] = earlier.name
+    return tuple(comparisons), same_answers
+
+
+def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]) -> Comparison:
+    labels = before.evaluation.labels
+    changes = _changes(before.evaluation, after.evaluation, pixels)
+    recalls = [class_metrics(row.confusion).recall for row in (before, after)]
+    return Comparison(
+        before=before,
+        after=after,
+        paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted),
+        recall_change_pp=100 * (recalls[1] - recalls[0]),
+        lost=_count_by_digit(changes, "lost"),
+        won=_count_by_digit(changes, "won"),
+        changes=changes,
+    )
+
+
+def _count_by_digit(changes: Sequence[Change], kind: str) -> NDArray[np.int64]:
+    digits = np.array([change.truth for change in changes if change.kind == kind], np.int64)
+    return np.bincount(digits, minlength=DIGITS)
+
+
+def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray[np.uint8]]) -> tuple[Change, ...]:
+    first, second = before.predicted, after.predicted
+    first_confidence, second_confidence = top_confidence(before), top_confidence(after)
+    changes = [
+        Change(
+            index=index,
+            truth=int(before.labels[index]),
+            before=int(first[index]),
+            before_confidence=float(first_confidence[index]),
+            after=int(second[index]),
+            after_confidence=float(second_confidence[index]),
+            pixels=pixels.get(index),
+        )
+        for index in map(int, np.flatnonzero(first != second))
+    ]
+    return tuple(sorted(changes, key=lambda c: (_KINDS.index(c.kind), -c.after_confidence, c.index)))
+
+
+def _notes(families: Sequence[Family], repeated: int, count: int) -> tuple[str, ...]:
+    notes = [f"{row.name}: {note}" for family in families for row in family.rows for note in row.evaluation.notes]
+    for family in families:
+        if family.original is None:
+            notes.append(
+                f"{family.title}: the float original is not among the evaluations, so its models have no drop; "
+                "add the evaluation.json of the run folder"
+            )
+    if count < FEW_PICTURES:
+        notes.append(
+            f"{count} pictures are few: the intervals are wide, and a drop below {300 / count:.1f} pp can hide"
+        )
+    if repeated:
+        notes.append(f"{repeated} of the evaluations given were copies of others and count once")
+    return tuple(notes)

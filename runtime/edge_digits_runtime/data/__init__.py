@@ -1,0 +1,1 @@
+"""Labelled pictures: data sets in several file formats, splits, and the metrics of answers."""

@@ -1,0 +1,1 @@
+"""The device: its facts, whether it is fit to run and be measured, timing, and the measurement behind ``evaluate``."""

@@ -1,0 +1,172 @@
+"""Whether this device can run a model and be measured, and for each thing that is wrong, what mends it."""
+
+import dataclasses
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import PIL
+
+from edge_digits_runtime.device import facts
+from edge_digits_runtime.errors import BackendError
+from edge_digits_runtime.model import backends
+
+Status = Literal["ok", "warning", "problem"]
+PYTHON = (3, 11)
+TESTED = ("x86_64", "aarch64", "armv7l")
+"""Architectures that the tests have run on."""
+LITTLE_MEMORY = 128 * 2**20
+"""Available bytes below which it gets tight; a process that answers a picture takes about 60 MiB."""
+HOT_C = 80.0
+"""Degrees at which a Raspberry Pi begins to slow down."""
+UNKNOWN = "not shown by this system"
+_FAST = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
+_SECONDS = 120
+# An upright stroke is a 1. In a process of its own: an instruction that the processor lacks would end this one.
+_ANSWER = """
+import sys, numpy
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.errors import EdgeDigitsError
+pixels = numpy.zeros((28, 28), numpy.uint8)
+pixels[5:23, 13:16] = 255
+try:
+    print(DigitClassifier(backend=sys.argv[1]).classify(pixels).digit)
+except EdgeDigitsError as error:
+    sys.exit(str(error))
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """Such as ``backend``."""
+    status: Status
+    """``problem``: no model runs until it is mended; ``warning``: it runs, but what is measured may suffer."""
+    found: str
+    """What is there."""
+    remedy: str | None = None
+    """The command that mends it, or what to do where no command does; None if it is ok."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+def examine(backend: str | None = None) -> list[Check]:
+    """Look at everything that running and measuring a model needs.
+
+    Args:
+        backend: the one to look at; None for the one that would be chosen.
+    """
+    found = facts.device_facts()
+    chosen = _backend(backend)
+    checks = [
+        _python(sys.version_info[:2]),
+        _architecture(backends.architecture()),
+        _processor(found),
+        _memory(found),
+        Check("numpy", "ok", np.__version__),
+        Check("pillow", "ok", PIL.__version__),
+        chosen,
+    ]
+    if chosen.status != "problem":
+        checks.append(_default_model(backends.choose(backend)))
+    return [*checks, _governor(found), _temperature(found), _throttling(found)]
+
+
+def _python(version: tuple[int, int]) -> Check:
+    if version < PYTHON:
+        return Check("python", "problem", platform.python_version(), "install Python 3.11 or newer")
+    return Check("python", "ok", platform.python_version())
+
+
+def _architecture(machine: str) -> Check:
+    if machine == "armv7l" and platform.machine() != machine:
+        return Check("architecture", "ok", f"{machine} (32-bit Python on a kernel that says {platform.machine()})")
+    if machine not in TESTED:
+        return Check("architecture", "warning", machine, f"nothing to mend, but only {', '.join(TESTED)} are tested")
+    return Check("architecture", "ok", machine)
+
+
+def _processor(device: Mapping[str, Any]) -> Check:
+    features = device["cpu_features"]
+    known = "features " + UNKNOWN if features is None else ", ".join(features) or "no vector features"
+    names = ", ".join(dict.fromkeys(name for name in (device["name"], device["cpu"]) if name))
+    return Check("processor", "ok", f"{names}, {device['cores']} core{'s'[: device['cores'] - 1]}; {known}")
+
+
+def _memory(device: Mapping[str, Any]) -> Check:
+    total, available = device["memory_bytes"], facts.available_memory_bytes()
+    if total is None or available is None:
+        return Check("memory", "ok", UNKNOWN)
+    found = f"{available / 2**20:,.0f} of {total / 2**20:,.0f} MiB available"
+    if available < LITTLE_MEMORY:
+        return Check("memory", "warning", found, "stop what takes the memory; see it with: ps aux --sort=-rss | head")
+    return Check("memory", "ok", found)
+
+
+def _backend(name: str | None) -> Check:
+    try:
+        backend = backends.choose(name)
+        backend.load()
+    except BackendError as error:
+        found, _, remedy = str(error).partition(": ")
+        return Check("backend", "problem", found, remedy or f"unset {backends.VARIABLE}")
+    except ImportError as error:
+        # For the one who uses the library this keeps its traceback; here the cause is what is asked for.
+        again = f"pip install --force-reinstall {backend.distribution}"
+        return Check("backend", "problem", f"{backend.name} cannot be imported ({error})", again)
+    found = f"{backend.name} {backend.version}"
+    if backend is backends.TFLITE and backends.architecture() != "armv7l":
+        return Check("backend", "warning", f"{found}, many times slower than litert", backends.remedy("litert"))
+    return Check("backend", "ok", found)
+
+
+def _default_model(backend: backends.Backend) -> Check:
+    name, again = "default model", "pip install --force-reinstall edge-digits-runtime"
+    command = [sys.executable, "-c", _ANSWER, backend.name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return Check(name, "problem", f"no answer within {_SECONDS} s", "see what is running: top")
+    if done.returncode < 0:
+        died = signal.Signals(-done.returncode).name
+        other = next(b.distribution for b in backends.BACKENDS.values() if b is not backend)
+        return Check(name, "problem", f"running it died of {died}", f"try the other backend: pip install {other}")
+    if done.returncode:
+        return Check(name, "problem", done.stderr.strip().rpartition("\n")[2], again)
+    if done.stdout.strip() != "1":
+        return Check(name, "problem", f"calls an upright stroke a {done.stdout.strip()}", again)
+    return Check(name, "ok", "loads, and calls an upright stroke a 1")
+
+
+def _governor(device: Mapping[str, Any]) -> Check:
+    governor = device["governor"]
+    if governor is not None and "powersave" in governor:
+        return Check("governor", "warning", governor, _FAST)
+    return Check("governor", "ok", governor or UNKNOWN)
+
+
+def _temperature(device: Mapping[str, Any]) -> Check:
+    degrees = device["temperature_c"]
+    if degrees is None:
+        return Check("temperature", "ok", UNKNOWN)
+    if degrees >= HOT_C:
+        return Check("temperature", "warning", f"{degrees:.0f} °C", "let it cool, or give it a heat sink or a fan")
+    return Check("temperature", "ok", f"{degrees:.0f} °C")
+
+
+def _throttling(device: Mapping[str, Any]) -> Check:
+    flags = device["throttled"]
+    if not flags:
+        return Check("throttling", "ok", UNKNOWN if flags is None else "none since boot")
+    weak = any("under-voltage" in flag for flag in flags)
+    remedy = "use the power supply made for this board" if weak else "give it a heat sink or a fan"
+    return Check("throttling", "warning", ", ".join(flags), f"{remedy}, then: sudo reboot")

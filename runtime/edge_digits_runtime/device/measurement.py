@@ -1,0 +1,236 @@
+"""Answer every picture of a data set and time every part of an answer, by the same code on workstation and device.
+
+The rules are those of MLPerf Tiny where they fit, see `measure`; the same process answers all pictures and is timed,
+so accuracy and speed are those of one thing.
+"""
+
+import datetime
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_digits_runtime.data.datasets import Split
+from edge_digits_runtime.device import facts
+from edge_digits_runtime.device.timing import Loops, loops
+from edge_digits_runtime.errors import DataError
+from edge_digits_runtime.image.picture import digit_pixels
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.model.network import Network
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
+
+SECONDS = 0.3
+"""How long each of five loops lasts, about."""
+COLD_STARTS = 5
+_LOADS = 5
+_ENLARGED = 6
+_UNSTEADY = 1.25
+# Writes one byte as soon as the answer is there, then the memory that it took to get there.
+_COLD_START = """
+import sys, numpy
+from edge_digits_runtime.model.classifier import DigitClassifier
+classifier = DigitClassifier(sys.argv[1], backend=sys.argv[2], allow_unverified=True)
+classifier.classify(numpy.zeros((28, 28), numpy.uint8))
+sys.stdout.write("."); sys.stdout.flush()
+from edge_digits_runtime.device.facts import peak_memory_bytes
+print(peak_memory_bytes() or "")
+"""
+
+
+def evaluate(
+    classifier: DigitClassifier,
+    split: Split,
+    data: DataInfo,
+    *,
+    seconds: float = SECONDS,
+    threads: Sequence[int] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Answer all pictures of ``split`` and measure what an answer costs.
+
+    Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (nothing but
+    the calls of the interpreter), ``postprocess`` (output to digit, confidence and doubts) and ``total`` (all of
+    `DigitClassifier.classify`). ``peak_memory_bytes`` is that of a process that loads the model and answers one
+    picture. In ``extra``:
+
+    - ``loops``: for each of these its five loops and their median, see `measure.Loops`;
+    - ``picture``: the same for what goes before all this with a photograph, finding the digit: in the first picture,
+      enlarged to 168×168 and dark on light;
+    - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
+    - ``cold_start_ms``: the same from the start of the process;
+    - ``threads``: by number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
+    - ``conditions``: `device.conditions` ``before`` and ``after``.
+
+    Args:
+        classifier: the model.
+        split: the pictures; at least one.
+        data: what they are.
+        seconds: how long each of five loops lasts for ``invoke`` and ``total``; for the others a third of that.
+        threads: numbers of threads to try; by default 1, 2, 3 … up to 4, then powers of two up to all cores.
+        progress: told what is measured next.
+
+    Raises:
+        DataError: no pictures.
+    """
+    if not len(split):
+        raise DataError(f"{data.name}: no {data.split} pictures in it to evaluate")
+    say = progress or _ignore
+    found = facts.device_facts() | {
+        "backend": f"{classifier.backend.name} {classifier.backend.version}",
+        "threads": classifier.threads,
+    }
+    before = facts.conditions()
+    say(f"answering {len(split):,} pictures")
+    predictions = classifier.classify_batch(split.images)
+    say("timing one picture at a time")
+    parts = _time_parts(classifier, split, seconds)
+    say("timing by number of threads")
+    by_threads = _time_threads(classifier, split, seconds / 3, threads or thread_counts(facts.cores()))
+    say("timing cold starts")
+    cold = _cold_starts(classifier)
+    after = facts.conditions()
+    notes = [_unsteady(parts["invoke"]), facts.slowed_down(before, after)]
+    return Evaluation(
+        model=model_info(classifier),
+        data=data,
+        labels=split.labels,
+        probabilities=predictions.probabilities,
+        latency={name: part.latency for name, part in parts.items()},
+        device=found,
+        pictures=wrong_pictures(split.images, split.labels, predictions.digits),
+        peak_memory_bytes=cold.peak_memory_bytes,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        notes=tuple(note for note in notes if note),
+        extra={
+            "loops": {name: part.to_dict() for name, part in parts.items()},
+            "picture": _time_picture(split, seconds / 3).to_dict(),
+            "load_ms": _load_ms(classifier),
+            "cold_start_ms": cold.median_ms,
+            "threads": by_threads,
+            "conditions": {"before": before, "after": after},
+        },
+    )
+
+
+def model_info(classifier: DigitClassifier) -> ModelInfo:
+    """What the record says of a model; without a card, what its file and tensors show."""
+    file, types = classifier.model, classifier.network.types
+    whole = not any(np.issubdtype(kind, np.floating) for kind in types)
+    if file.card is not None:
+        name, scheme, run = file.card.name, file.card.scheme, file.card.run
+    else:
+        name, run = Path(classifier.name).stem, ""
+        scheme = "int8" if whole else "float16" if np.float16 in types else "dynamic" if np.int8 in types else "float32"
+    return ModelInfo(
+        name=name,
+        role="int8" if whole else "float-tflite",
+        scheme=scheme,
+        bytes=len(file.content),
+        sha256=file.sha256,
+        run=run,
+    )
+
+
+def thread_counts(cores: int) -> list[int]:
+    """The numbers of threads worth trying: 1 to 4, then powers of two, and all cores."""
+    return sorted({count for count in (1, 2, 3, 4, *(2**power for power in range(3, 10)), cores) if count <= cores})
+
+
+def _ignore(_step: str) -> None:
+    pass
+
+
+def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> dict[str, Loops]:
+    pixels, lane = split.images[0], classifier.network.lane
+    output = lane.run(pixels)
+    return {
+        "preprocess": loops(lambda: lane.prepare(pixels), "pixels to input", seconds / 3),
+        "invoke": invocations(classifier, pixels, seconds),
+        "postprocess": loops(lambda: classifier.read_output(output, pixels), "output to prediction", seconds / 3),
+        "total": loops(lambda: classifier.classify(pixels), "uint8 pixels to prediction", seconds),
+    }
+
+
+def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds: float = SECONDS) -> Loops:
+    """Time the interpreter alone on one picture, uint8 of shape ``(28, 28)``; see `evaluate`."""
+    lane = classifier.network.lane
+    lane.prepare(pixels)
+    return loops(lane.answer, "invoke", seconds)
+
+
+def _time_picture(split: Split, seconds: float) -> Loops:
+    enlarged = np.kron(255 - split.images[0], np.ones((_ENLARGED, _ENLARGED), np.uint8))
+    image = Image.fromarray(enlarged)
+    return loops(lambda: digit_pixels(image), "picture to 28×28 pixels", seconds, minimum=20)
+
+
+def _time_threads(
+    classifier: DigitClassifier, split: Split, seconds: float, counts: Sequence[int]
+) -> list[Mapping[str, float]]:
+    rows: list[Mapping[str, float]] = []
+    for count in counts:
+        network = Network(classifier.model.content, classifier.name, classifier.backend, count)
+        one = loops(network.lane.answer, "one", seconds)
+        # The first call makes the interpreters.
+        network.many(split.images)
+        start = time.perf_counter_ns()
+        network.many(split.images)
+        many_us = (time.perf_counter_ns() - start) / 1000 / len(split)
+        rows.append({"threads": count, "one_us": round(one.median_us, 3), "many_us": round(many_us, 3)})
+    return rows
+
+
+def _load_ms(classifier: DigitClassifier) -> float:
+    times = []
+    blank = np.zeros((28, 28), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tflite"
+        file.write_bytes(classifier.model.content)
+        for _ in range(_LOADS):
+            start = time.perf_counter_ns()
+            DigitClassifier(file, backend=classifier.backend.name, allow_unverified=True).classify(blank)
+            times.append((time.perf_counter_ns() - start) / 1e6)
+    return round(statistics.median(times), 3)
+
+
+@dataclass(frozen=True)
+class _Cold:
+    median_ms: float
+    peak_memory_bytes: int | None
+
+
+def _cold_starts(classifier: DigitClassifier) -> _Cold:
+    times, peaks = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.tflite"
+        file.write_bytes(classifier.model.content)
+        command = [sys.executable, "-c", _COLD_START, str(file), classifier.backend.name]
+        for _ in range(COLD_STARTS):
+            start = time.perf_counter_ns()
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+                assert child.stdout is not None
+                child.stdout.read(1)
+                times.append((time.perf_counter_ns() - start) / 1e6)
+                peaks.append(child.stdout.read().strip())
+            if child.returncode:
+                raise RuntimeError(f"a process that answers one picture ended with {child.returncode}")
+    return _Cold(round(statistics.median(times), 3), int(peaks[0]) if peaks[0] else None)
+
+
+def _unsteady(invoke: Loops) -> str | None:
+    """A note where the five loops are further apart than a quiet device makes them."""
+    ratio = max(invoke.loop_us) / min(invoke.loop_us)
+    if ratio < _UNSTEADY:
+        return None
+    return (
+        f"the slowest of five loops took {ratio:.1f} times as long as the fastest: "
+        "something else was running, or the device slowed down"
+    )

@@ -1,0 +1,116 @@
+"""Time small things honestly: warm-up, many repetitions, the spread kept.
+
+The rules are those of MLPerf Tiny (Banbury et al. 2021) where they fit a device with an operating system: input
+is ready in memory before the clock starts, five loops, each of many invocations, and the median of the five is
+the figure.
+"""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_digits_runtime.records.evaluation import Latency
+
+LOOPS = 5
+STORED = 1000
+"""Most samples that a `Latency` of this module holds, so that an evaluation stays a small file."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """What `loops` measured."""
+
+    latency: Latency
+    """Single invocations of all loops together, thinned to `STORED`."""
+    loop_us: tuple[float, ...]
+    """Time of one invocation by loop, in microseconds: the loop's time over its invocations."""
+    invocations: int
+    """Invocations in each loop."""
+
+    @property
+    def median_us(self) -> float:
+        """Median over the loops of the time of one invocation, in microseconds."""
+        return statistics.median(self.loop_us)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The loops as JSON-ready values; the samples are in the evaluation's ``latency_us``."""
+        return {
+            "median_us": round(self.median_us, 3),
+            "loop_us": [round(us, 3) for us in self.loop_us],
+            "invocations": self.invocations,
+        }
+
+
+def latency(function: Callable[[], object], what: str, count: int = 1000, warmup: int = 50) -> Latency:
+    """Time ``count`` calls of ``function``, each on its own, after ``warmup`` calls that are not timed.
+
+    At most `STORED` samples are kept, evenly thinned by rank: the percentiles stay those of all, and what is kept
+    stays in the order measured.
+
+    Args:
+        function: what is timed; called without arguments, its result is dropped.
+        what: words for the record, such as ``uint8 pixels to prediction``.
+        count: how many calls are timed, at least 1.
+        warmup: how many go before.
+    """
+    for _ in range(warmup):
+        function()
+    return Latency(_thinned(_time(function, count)), what)
+
+
+def loops(function: Callable[[], object], what: str, seconds: float = 0.5, minimum: int = 200) -> Loops:
+    """Time five loops of the same number of calls each, after a warm-up of a quarter of a loop.
+
+    Args:
+        function: what is timed; called without arguments, its result is dropped.
+        what: words for the record.
+        seconds: how long one loop is to last, about.
+        minimum: fewest calls in a loop, so that five loops are at least 1,000 with the default.
+    """
+    once = float(np.median(_time(function, 20)))
+    count = max(minimum, round(seconds * 1e6 / max(once, 0.1)))
+    _time(function, count // 4)
+    runs = [_time(function, count) for _ in range(LOOPS)]
+    return Loops(Latency(_thinned(np.concatenate(runs)), what), tuple(float(run.mean()) for run in runs), count)
+
+
+def _time(function: Callable[[], object], count: int) -> NDArray[np.float64]:
+    """Microseconds of each of ``count`` calls, shape ``(count,)``."""
+    clock = time.perf_counter_ns
+    # One reading of the clock between two calls serves both; a Python int costs less to keep than a store into numpy.
+    stamps = [0] * (count + 1)
+    with _no_collection():
+        stamps[0] = clock()
+        for i in range(1, count + 1):
+            function()
+            stamps[i] = clock()
+    read = np.array(stamps, np.int64)
+    return (read[1:] - read[:-1]) / 1000
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector out, as ``timeit`` does."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _thinned(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`STORED` of the samples, the middle ones of as many equal slices by rank, in the order measured."""
+    if len(samples) <= STORED:
+        return samples
+    ranks = (np.arange(STORED) + 0.5) * len(samples) / STORED
+    kept: NDArray[np.float64] = samples[np.sort(np.argsort(samples, kind="stable")[ranks.astype(np.int64)])]
+    return kept

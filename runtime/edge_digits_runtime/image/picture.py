@@ -1,0 +1,208 @@
+"""From any picture of a digit to the 28×28 pixels that a model was trained on."""
+
+import contextlib
+import io
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.image.digit import Found, find_digit
+from edge_digits_runtime.image.frame import frame, framed_box
+from edge_digits_runtime.image.ink import Gray, Mix, best_mix, to_gray, to_plain
+from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.mnist_format import SIDE
+
+MAX_PIXELS = 90_000_000
+"""A larger picture is refused before it is decoded: a few kilobytes can announce gigabytes."""
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+"""Pillow's names of what is read. Not EPS, for which Pillow would run another program on the file."""
+_SUFFIXES = frozenset(
+    [".png", ".jpg", ".jpeg", ".jpe", ".mpo", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
+)
+_REDUCED = "edge-digits reduced by"
+"""Where `Image.info` has the factor that a JPEG was reduced by, and the size that it then had."""
+SHORTER = 700
+"""The shorter side in pixels that a large JPEG keeps at least, for one digit; a page needs more."""
+_SMALL = 1 << 16
+"""A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
+_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_WORK = 250
+"""The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
+_CLOSE = 100
+"""The same of the part of the picture where it was found."""
+_SPECK, _TINY = 8, 0.05
+"""Ink whose longer side has fewer pixels, and is a smaller share of the picture's, is no digit but a speck."""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
+"""Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
+_INVERTED = bytes(range(255, -1, -1))
+
+
+@dataclass(frozen=True)
+class DigitPixels:
+    """What was found in a picture."""
+
+    pixels: NDArray[np.uint8]
+    """Shape ``(28, 28)``, 0 background, 255 ink, in the frame of MNIST."""
+    box: tuple[int, int, int, int] | None
+    """``(x, y, width, height)`` of the ink in the picture's own pixels; None where there is none."""
+    mask: NDArray[np.bool_]
+    """Where ink was seen, in the scale that was worked at."""
+    blank: bool
+    """No ink was found; all pixels are 0."""
+    reason: str | None
+    """Why the picture is doubtful, such as ``no ink found``; None if it is not."""
+
+
+def is_picture_name(path: str | os.PathLike[str]) -> bool:
+    """Whether the suffix is that of a kind of picture that is read."""
+    return Path(path).suffix.lower() in _SUFFIXES
+
+
+def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int = SHORTER) -> Image.Image:
+    """Decode a picture and turn it upright, as its EXIF data says.
+
+    A large JPEG is decoded at a half, a quarter or an eighth of its size, which is faster and leaves more pixels than
+    a digit needs; `reduced_by` tells at which. Of an animation or a file of several pages, the first is read.
+
+    Args:
+        source: a path, the content of a file, or an open binary file.
+        shorter: pixels that are left of the shorter side at least, if it has as many.
+
+    Raises:
+        PictureError: missing, empty, cut off, not a picture, or more than `MAX_PIXELS`. The message begins with the
+            path if there is one.
+    """
+    prefix = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
+    try:
+        with _opened(source) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            width = image.width
+            image.draft(None, (shorter, shorter))
+            image.load()
+    except UnidentifiedImageError as error:
+        kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"
+        raise PictureError(f"{prefix}not a picture that can be read; give a {kinds} file") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{prefix}more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from error
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+        raise PictureError(f"{prefix}cannot be read: {reason}") from error
+    factor = round(width / image.width)
+    if image.format == "TIFF" or not _ORIENTED.isdisjoint(image.info):
+        from PIL import ImageOps
+
+        # Damaged EXIF data says nothing about the pixels: take them as they lie.
+        with contextlib.suppress(*DAMAGE):
+            ImageOps.exif_transpose(image, in_place=True)
+    if factor > 1:
+        image.info[_REDUCED] = (factor, image.size)
+    return image
+
+
+def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
+    if isinstance(source, str | os.PathLike):
+        # Half of what `open` takes, and in a folder of small files that is felt.
+        descriptor = os.open(source, _READ)
+        try:
+            head = os.read(descriptor, _SMALL)
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                # A pipe gives a part at a time, and once.
+                while part := os.read(descriptor, _SMALL):
+                    head += part
+                source = head
+            elif len(head) < _SMALL:
+                source = head
+        finally:
+            os.close(descriptor)
+    if isinstance(source, bytes) and source.startswith(_PNG):
+        # `Image.open` would first import what reads four other formats: 5 % of a process that reads one picture.
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile(io.BytesIO(source))
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    with warnings.catch_warnings():
+        # Pillow warns where we refuse.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(stream, formats=FORMATS)
+
+
+def digit_pixels(image: Image.Image) -> DigitPixels:
+    """Find the one digit of a picture and bring it into the frame of MNIST.
+
+    A picture of 28 × 28 pixels that is in that frame already (a plain corner, a box of 20 pixels, the centre of mass
+    in the middle) keeps its own pixels. In any other the ink is found on a copy of about `_WORK` pixels along its
+    longer side, lines of ruled and squared paper and what lies along the border are left out, and the piece with
+    most ink is the digit, together with the pieces near to it. A digit that is small in a large picture is looked at
+    once more, closely.
+
+    Args:
+        image: any mode and size; dark ink on light paper or the reverse. It is not changed.
+    """
+    plain = to_plain(image)
+    framed = _framed(plain)
+    if framed is not None:
+        return framed
+    factor = max(1, max(plain.size) // _WORK)
+    coarse = plain.reduce(factor) if factor > 1 else plain
+    mix = best_mix(coarse)
+    gray = to_gray(coarse, mix)
+    found = find_digit(gray)
+    if found is None:
+        return DigitPixels(np.zeros((SIDE, SIDE), np.uint8), None, np.zeros(gray.shape, np.bool_), True, "no ink found")
+    left, top, right, bottom = (edge * factor for edge in found.box)
+    ink = found.ink if factor == 1 else _closer(plain, (left, top, right, bottom), mix, found)
+    box = (left, top, min(right, plain.width), min(bottom, plain.height))
+    size = max(box[2] - left, box[3] - top)
+    reason = "nothing but specks" if size < min(_SPECK, _TINY * max(plain.size)) else found.reason
+    return DigitPixels(frame(ink), in_file(image, box), found.mask, False, reason)
+
+
+def in_file(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """A box ``(left, top, right, bottom)`` in ``image`` as ``(x, y, width, height)`` in the file it was opened from.
+
+    They differ where `open_picture` decoded a JPEG at a part of its size, until ``image`` is cropped or resized.
+    """
+    left, top, right, bottom = box
+    factor = reduced_by(image)
+    return left * factor, top * factor, (right - left) * factor, (bottom - top) * factor
+
+
+def reduced_by(image: Image.Image) -> int:
+    """How many pixels of its file one pixel of ``image`` stands for along each side; 1 but for a large JPEG."""
+    factor, size = image.info.get(_REDUCED, (1, image.size))
+    return int(factor) if size == image.size else 1
+
+
+def _framed(image: Image.Image) -> DigitPixels | None:
+    """A picture that is in the frame of MNIST already, inverted where it is dark on light; None if it is not."""
+    if image.size != (SIDE, SIDE):
+        return None
+    content = image.convert("L").tobytes() if image.mode == "RGB" else image.tobytes()
+    if content[0] > 127:
+        content = content.translate(_INVERTED)
+    box = framed_box(content)
+    if box is None:
+        return None
+    pixels = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)
+    return DigitPixels(pixels, in_file(image, box), pixels > 127, False, None)
+
+
+def _closer(image: Image.Image, box: tuple[int, int, int, int], mix: Mix | None, found: Found) -> Gray:
+    """The ink of a digit that was found in ``box`` on a small copy, from the picture's own pixels."""
+    margin = max(4, round(0.25 * max(box[2] - box[0], box[3] - box[1])))
+    left, top = max(0, box[0] - margin), max(0, box[1] - margin)
+    part = image.crop((left, top, min(image.width, box[2] + margin), min(image.height, box[3] + margin)))
+    factor = max(1, max(part.size) // _CLOSE)
+    part = part.reduce(factor) if factor > 1 else part
+    again = find_digit(to_gray(part, mix), found.light)
+    return found.ink if again is None else again.ink

@@ -1,0 +1,6 @@
+"""What the pictures and labels of MNIST have in common."""
+
+SIDE = 28
+"""Width and height of a picture in pixels."""
+DIGITS = 10
+"""Number of classes, the digits 0 to 9."""

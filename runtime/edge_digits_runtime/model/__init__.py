@@ -1,0 +1,1 @@
+"""From a ``.tflite`` file to answers: card, interpreters, tensors, the classifier, the installed models."""

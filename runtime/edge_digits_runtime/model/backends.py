@@ -1,0 +1,227 @@
+"""The seam to what runs a ``.tflite``: LiteRT, or tflite-runtime where there is no LiteRT, as on 32-bit ARM.
+
+Both offer the same ``Interpreter`` class; nothing else in the runtime knows which of them it has.
+"""
+
+import importlib
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_digits_runtime.errors import BackendError, ModelError
+from edge_digits_runtime.model import flatbuffer
+
+VARIABLE = "EDGE_DIGITS_BACKEND"
+"""Environment variable that chooses a backend where no argument does."""
+# tflite-runtime was last built for this Python and against numpy 1.
+_TFLITE_PYTHON = (3, 11)
+_TFLITE_LAST = (2, 14)
+_DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+_stderr_lock = threading.Lock()
+
+
+class Interpreter(Protocol):
+    """What we use of ``Interpreter``; the same in both packages."""
+
+    def allocate_tensors(self) -> None:
+        """Plan memory; must come before the first invocation and after each resizing."""
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        """Name, index, shape, dtype and quantization of each input."""
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        """The same of each output."""
+
+    def get_tensor_details(self) -> list[dict[str, Any]]:
+        """The same of every tensor."""
+
+    def resize_tensor_input(self, input_index: int, tensor_size: tuple[int, ...]) -> None:
+        """Give an input another shape."""
+
+    def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
+        """What gives an input or output as it lies in memory; see `memory`."""
+
+    def invoke(self) -> None:
+        """Run the network once; releases the interpreter lock of Python."""
+
+
+class Backend(NamedTuple):
+    """One package that runs ``.tflite`` files."""
+
+    name: str
+    """As in ``--backend`` and `VARIABLE`."""
+    module: str
+    """The module that has ``Interpreter``."""
+    distribution: str
+    """What to ``pip install``."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the package is there; importing it may still fail."""
+        return find_spec(self.module.partition(".")[0]) is not None
+
+    @property
+    def version(self) -> str:
+        """Version of the installed distribution."""
+        # Takes longer to import than everything else here together, and an answer does not need it.
+        from importlib.metadata import version
+
+        return version(self.distribution)
+
+    def interpreter(self, content: bytes, name: str, threads: int = 1, batch: int | None = None) -> Interpreter:
+        """Load a model and plan its memory.
+
+        Args:
+            content: the file; what is appended to the flatbuffer is ignored.
+            name: what messages call it.
+            threads: how many threads one invocation may use, at least 1.
+            batch: how many pictures an invocation takes, in place of the first axis that the model states.
+
+        Raises:
+            ModelError: damaged, or it has an operation that this backend cannot run, or cannot be resized.
+            BackendError: the package cannot work here, as tflite-runtime beside numpy 2.
+        """
+        if not flatbuffer.is_whole(content):
+            raise ModelError(f"{name}: the model is damaged or was cut off: copy the file again")
+        make = self.load().Interpreter
+        try:
+            with _without_delegate_line():
+                interpreter: Interpreter = make(model_content=content, num_threads=threads)
+                if batch is not None:
+                    tensor = interpreter.get_input_details()[0]
+                    interpreter.resize_tensor_input(tensor["index"], (batch, *map(int, tensor["shape"][1:])))
+                interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"{name}: {self.name} {self.version} cannot run this model: {reason}") from error
+        return interpreter
+
+    def load(self) -> Any:
+        """Import the package and return its module; one that is broken shows its own traceback.
+
+        Raises:
+            BackendError: tflite-runtime beside numpy 2.
+        """
+        # Imported beside numpy 2 it prints a page of warnings before it fails, so this comes first.
+        if self is TFLITE and _major(np.__version__) >= 2 and _release(self.version) <= _TFLITE_LAST:
+            raise BackendError(
+                f"tflite-runtime {self.version} does not work with numpy {np.__version__}: "
+                "pip install 'numpy<2', or use the other backend: pip install ai-edge-litert"
+            )
+        return importlib.import_module(self.module)
+
+
+class _Memory:
+    """A tensor for `numpy.asarray`, which keeps its interpreter alive, and so its memory."""
+
+    def __init__(self, interpreter: Interpreter, index: int) -> None:
+        self._interpreter = interpreter
+        self.__array_interface__ = interpreter.tensor(index)().__array_interface__
+
+
+def memory(interpreter: Interpreter, index: int) -> NDArray[Any]:
+    """An input or output of an interpreter that is ready, as it lies in memory, in its own shape and type.
+
+    `set_tensor` and `get_tensor` copy, which with a small network on a fast processor takes a fifth of the whole call.
+    An interpreter does not run while somebody holds an array that it gave out, since that might point to memory that
+    it moves. It moves none of a model whose tensors all have a fixed shape; in any other the output has no memory
+    before the first invocation.
+
+    Raises:
+        ValueError: it has no memory yet.
+    """
+    return np.asarray(_Memory(interpreter, index))
+
+
+LITERT = Backend("litert", "ai_edge_litert.interpreter", "ai-edge-litert")
+TFLITE = Backend("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime")
+BACKENDS = {backend.name: backend for backend in (LITERT, TFLITE)}
+"""By name, the preferred one first."""
+
+
+def choose(name: str | None = None) -> Backend:
+    """The backend called ``name``, else the one that `VARIABLE` names, else the first that is installed.
+
+    Raises:
+        BackendError: no such backend, or not installed; the message says what to install.
+    """
+    wanted = name or os.environ.get(VARIABLE)
+    if wanted:
+        if wanted not in BACKENDS:
+            raise BackendError(f"no backend is called {wanted!r}; allowed are {' and '.join(BACKENDS)}")
+        if not BACKENDS[wanted].installed:
+            raise BackendError(f"the backend {wanted} is not installed: {remedy(wanted)}")
+        return BACKENDS[wanted]
+    installed = [backend for backend in BACKENDS.values() if backend.installed]
+    if not installed:
+        raise BackendError(f"nothing here can run .tflite files: {remedy()}")
+    return installed[0]
+
+
+def remedy(name: str | None = None, machine: str | None = None, python: tuple[int, int] | None = None) -> str:
+    """What to do to get backend ``name``, or any; for this machine and Python where these are not given."""
+    machine = machine or architecture()
+    python = python or sys.version_info[:2]
+    if name is None:
+        name = TFLITE.name if machine == "armv7l" else LITERT.name
+    if name == LITERT.name:
+        if machine == "armv7l":
+            return "there is no ai-edge-litert for 32-bit ARM; use tflite-runtime, or a 64-bit system"
+        return "pip install ai-edge-litert"
+    if python > _TFLITE_PYTHON:
+        here, last = (".".join(map(str, version)) for version in (python, _TFLITE_PYTHON))
+        return f"there is no tflite-runtime for Python {here}; use Python {last}, or ai-edge-litert on a 64-bit system"
+    return "pip install 'tflite-runtime==2.14.*' 'numpy<2'"
+
+
+def architecture() -> str:
+    """The architecture that Python runs as; a 32-bit Raspberry Pi OS may have a kernel that calls itself aarch64."""
+    machine = platform.machine()
+    return "armv7l" if machine == "aarch64" and sys.maxsize < 2**32 else machine
+
+
+def _major(version: str) -> int:
+    return _release(version)[0]
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
+
+
+@contextmanager
+def _without_delegate_line() -> Iterator[None]:
+    """Keep the line with which XNNPACK announces itself off stderr; whatever else is written there stays.
+
+    It is printed by native code, without a switch in either package.
+    """
+    with _stderr_lock:
+        try:
+            real = os.dup(2)
+        except OSError:
+            # A process without stderr shows nothing anyway.
+            yield
+            return
+        kept, written = os.pipe()
+        # Nobody reads before the end: what a full pipe cannot take is lost, rather than waited for.
+        os.set_blocking(written, False)
+        os.set_blocking(kept, False)
+        os.dup2(written, 2)
+        os.close(written)
+        try:
+            yield
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+            with os.fdopen(kept, "rb") as pipe:
+                rest = (pipe.read() or b"").replace(_DELEGATE_LINE, b"")
+            if rest:
+                os.write(2, rest)

@@ -1,0 +1,66 @@
+"""``models/add.py``: from a run folder to a model that can be asked for by name."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from edge_digits_runtime.errors import DataError
+from edge_digits_runtime.model import registry
+from edge_digits_runtime.records.evaluation import Evaluation
+
+ROOT = Path(__file__).parents[2]
+TINY = (ROOT / "tests" / "runtime" / "models" / "foreign-half-scale.tflite").read_bytes()
+
+
+@pytest.fixture
+def add(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """The function of that script, with one cold start instead of five."""
+    monkeypatch.setattr("edge_digits_runtime.device.measurement.COLD_STARTS", 1)
+    spec = importlib.util.spec_from_file_location("add", ROOT / "models" / "add.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[..., Path] = module.add
+    return function
+
+
+def test_a_run_becomes_an_entry_with_its_evaluation(
+    add: Callable[..., Path],
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_run({"mlp-8-int8.tflite": (TINY, "int8")})
+    shelf = tmp_path / "site" / registry.PACKAGE
+    shelf.mkdir(parents=True)
+    (shelf / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert add(run, folder=shelf) == shelf / "mlp-8.tflite" == registry.find("mlp-8")
+    model = registry.read("mlp-8", shelf / "mlp-8.tflite")
+    assert model.file.content == (run / "mlp-8-int8.tflite").read_bytes()
+    assert model.evaluation is not None
+    assert len(model.evaluation.labels) == 20
+    assert sorted(path.name for path in shelf.glob("mlp*")) == ["mlp-8.evaluation.json.gz", "mlp-8.tflite"]
+
+
+def test_the_default_goes_where_it_is_told_and_only_its_evaluation_here(
+    add: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run({"mlp-8-int8.tflite": (TINY, "int8")})
+    add(run, tmp_path / "runtime" / "default.tflite", tmp_path / "shelf")
+    assert (tmp_path / "runtime" / "default.tflite").is_file()
+    (evaluation,) = (tmp_path / "shelf").iterdir()
+    assert Evaluation.load(evaluation).model.name == "mlp-8"
+
+
+def test_a_run_of_other_pictures_leaves_no_entry(
+    add: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run({"mlp-8-int8.tflite": (TINY, "int8")})
+    record = (run / "run.json").read_text()
+    (run / "run.json").write_text(record.replace('"test": "', '"test": "0', 1))
+    with pytest.raises(DataError, match="not the test pictures"):
+        add(run, folder=tmp_path / "shelf")
+    assert not (tmp_path / "shelf").exists()

@@ -1,0 +1,176 @@
+"""The whole line by the commands alone: train, convert, classify, evaluate, report, on a slice of real MNIST."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.model.card import read_model_file
+from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_train.data import mnist
+from edge_digits_train.recipes import catalogue
+
+from edge_digits.cli import main
+from edge_digits.pipeline import finish_run, load_data
+from edge_digits.samples import SAMPLES
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def slice_of_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = mnist.load()
+    path = tmp_path_factory.mktemp("data") / "slice.npz"
+    np.savez(
+        path,
+        x_train=data.train.images[:6000],
+        y_train=data.train.labels[:6000],
+        x_test=data.test.images[:600],
+        y_test=data.test.labels[:600],
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def first_look(tmp_path_factory: pytest.TempPathFactory, slice_of_mnist: Path) -> tuple[Path, Result]:
+    out = tmp_path_factory.mktemp("quickstart")
+    result = run("quickstart", "--out", out, "--epochs", "2", "--data", slice_of_mnist)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_quickstart_trains_converts_classifies_evaluates_and_reports(first_look: tuple[Path, Result]) -> None:
+    out, result = first_look
+    assert {"report.html", "report.md", "report.json", "runs"} <= {path.name for path in out.iterdir()}
+    rows = json.loads((out / "report.json").read_text())["rows"]
+    assert [(row["name"].split()[0], row["role"]) for row in rows] == [
+        (name, role) for name in ("mlp-256-128", "cnn-8-16-32") for role in ("float-original", "float-tflite", "int8")
+    ]
+    for row in rows:
+        assert row["accuracy"] > 0.8
+        assert row["p50_us"] > 0
+        assert row["bytes"] > 5000
+        assert abs(row["accuracy_drop_pp"] or 0) < 3
+    assert "10 of 10" in result.stdout
+    assert "Next:" in result.stdout
+
+
+def test_quickstart_again_keeps_what_is_done(first_look: tuple[Path, Result], slice_of_mnist: Path) -> None:
+    run_folder = first_look[0] / "runs" / "mlp-256-128"
+    dataset = load_data(slice_of_mnist)
+    recipe = dataclasses.replace(catalogue.get("mlp-256-128"), epochs=2, description="In other words.")
+    before = (run_folder / "model.keras").stat().st_mtime_ns
+    finish_run(recipe, dataset, run_folder, slice_of_mnist)
+    assert (run_folder / "model.keras").stat().st_mtime_ns == before
+    with pytest.raises(RunError, match="other options"):
+        finish_run(dataclasses.replace(recipe, seed=1), dataset, run_folder, slice_of_mnist)
+
+
+def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained = run("train", "--epochs", "1", "--seed", "7", "--disturb", "0.1", "--data", slice_of_mnist)
+    assert trained.exit_code == 0, trained.output
+    assert (tmp_path / "runs" / "cnn-8-16-32-1" / "run.json").is_file()
+
+    converted = run("convert", "--int8", "--dynamic", "--max-drop", "50")
+    assert converted.exit_code == 0, converted.output
+    # Without RUN the newest one is taken, and named.
+    assert "runs/cnn-8-16-32-1" in converted.stdout
+    model = tmp_path / "runs" / "cnn-8-16-32-1" / "cnn-8-16-32-int8.tflite"
+    card = read_model_file(model).card
+    assert card is not None
+    assert (card.name, card.scheme) == ("cnn-8-16-32", "int8")
+    assert (card.recipe["seed"], card.recipe["disturbance"]) == (7, 0.1)
+
+    assert run("convert", "--int8", "--max-drop", "-100").exit_code == 1
+
+    packed = run("testset", "--data", slice_of_mnist, "-o", "test.npz")
+    assert packed.exit_code == 0, packed.output
+
+    evaluated = run("evaluate", model, "--data", "test.npz", "-o", "device.json", "--count", "200")
+    assert evaluated.exit_code == 0, evaluated.output
+    evaluation = Evaluation.load(tmp_path / "device.json")
+    assert len(evaluation.labels) == 200
+    assert len(evaluation.latency["invoke"].samples_us) >= 1000
+
+    # The first 200 pictures are not the 600 of the float original.
+    refused = run("report", "runs/cnn-8-16-32-1", "device.json")
+    assert refused.exit_code == 2
+    assert len(refused.stderr.splitlines()) == 1
+
+    assert run("evaluate", model, "--data", "test.npz", "-o", "device.json").exit_code == 0
+    reported = run("report", "runs/cnn-8-16-32-1", "device.json", "-o", "out", "--max-drop", "100")
+    assert reported.exit_code == 0, reported.output
+    assert run("report", "runs/cnn-8-16-32-1", "device.json", "--max-drop", "-100").exit_code == 1
+
+    classified = run("classify", "--model", model, "--json", SAMPLES[0])
+    assert classified.exit_code == 0, classified.output
+    answer = json.loads(classified.stdout)
+    assert set(answer) == {"file", "digit", "confidence", "probabilities", "sure", "reason"}
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["convert", "nowhere"], "nowhere: no such run folder"),
+        (["convert"], "no finished run under runs/"),
+        (["train", "cnn-8-16"], "did you mean"),
+        (["train", "--resume"], "nothing to resume"),
+        (["train", "/abs", "--resume"], "nothing to resume"),
+        (["train", "**", "--resume"], "nothing to resume"),
+        (["train", "cnn-8-16-32", "--dropout", "0.5"], "no dropout layer"),
+        (["convert", "nowhere", "--float", "--calibration-count", "50"], "int8 alone"),
+        (["evaluate", "digits-m", "--threads", "100000"], "more than the cores"),
+        (["train", "--data", "nothing.npz"], "nothing.npz"),
+        (["report", "nothing.json"], "nothing.json"),
+        (["report", "."], "no evaluation in this folder"),
+        (["evaluate", "nothing.tflite"], "nothing.tflite"),
+        (["recipes", "perceptron"], "no recipe 'perceptron'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert says in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_a_run_that_resumes(slice_of_mnist: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from edge_digits.cli import main; main()", "train", "mlp-256-128"]
+    arguments = ["--data", str(slice_of_mnist), "--out", "run", "--epochs", "200"]
+    process = subprocess.Popen(
+        [*command, *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if line.startswith("epoch 2/200"):
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(60) == 130
+    assert rest.splitlines()[-1] == "Interrupted."
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.npz"]
+    refused = subprocess.run(
+        [*command[:-2], "convert", "run"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert refused.returncode == 2
+    assert "unfinished" in refused.stderr

@@ -1,0 +1,97 @@
+"""What several tests of the command need."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data.datasets import DataSet, Split
+from edge_digits_runtime.model.card import ModelCard, append_card
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.run import RunRecord
+
+MakeEvaluation = Callable[..., Evaluation]
+_ROLES = {"keras": "float-original", "int8": "int8"}
+
+
+@pytest.fixture(scope="session")
+def make_evaluation() -> MakeEvaluation:
+    """Make an `Evaluation` out of labels and answers; the pictures are noise, the same ones every time."""
+
+    def make(
+        labels: Sequence[int],
+        answers: Sequence[int],
+        scheme: str = "int8",
+        confidence: float | Sequence[float] = 0.91,
+        name: str = "net",
+        run: str = "a" * 64,
+        size: int = 1000,
+        latency_us: float | Sequence[float] = 10.0,
+        device: Mapping[str, Any] | None = None,
+        pictures: str = "p",
+        **fields: Any,
+    ) -> Evaluation:
+        truth, predicted = np.array(labels, np.uint8), np.array(answers, np.uint8)
+        top = np.broadcast_to(np.asarray(confidence, np.float64), truth.shape)
+        probabilities = np.repeat((1 - top)[:, None] / 9, 10, axis=1)
+        probabilities[np.arange(len(truth)), predicted] = top
+        images = np.random.default_rng(1).integers(0, 256, (len(truth), 28, 28), np.uint8)
+        facts = {"name": "Laptop", "machine": "x86_64", "python": "3.11.2", "backend": "litert 2.3.0", "threads": 1}
+        return Evaluation(
+            model=ModelInfo(name, _ROLES.get(scheme, "float-tflite"), scheme, size, f"{scheme}{run}", run),
+            data=DataInfo("MNIST", "test", pictures * 64),
+            labels=truth,
+            probabilities=probabilities.astype(np.float32),
+            latency={"invoke": Latency(np.atleast_1d(np.asarray(latency_us, np.float64)), "set_tensor + invoke")},
+            device=facts | dict(device or {}),
+            pictures=wrong_pictures(images, truth, predicted),
+            created="2026-05-01T12:30:00+00:00",
+            **fields,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """``make_run({file name: (flatbuffer, scheme)}, split)``: a run folder of ``mlp-8`` with models, cards included.
+
+    Its test pictures are ``split``, 20 pictures of noise by default, in the data set ``noise.npz`` beside the folder.
+    """
+
+    def make(models: Mapping[str, tuple[bytes, str]], test: Split | None = None) -> Path:
+        if test is None:
+            rng = np.random.default_rng(0)
+            test = Split(rng.integers(0, 256, (20, 28, 28), np.uint8), np.arange(20, dtype=np.uint8) % 10)
+        source = tmp_path / "noise.npz"
+        nothing = Split(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
+        datasets.save_test(source, DataSet("Noise", nothing, test))
+        folder = tmp_path / "run"
+        folder.mkdir()
+        for name, (flatbuffer, scheme) in models.items():
+            card = ModelCard(name="mlp-8", scheme=scheme, sha256="", accuracy={"test": 0.9812})
+            (folder / name).write_bytes(append_card(flatbuffer, card))
+        RunRecord(
+            recipe={"name": "mlp-8"},
+            data={
+                "name": "Noise",
+                "source": str(source),
+                "sha256": {"test": datasets.digest(test)},
+                "counts": {"test": len(test)},
+            },
+            weights_sha256="",
+            model_sha256="",
+            device={"name": "here", "kind": "CPU"},
+            versions={},
+            history={},
+            accuracy={"validation": 0.98, "test": 0.9812},
+            metrics={},
+            latency_us={},
+            parameters=1,
+            macs=1,
+        ).save(folder)
+        return folder
+
+    return make

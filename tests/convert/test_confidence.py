@@ -1,0 +1,67 @@
+import math
+
+import numpy as np
+import pytest
+from edge_digits_convert.confidence import (
+    HIGHEST,
+    LOWEST,
+    fit_temperature,
+    least_confidence,
+)
+from edge_digits_runtime.data import metrics
+from numpy.typing import NDArray
+
+
+def two_way(margin: float, right: int, wrong: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Pictures with two possible answers, ``margin`` apart in logits; ``right`` of them have the likelier label."""
+    logits = np.full((right + wrong, 10), -1e6)
+    logits[:, 3], logits[:, 8] = margin, 0
+    return logits, np.array([3] * right + [8] * wrong)
+
+
+@pytest.mark.parametrize(
+    ("margin", "right", "wrong"),
+    [
+        (4.0, 9, 1),  # overconfident: 98.2 % said, 90 % right
+        (1.0, 99, 1),  # underconfident: 73 % said, 99 % right
+        (2.0, 60, 40),
+        (math.log(3), 3, 1),  # 75 % said, 75 % right: T = 1
+    ],
+)
+def test_fitted_confidence_is_the_share_of_right_answers(margin: float, right: int, wrong: int) -> None:
+    # The likelihood is largest where sigmoid(margin / T) = right / (right + wrong), so T = margin / log(right / wrong).
+    temperature = fit_temperature(*two_way(margin, right, wrong))
+    assert temperature == pytest.approx(margin / math.log(right / wrong), rel=1e-3)
+
+
+def test_scaling_the_logits_scales_the_temperature() -> None:
+    rng = np.random.default_rng(5)
+    logits = rng.normal(0, 3, (2000, 10))
+    labels = np.array([rng.choice(10, p=row) for row in metrics.softmax(logits, 1.7)])
+    fitted = fit_temperature(logits, labels)
+    assert fitted == pytest.approx(1.7, rel=0.05)
+    assert fit_temperature(logits * 2, labels) == pytest.approx(2 * fitted, rel=1e-3)
+    assert fit_temperature(np.log(metrics.softmax(logits)), labels) == pytest.approx(fitted, rel=1e-3)
+    for other in (fitted * 0.98, fitted * 1.02):
+        assert metrics.cross_entropy(labels, logits / other) > metrics.cross_entropy(labels, logits / fitted)
+
+
+@pytest.mark.parametrize(("right", "wrong", "end"), [(20, 0, LOWEST), (0, 20, HIGHEST)])
+def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: int, wrong: int, end: float) -> None:
+    assert fit_temperature(*two_way(3.0, right, wrong)) == pytest.approx(end, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "least"),
+    [
+        ([0.3, 0.4, 0.5, 0.55, 0.58, 0.6, 0.62, 0.64, 0.66, 0.68, 0.71], 0.71),  # ten of 1,001 are below it
+        ([0.3, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.39, 0.4], 0.5),
+        ([], 0.9),
+    ],
+)
+def test_one_digit_in_100_may_be_given_up(doubtful: list[float], least: float) -> None:
+    confidences = np.array(doubtful + [0.999] * (1001 - len(doubtful)))
+    np.random.default_rng(0).shuffle(confidences)
+    assert least_confidence(confidences) == pytest.approx(least)
+    if least > 0.5:
+        assert (confidences < least).mean() <= 0.01

@@ -1,0 +1,239 @@
+"""The verbs a device has, with the device profile alone: no TensorFlow, no training side."""
+
+import io
+import json
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from edge_digits_runtime.records.evaluation import Evaluation
+from PIL import Image, ImageDraw, ImageFont
+
+from edge_digits.cli import main
+from edge_digits.samples import SAMPLES
+
+
+def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin)
+
+
+def answers(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_the_default_model_reads_the_bundled_digits() -> None:
+    result = run("classify", "--json", *SAMPLES)
+    assert result.exit_code == 0, result.stderr
+    assert [row["digit"] for row in answers(result)] == list(range(10))
+
+
+def test_text_names_file_digit_and_confidence() -> None:
+    result = run("classify", SAMPLES[8], "--top", "2")
+    first, second = result.stdout.strip().removeprefix(f"{SAMPLES[8]}: ").split(", ")[:2]
+    assert first.startswith("8 (")
+    assert first.endswith(" %)")
+    assert second[0] in "012345679"
+
+
+def test_a_folder_a_pattern_and_standard_input(tmp_path: Path) -> None:
+    for digit in (3, 5):
+        (tmp_path / f"{digit}.png").write_bytes(SAMPLES[digit].read_bytes())
+    (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
+    folder = run("classify", "--json", tmp_path)
+    pattern = run("classify", "--json", tmp_path / "*.png")
+    assert [row["digit"] for row in answers(folder)] == [3, 5]
+    assert folder.stdout == pattern.stdout
+    piped = run("classify", "--json", "-", stdin=SAMPLES[4].read_bytes())
+    assert [(row["file"], row["digit"]) for row in answers(piped)] == [("-", 4)]
+
+
+def truncated() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.arange(128 * 128, dtype=np.uint8).reshape(128, 128)).save(buffer, "JPEG")
+    return buffer.getvalue()[:300]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("missing.png", None),
+        ("empty.png", b""),
+        ("text.png", b"this is no picture"),
+        ("truncated.jpg", truncated()),
+        ("half.png", SAMPLES[0].read_bytes()[:120]),
+    ],
+)
+def test_a_bad_picture_is_one_line_and_the_others_are_done(name: str, content: bytes | None, tmp_path: Path) -> None:
+    bad = tmp_path / name
+    if content is not None:
+        bad.write_bytes(content)
+    result = run("classify", bad, SAMPLES[2])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert str(bad) in result.stderr
+    assert result.stdout.startswith(f"{SAMPLES[2]}: 2 (")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (20_000, 20_000)).save(bomb)
+    result = run("classify", bomb)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "megapixels" in result.stderr
+
+
+def test_a_blank_page_is_not_sure_and_strict_says_no(tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("L", (300, 200), 240).save(blank)
+    result = run("classify", "--json", "--strict", blank)
+    assert result.exit_code == 1
+    row = answers(result)[0]
+    assert row["sure"] is False
+    assert row["reason"]
+    assert "not sure" in run("classify", blank).stdout
+    assert run("classify", "--strict", SAMPLES[0]).exit_code == 0
+    assert run("classify", "--strict", "--min-confidence", "1", SAMPLES[0]).exit_code == 1
+
+
+def test_explain_writes_a_picture(tmp_path: Path) -> None:
+    result = run("classify", "--explain", tmp_path / "why", SAMPLES[7])
+    assert result.exit_code == 0, result.stderr
+    (written,) = (tmp_path / "why").iterdir()
+    with Image.open(written) as image:
+        assert image.width > 200
+
+
+def test_explain_writes_a_picture_for_each_of_two_with_one_stem(tmp_path: Path) -> None:
+    for suffix in ("png", "bmp"):
+        with Image.open(SAMPLES[7]) as image:
+            image.save(tmp_path / f"s.{suffix}")
+    result = run("classify", "--explain", tmp_path / "why", tmp_path / "s.png", tmp_path / "s.bmp")
+    assert result.exit_code == 0, result.stderr
+    assert len(list((tmp_path / "why").iterdir())) == 2
+
+
+def test_a_picture_that_comes_through_a_pipe(tmp_path: Path) -> None:
+    # More than a pipe holds at once.
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)).save(tmp_path / "noise.png")
+    content = (tmp_path / "noise.png").read_bytes()
+    assert len(content) > 2 << 16
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[content])
+    writer.start()
+    result = run("classify", "--json", tmp_path / "pipe")
+    writer.join()
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model", b"\x1c\x00\x00\x00TFL3" + bytes(100)])
+def test_a_bad_model_is_one_line(content: bytes | None, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    if content is not None:
+        model.write_bytes(content)
+    result = run("classify", "--model", model, SAMPLES[0])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert str(model) in result.stderr
+
+
+@pytest.fixture
+def ten_pictures(tmp_path: Path) -> Path:
+    """The bundled digits as class folders, all for testing."""
+    for digit, file in enumerate(SAMPLES):
+        folder = tmp_path / "data" / "test" / str(digit)
+        folder.mkdir(parents=True)
+        (folder / file.name).write_bytes(file.read_bytes())
+    return tmp_path / "data"
+
+
+def test_evaluate_measures_and_writes_every_answer(ten_pictures: Path, tmp_path: Path) -> None:
+    from edge_digits_runtime.model.registry import DEFAULT_MODEL
+
+    out = tmp_path / "evaluation.json"
+    result = run("evaluate", DEFAULT_MODEL, "--data", ten_pictures, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    evaluation = Evaluation.load(out)
+    assert (evaluation.accuracy, evaluation.model.role) == (1.0, "int8")
+    assert set(evaluation.latency) == {"invoke", "preprocess", "postprocess", "total"}
+    assert "100.00 %" in result.stdout
+
+
+def test_models_lists_the_default_and_takes_it_by_name() -> None:
+    rows = answers(run("models", "--json"))
+    (default,) = [row for row in rows if row["default"]]
+    assert Path(str(default["path"])).stat().st_size == default["bytes"] > default["flatbuffer_bytes"] > 1000
+    assert 0.99 < default["accuracy"] <= 1
+    named = run("classify", "--model", str(default["name"]), "--json", SAMPLES[6])
+    assert named.stdout == run("classify", "--json", SAMPLES[6]).stdout
+    text = run("models").stdout
+    assert all(f"{row['bytes']:,}" in text and str(row["path"]) in text for row in rows)
+
+
+@pytest.mark.parametrize("verb", ["classify", "read", "evaluate"])
+def test_a_model_that_is_not_installed_is_one_line_with_those_that_are(verb: str, ten_pictures: Path) -> None:
+    wrong = ["digits-nowhere", "--data", ten_pictures] if verb == "evaluate" else ["--model", "digits-nowhere", "x.png"]
+    result = run(verb, *wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert all(str(row["name"]) in result.stderr for row in answers(run("models", "--json")))
+
+
+def test_models_lists_the_others_beside_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "edge_digits_models"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "broken.tflite").write_bytes(b"not a model")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = run("models", "--json")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "broken.tflite" in result.stderr
+    assert len(answers(result)) == 1
+
+
+def test_doctor_is_content_here() -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 0, result.stdout
+    assert {check["status"] for check in json.loads(result.stdout)["checks"]} <= {"ok", "warning"}
+
+
+def test_read_prints_the_lines(tmp_path: Path) -> None:
+    page = Image.new("L", (340, 240), 255)
+    for place, digit in enumerate((7, 3, 8, 0, 5, 2)):
+        with Image.open(SAMPLES[digit]) as cell:
+            page.paste(cell.convert("L"), (10 + 105 * (place % 3), 10 + 110 * (place // 3)))
+    page.save(tmp_path / "page.png")
+    result = run("read", "--json", "--annotate", tmp_path / "seen.png", tmp_path / "page.png")
+    assert result.exit_code == 0, result.stderr
+    row = json.loads(result.stdout)
+    assert [line.replace(" ", "") for line in row["lines"]] == ["738", "052"]
+    assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "sure", "reason", "box", "line"}] * 6
+    assert (tmp_path / "seen.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "text", "code"),
+    [({"3": 40, "8": 90}, "38", 0), ({"3": 40, "8": 90, "+": 300}, "38", 0), ({"3": 40, "+": 90, "8": 140}, "3?8", 1)],
+    ids=["sure", "a plus far off", "a plus between"],
+)
+def test_read_marks_what_looks_like_no_digit(drawn: dict[str, int], text: str, code: int, tmp_path: Path) -> None:
+    page = Image.new("L", (400, 160), 245)
+    for sign, x in drawn.items():
+        ImageDraw.Draw(page).text((x, 40), sign, 30, ImageFont.load_default(64), stroke_width=1)
+    page.save(file := tmp_path / "page.png")
+    result = run("read", "--strict", file)
+    assert (result.exit_code, result.stdout) == (code, f"{text}\n")
+    assert run("read", file).exit_code == 0
+    assert run("read", "--strict", "--min-confidence", "0", file).exit_code == 0
+
+
+@pytest.mark.parametrize(("count", "out"), [(1, "seen.xyz"), (1, "model.tflite"), (2, "seen.png")])
+def test_read_refuses_where_it_cannot_draw(count: int, out: str, tmp_path: Path) -> None:
+    result = run("read", *SAMPLES[:count], "--annotate", tmp_path / out)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,358 @@
+"""What is set against what, and what is said of it."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from edge_digits_runtime.errors import EvaluationError
+from edge_digits_runtime.records.evaluation import Evaluation
+
+from edge_digits.report import Report, compare
+from edge_digits.report.difference import ways
+from edge_digits.report.wording import microseconds, p_value, points, smaller, speed, times, verdict
+
+Make = Callable[..., Evaluation]
+LABELS = [k % 10 for k in range(2000)]
+PI = {"name": "Pi 4", "machine": "aarch64"}
+
+
+def answers(wrong: range) -> list[int]:
+    """The labels, with the pictures of ``wrong`` answered one digit too high."""
+    return [(label + (k in wrong)) % 10 for k, label in enumerate(LABELS)]
+
+
+@pytest.fixture
+def trio(make_evaluation: Make) -> list[Evaluation]:
+    """Keras, float32 and int8 of the same weights: 20, 20 and 38 wrong of 2,000."""
+    return [
+        make_evaluation(LABELS, answers(range(20)), "keras", size=80_000, latency_us=2000, device={"name": "GPU"}),
+        make_evaluation(LABELS, answers(range(20)), "float32", size=40_000, latency_us=30),
+        make_evaluation(LABELS, answers(range(2, 40)), "int8", size=10_000, latency_us=[44, 45, 46]),
+    ]
+
+
+def test_rows_stand_against_their_original(trio: list[Evaluation]) -> None:
+    report = compare(reversed(trio))
+    keras, float32, int8 = report.rows
+    assert [row.name for row in report.rows] == ["net Keras", "net float32", "net int8"]
+    assert [row.role for row in report.rows] == ["float-original", "float-tflite", "int8"]
+    assert keras.drop is None
+    assert keras.accuracy_drop_pp == 0.0
+    assert float32.accuracy_drop_pp == 0.0
+    assert int8.drop
+    assert (int8.drop.lost, int8.drop.won, int8.drop.changed) == (20, 2, 22)
+    assert int8.accuracy_drop_pp == pytest.approx(100 * 18 / 2000)
+    assert report.worst_drop_pp == pytest.approx(0.9)
+    assert (int8.bytes_ratio, int8.latency_ratio) == (8.0, 45 / 2000)
+    assert int8.float_tflite
+    assert (int8.float_tflite.name, int8.float_tflite.bytes_ratio, int8.float_tflite.latency_ratio) == (
+        "net float32",
+        4.0,
+        1.5,
+    )
+    assert keras.float_tflite is None
+    assert float32.float_tflite is None
+
+
+def test_changed_answers_come_by_kind_with_their_pictures(make_evaluation: Make) -> None:
+    labels = [3, 4, 5, 6, 7]
+    before = make_evaluation(labels, [3, 4, 9, 9, 7], "keras", confidence=[0.9, 0.8, 0.7, 0.6, 0.5])
+    after = make_evaluation(labels, [2, 1, 5, 8, 7], "int8", confidence=[0.3, 0.4, 0.5, 0.6, 0.7])
+    (family,) = compare([before, after]).families
+    (comparison,) = family.comparisons
+    assert [(c.index, c.kind, c.truth, c.before, c.after) for c in comparison.changes] == [
+        (1, "lost", 4, 4, 1),  # the surer one first
+        (0, "lost", 3, 3, 2),
+        (2, "won", 5, 9, 5),
+        (3, "other", 6, 9, 8),
+    ]
+    first = comparison.changes[0]
+    assert first.before_confidence == pytest.approx(0.8)
+    assert first.after_confidence == pytest.approx(0.4)
+    for change in comparison.changes:
+        # Where two answers differ one is wrong, so either evaluation has the pixels.
+        expected = (before.pictures | after.pictures)[change.index]
+        np.testing.assert_array_equal(change.pixels, expected)
+    assert comparison.lost.tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+    assert comparison.won.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert comparison.recall_change_pp.tolist() == [0, 0, 0, -100, -100, 100, 0, 0, 0, 0]
+
+
+def test_equal_answers_are_compared_once(trio: list[Evaluation], make_evaluation: Make) -> None:
+    on_pi = make_evaluation(LABELS, answers(range(2, 40)), "int8", latency_us=450, device=PI)
+    (family,) = compare([*trio, on_pi]).families
+    assert [comparison.after.name for comparison in family.comparisons] == ["net int8 on Laptop"]
+    assert family.same_answers == {"net float32": "net Keras", "net int8 on Pi 4": "net int8 on Laptop"}
+
+
+@pytest.mark.parametrize(
+    ("others", "names"),
+    [
+        ([{}], ["net int8 #1", "net int8 #2"]),
+        ([{"device": PI}], ["net int8 on Laptop", "net int8 on Pi 4"]),
+        ([{"device": {"backend": "other 1"}}], ["net int8, litert 2.3.0", "net int8, other 1"]),
+        ([{"device": {"threads": 4}}], ["net int8, 1 threads", "net int8, 4 threads"]),
+        ([{"run": "b" * 64}], ["net int8 (aaaaaaa)", "net int8 (bbbbbbb)"]),
+        ([{"scheme": "float32"}], ["net int8", "net float32"]),
+        ([{"name": "a\nb", "run": "c" * 64}], ["net int8", "a b int8"]),
+        (
+            [{"device": PI}, {"device": PI | {"backend": "other 1"}}],
+            ["net int8 on Laptop", "net int8 on Pi 4, litert 2.3.0", "net int8 on Pi 4, other 1"],
+        ),
+    ],
+)
+def test_names_say_what_tells_rows_apart_and_no_more(
+    others: list[dict[str, object]], names: list[str], make_evaluation: Make
+) -> None:
+    given = [make_evaluation([1], [1])] + [
+        make_evaluation([1], [1], latency_us=20.0 + k, **other) for k, other in enumerate(others)
+    ]
+    assert sorted(row.name for row in compare(given).rows) == sorted(names)
+
+
+def test_families_share_weights(trio: list[Evaluation], make_evaluation: Make) -> None:
+    other = make_evaluation(LABELS, LABELS, "keras", name="big", run="b" * 64)
+    foreign = [make_evaluation(LABELS, LABELS, s, name="elsewhere", run="") for s in ("int8", "float32")]
+    report = compare([*trio, other, *foreign])
+    assert [(f.title, len(f.rows), f.original is not None) for f in report.families] == [
+        ("net", 3, True),
+        ("big", 1, True),
+        ("elsewhere (int8)", 1, False),
+        ("elsewhere (float32)", 1, False),
+    ]
+    assert report.worst_drop_pp == pytest.approx(0.9)
+
+
+def test_two_families_of_the_same_name_are_told_apart(make_evaluation: Make) -> None:
+    report = compare([make_evaluation([1, 2], [1, 2], run=run * 64) for run in "ab"])
+    assert [family.title for family in report.families] == ["net (aaaaaaa)", "net (bbbbbbb)"]
+
+
+def test_like_is_compared_with_like_only(trio: list[Evaluation], make_evaluation: Make) -> None:
+    on_pi = make_evaluation(LABELS, LABELS, "int8", device=PI)
+    threaded = make_evaluation(LABELS, LABELS, "int8", device={"threads": 2}, latency_us=11)
+    rows = {row.name: row for row in compare([*trio, on_pi, threaded]).rows}
+    assert rows["net int8 on Pi 4"].float_tflite is None
+    assert rows["net int8 on Laptop, 2 threads"].float_tflite is None
+    assert rows["net int8 on Laptop, 1 threads"].float_tflite is not None
+
+
+# --- what the difference is made of
+
+
+def steps(report: Report) -> list[list[tuple[str, str, str]]]:
+    (family,) = report.families
+    return [[(" + ".join(s.causes), s.before.name, s.after.name) for s in way] for way in family.ways]
+
+
+def test_format_and_quantization_are_told_apart_on_one_device(make_evaluation: Make) -> None:
+    schemes = ("keras", "float32", "int8")
+    report = compare([make_evaluation(LABELS, answers(range(k)), s) for k, s in enumerate(schemes)])
+    assert steps(report) == [
+        [("format", "net Keras", "net float32"), ("quantization", "net float32", "net int8")],
+    ]
+    way = report.families[0].ways[0]
+    assert [step.paired.drop_pp for step in way] == [0.05, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            ["keras PC", "float32 PC", "float32 Pi", "int8 PC", "int8 Pi"],
+            ["format: float32 PC", "device: float32 Pi", "quantization: int8 Pi"],
+        ),
+        (
+            ["keras PC", "float32 PC", "int8 PC", "int8 Pi"],
+            ["format: float32 PC", "quantization: int8 PC", "device: int8 Pi"],
+        ),
+        (["keras PC", "float32 Pi", "int8 Pi"], ["format + device: float32 Pi", "quantization: int8 Pi"]),
+        (["keras PC", "float32 PC", "int8 Pi"], ["format: float32 PC", "quantization + device: int8 Pi"]),
+        (["keras PC", "int8 PC", "int8 Pi"], ["format + quantization: int8 PC", "device: int8 Pi"]),
+        (["keras PC", "int8 Pi"], ["format + quantization + device: int8 Pi"]),
+        # Another scheme or a third device is no part of the way.
+        (["keras PC", "float16 PC", "float32 Phone", "int8 Pi"], ["format + quantization + device: int8 Pi"]),
+        (["float32 PC", "int8 PC", "int8 Pi"], ["quantization: int8 PC", "device: int8 Pi"]),
+        (["int8 PC", "int8 Pi"], ["device: int8 Pi"]),
+        (["keras PC", "float32 Pi"], ["format + device: float32 Pi"]),
+    ],
+    ids=" ".join,
+)
+def test_the_way_takes_in_what_lies_between(rows: list[str], expected: list[str], make_evaluation: Make) -> None:
+    given = []
+    for row in rows:
+        scheme, device = row.split()
+        given.append(make_evaluation([1, 2], [1, 2], scheme, device={"name": device}))
+    *_, way = compare(given).families[0].ways
+    assert [f"{' + '.join(step.causes)}: {step.after.scheme} {step.after.device}" for step in way] == expected
+    assert (way[0].before.scheme, way[0].before.device) == tuple(rows[0].split())
+    for former, latter in itertools.pairwise(way):
+        assert former.after is latter.before
+
+
+def test_a_step_knows_the_largest_change_of_a_probability(make_evaluation: Make) -> None:
+    here = make_evaluation([1, 2], [1, 2], confidence=[0.5, 0.9])
+    there = make_evaluation([1, 2], [1, 2], confidence=[0.52, 0.91], device=PI | {"backend": "other 1"}, latency_us=5)
+    ((step,),) = ways(compare([here, there]).rows)
+    assert step.causes == ("device", "backend")
+    assert step.largest_difference == pytest.approx(0.02)
+    assert (step.bytes_ratio, step.latency_ratio) == (1.0, 0.5)
+
+
+# --- what does not go together, and what is missing
+
+
+def test_other_pictures_are_refused_in_one_line_that_names_both(make_evaluation: Make) -> None:
+    with pytest.raises(EvaluationError) as error:
+        compare([make_evaluation([1], [1]), make_evaluation([1, 2], [1, 2], "keras", device=PI, pictures="q")])
+    message = str(error.value)
+    assert "\n" not in message
+    assert "net int8 on Laptop answered 1 pictures of MNIST test (sha256 pppppppppppp)" in message
+    assert "net Keras on Pi 4 answered 2 pictures of MNIST test (sha256 qqqqqqqqqqqq)" in message
+    assert "evaluate both on the same data set" in message
+
+
+def test_other_labels_under_the_same_digest_are_refused(make_evaluation: Make) -> None:
+    with pytest.raises(EvaluationError, match="different pictures"):
+        compare([make_evaluation([1], [1]), make_evaluation([2], [2], "keras")])
+
+
+def test_nothing_to_report_on() -> None:
+    with pytest.raises(EvaluationError, match="no evaluation to report on"):
+        compare([])
+
+
+def test_a_copy_counts_once(trio: list[Evaluation]) -> None:
+    copy = Evaluation.from_dict(trio[2].to_dict())
+    # What a file holds is rounded; two copies of a file are the same.
+    report = compare([*trio[:2], copy, Evaluation.from_dict(copy.to_dict())])
+    assert [row.name for row in report.rows] == ["net Keras", "net float32", "net int8"]
+    assert report.notes[-1] == "1 of the evaluations given were copies of others and count once"
+
+
+def test_without_the_original_drops_are_unknown_and_that_is_said(trio: list[Evaluation]) -> None:
+    report = compare(trio[1:])
+    assert [row.accuracy_drop_pp for row in report.rows] == [None, None]
+    assert [row.drop for row in report.rows] == [None, None]
+    assert report.worst_drop_pp is None
+    assert report.families[0].original is None
+    assert "the float original is not among the evaluations" in report.notes[0]
+    assert report.families[0].comparisons[0].paired.lost == 20
+    assert verdict(report.families[0]).headline == "int8: 98.10 % right; drop unknown without the float original"
+
+
+def test_the_original_alone_has_no_drop_to_hold_against_a_limit(trio: list[Evaluation]) -> None:
+    report = compare(trio[:1])
+    assert report.worst_drop_pp is None
+    assert verdict(report.families[0]).headline == "Keras: 99.00 % right"
+
+
+def test_notes_of_the_device_are_kept_and_few_pictures_are_noted(make_evaluation: Make) -> None:
+    slow = "the device slowed down while it was measured: throttled now"
+    report = compare([make_evaluation([1, 2, 3], [1, 2, 3], "keras", notes=(slow,))])
+    assert report.notes[0] == f"net Keras: {slow}"
+    assert report.notes[1].startswith("3 pictures are few")
+
+
+# --- wording
+
+
+def test_a_loss_beyond_chance_is_called_one(trio: list[Evaluation]) -> None:
+    words = verdict(compare(trio).families[0])
+    assert (words.title, words.headline, words.tone) == ("net", "int8 loses 0.90 pp of accuracy", "bad")
+    accuracy, cost = words.sentences
+    assert accuracy.startswith("int8 loses 0.90 pp (99.00 % → 98.10 %); beyond chance: 95 % interval of the drop 0.")
+    assert accuracy.endswith(
+        "p < 0.001. It answers 22 of 2,000 pictures differently: 20 right → wrong, 2 wrong → right."
+    )
+    assert cost == (
+        "int8: 10,000 bytes, 4.0× smaller than float TFLite and 8.0× smaller than the Keras file. "
+        "45.0 µs a picture on Laptop (median), 1.5× slower than float TFLite there."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "headline", "tone", "start"),
+    [
+        (
+            range(23),
+            "int8: no accuracy difference beyond chance",
+            "plain",
+            "int8 loses 0.15 pp (99.00 % → 98.85 %); within",
+        ),
+        (
+            range(18),
+            "int8: no accuracy difference beyond chance",
+            "plain",
+            "int8 gains 0.10 pp (99.00 % → 99.10 %); within",
+        ),
+        (range(0), "int8 gains 1.00 pp of accuracy", "good", "int8 gains 1.00 pp (99.00 % → 100.00 %); beyond chance"),
+        (range(20), "int8: no accuracy difference beyond chance", "plain", "int8 answers every picture as Keras does."),
+        (
+            range(1, 21),
+            "int8: no accuracy difference beyond chance",
+            "plain",
+            "int8 is right as often as the float original (99.00 %); within chance",
+        ),
+    ],
+    ids=["small-loss", "small-gain", "gain", "same-answers", "as-often"],
+)
+def test_no_more_is_claimed_than_the_figures_carry(
+    wrong: range, headline: str, tone: str, start: str, trio: list[Evaluation], make_evaluation: Make
+) -> None:
+    words = verdict(compare([*trio[:2], make_evaluation(LABELS, answers(wrong), "int8")]).families[0])
+    assert (words.headline, words.tone) == (headline, tone)
+    assert words.sentences[0].startswith(start)
+    if tone == "plain" and wrong != range(20):
+        assert "−" in words.sentences[0]  # the lower end of an interval that includes 0
+
+
+def test_the_worst_of_several_int8_rows_makes_the_headline(trio: list[Evaluation], make_evaluation: Make) -> None:
+    better = make_evaluation(LABELS, answers(range(20)), "int8", device=PI)
+    words = verdict(compare([*trio, better]).families[0])
+    assert words.headline == "int8 loses 0.90 pp of accuracy"
+    assert "int8 on Pi 4 answers every picture as Keras does." in words.sentences
+
+
+def test_a_loss_of_the_float_file_is_said_beside_that_of_int8(trio: list[Evaluation], make_evaluation: Make) -> None:
+    broken = make_evaluation(LABELS, answers(range(200)), "float32")
+    words = verdict(compare([trio[0], broken, trio[2]]).families[0])
+    assert any(sentence.startswith("float32 loses 9.00 pp") for sentence in words.sentences)
+
+
+def test_speed_on_another_device_is_not_put_down_to_int8(trio: list[Evaluation]) -> None:
+    (family,) = compare([trio[0], trio[2]]).families
+    assert (
+        verdict(family)
+        .sentences[-1]
+        .endswith(
+            "45.0 µs a picture on Laptop (median); Keras took 2,000 µs on GPU. "
+            "How much of that is int8 cannot be told without float TFLite on the same device."
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (speed(0.5), "2.0× faster"),
+        (speed(1.27), "1.3× slower"),
+        (speed(1.04), "about as fast"),
+        (smaller(9.84), "9.8× smaller"),
+        (smaller(0.5), "2.0× larger"),
+        (smaller(1.0), "about as large"),
+        (times(127.4), "127×"),
+        (times(1600.0), "1,600×"),
+        (points(-0.001), "0.00"),
+        (points(-0.25), "−0.25"),
+        (points(0.25, signed=True), "+0.25"),
+        (points(0.0, signed=True), "0.00"),
+        (p_value(0.00004), "p < 0.001"),
+        (p_value(0.0214), "p = 0.021"),
+        (microseconds(4.14), "4.1"),
+        (microseconds(1556.2), "1,556"),
+    ],
+)
+def test_numbers_as_people_read_them(said: str, expected: str) -> None:
+    assert said == expected

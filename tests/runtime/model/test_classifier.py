@@ -1,0 +1,283 @@
+"""Pictures in, digit and confidence out."""
+
+import dataclasses
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import edge_digits_runtime
+import numpy as np
+import pytest
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.data import metrics
+from edge_digits_runtime.errors import BackendError, ChecksumError, ModelError, PictureError, UsageError
+from edge_digits_runtime.image.picture import DigitPixels
+from edge_digits_runtime.model import backends
+from edge_digits_runtime.model.card import ModelCard, append_card, read_model_file
+from edge_digits_runtime.model.classifier import NO_INK, Prediction
+from numpy.typing import NDArray
+from PIL import Image
+
+Tiny = Callable[[str], Path]
+Drawn = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+MODELS = ["int8", "float32", "foreign-uint8-flat", "foreign-float32-plane", "foreign-half-scale", "foreign-single"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_reads_the_drawn_digits(name: str, tiny: Tiny, drawn: Drawn) -> None:
+    images, labels = drawn
+    classifier = DigitClassifier(tiny(name))
+    many = classifier.classify_batch(images)
+    assert metrics.accuracy(labels, many.digits) == 1.0
+    assert (many.digits.dtype, many.probabilities.dtype, many.sure.dtype) == (np.uint8, np.float32, np.bool_)
+    np.testing.assert_allclose(many.probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(many.confidences, many.probabilities.max(axis=1))
+    for image, digit, row, sure in zip(images, many.digits, many.probabilities, many.sure, strict=True):
+        one = classifier.classify(image)
+        assert (one.digit, one.sure) == (digit, sure)
+        assert one.confidence == pytest.approx(row.max(), abs=1e-5)
+        np.testing.assert_allclose(one.probabilities, row, atol=1e-5)
+
+
+def test_confidence_is_softmax_of_the_outputs_by_the_temperature_of_the_card(tiny: Tiny, drawn: Drawn) -> None:
+    classifier = DigitClassifier(tiny("int8"))
+    card = classifier.model.card
+    assert card is not None
+    logits = classifier.outputs(drawn[0]).astype(np.float64) * classifier.output_scale
+    wanted = metrics.softmax(logits, card.temperature)
+    assert card.temperature == 1.5
+    np.testing.assert_allclose(classifier.classify_batch(drawn[0]).probabilities, wanted, atol=1e-5)
+
+
+def test_what_a_foreign_softmax_says_is_kept(tiny: Tiny, drawn: Drawn) -> None:
+    classifier = DigitClassifier(tiny("foreign-uint8-flat"))
+    outputs = classifier.outputs(drawn[0]).astype(np.float64)
+    wanted = outputs / outputs.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(classifier.classify_batch(drawn[0]).probabilities, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_pictures_are_no_answers(name: str, tiny: Tiny) -> None:
+    nothing = DigitClassifier(tiny(name)).classify_batch(np.zeros((0, 28, 28), np.uint8))
+    shapes = nothing.digits.shape, nothing.confidences.shape, nothing.probabilities.shape, nothing.sure.shape
+    assert shapes == ((0,), (0,), (0, 10), (0,))
+
+
+@pytest.mark.parametrize("name", ["int8", "float32", "foreign-single"])
+def test_blank_pixels_are_not_sure(name: str, tiny: Tiny, drawn: Drawn) -> None:
+    classifier = DigitClassifier(tiny(name), min_confidence=0.0)
+    images = drawn[0].copy()
+    images[[0, 7, 249]] = 0
+    many = classifier.classify_batch(images)
+    assert np.flatnonzero(~many.sure).tolist() == [0, 7, 249]
+    assert classifier.classify(images[0]).reason == NO_INK
+    assert classifier.classify(images[1]).reason is None
+
+
+def int8_output(**logits: int) -> NDArray[np.int8]:
+    """An output of the tiny model, -128 but for ``_3=100`` and such."""
+    values = np.full((1, 10), -128, np.int8)
+    for name, value in logits.items():
+        values[0, int(name[1:])] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        # A step is 0.1824 / 1.5 = 0.1216; one step is a ratio of 1.1293: 53.04 % to 46.96 %.
+        (int8_output(_3=100, _8=99), "could be a 3 or an 8 (53 % / 47 %)"),
+        (int8_output(_8=100, _0=98), "could be an 8 or a 0 (56 % / 44 %)"),
+        # Three steps are a ratio of 1.4403: 59.02 %, and four 61.93 %, which is more than the 60 % of the card.
+        (int8_output(_1=103, _2=100), "could be a 1 or a 2 (59 % / 41 %)"),
+        (int8_output(_1=104, _2=100), None),
+        # 1.1293 + 1 of 3.1293 is more than two thirds, two of four is not.
+        (int8_output(_1=101, _2=100, _5=100), "could be a 1 or a 2 (36 % / 32 %)"),
+        (int8_output(_1=100, _2=100, _5=100, _7=100), "looks like no digit"),
+    ],
+)
+def test_two_likely_digits_are_named_but_not_of_many(output: NDArray[np.int8], reason: str | None, tiny: Tiny) -> None:
+    classifier = DigitClassifier(tiny("int8"))
+    assert classifier.min_confidence == 0.6
+    prediction = classifier.read_output(output, np.ones((28, 28), np.uint8))
+    assert (prediction.reason, prediction.sure) == (reason, reason is None)
+    assert prediction.digit == output.argmax()
+
+
+def test_an_answer_of_nan_is_not_sure(tiny: Tiny, drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = DigitClassifier(tiny("float32"))
+    outputs = classifier.outputs(drawn[0])
+    outputs[3] = np.nan
+    one = classifier.read_output(outputs[3:4], drawn[0][3])
+    assert (one.digit, one.sure) == (0, False)
+    monkeypatch.setattr(classifier, "outputs", lambda _pictures: outputs)
+    many = classifier.classify_batch(drawn[0])
+    assert np.flatnonzero(~many.sure).tolist() == [3]
+    assert many.digits[3] == 0
+
+
+def test_the_argument_goes_before_the_card(tiny: Tiny, drawn: Drawn) -> None:
+    strict = DigitClassifier(tiny("int8"), min_confidence=1.0)
+    assert not strict.classify_batch(drawn[0]).sure.any()
+    assert strict.classify(drawn[0][3]).reason is not None
+    assert DigitClassifier(tiny("foreign-single")).min_confidence == 0.5
+
+
+def test_a_prediction_divides_by_the_sum() -> None:
+    prediction = Prediction(2, 0.5, (0, 1, 2, 0, 0, 0, 0, 0, 0, 1))
+    assert prediction.probabilities == (0, 0.25, 0.5, 0, 0, 0, 0, 0, 0, 0.25)
+    assert prediction.sure
+    assert Prediction(0, 0.0, (0.0,) * 10).probabilities == (0.0,) * 10
+
+
+def test_pictures_go_through_the_preprocessing(tiny: Tiny, drawn: Drawn, tmp_path: Path) -> None:
+    classifier = DigitClassifier(tiny("int8"))
+    image = Image.fromarray(drawn[0][4])
+    image.save(tmp_path / "four.png")
+    content = (tmp_path / "four.png").read_bytes()
+    answers = [classifier.classify(p) for p in (image, tmp_path / "four.png", content, io.BytesIO(content))]
+    assert [answer.digit for answer in answers] == [4] * 4
+    assert answers[0] == answers[1] == answers[2] == answers[3]
+
+
+def test_what_the_preprocessing_doubts_is_not_sure(tiny: Tiny, drawn: Drawn) -> None:
+    classifier = DigitClassifier(tiny("int8"))
+    found = DigitPixels(drawn[0][3], (0, 0, 28, 28), np.ones((28, 28), bool), False, "touches the border")
+    doubtful = classifier.classify_found(found)
+    assert (doubtful.digit, doubtful.sure, doubtful.reason) == (3, False, "touches the border")
+    certain = classifier.classify_found(dataclasses.replace(found, reason=None))
+    assert certain.sure
+    assert certain.weights == doubtful.weights
+
+
+@pytest.mark.parametrize(
+    ("pixels", "got"),
+    [
+        (np.zeros((28, 28)), "float64 array of shape (28, 28)"),
+        (np.zeros((28, 28), np.int8), "int8 array of shape (28, 28)"),
+        (np.zeros((28, 28, 1), np.uint8), "uint8 array of shape (28, 28, 1)"),
+        (np.zeros(784, np.uint8), "uint8 array of shape (784,)"),
+    ],
+)
+def test_other_arrays_are_refused(pixels: NDArray[Any], got: str, tiny: Tiny) -> None:
+    classifier = DigitClassifier(tiny("int8"))
+    with pytest.raises(PictureError) as one:
+        classifier.classify(pixels)
+    with pytest.raises(PictureError) as many:
+        classifier.classify_batch(pixels)
+    for caught, allowed in ((one, "(28, 28)"), (many, "(n, 28, 28)")):
+        assert str(caught.value) == (
+            f"pixels: got {got}; allowed is a uint8 array of shape {allowed}, 0 background, 255 ink"
+        )
+
+
+def test_what_is_no_array_is_no_batch(tiny: Tiny) -> None:
+    with pytest.raises(PictureError, match="got list"):
+        DigitClassifier(tiny("int8")).classify_batch([[0]])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("refused-32", "the input is float32 1×32×32×1"),
+        ("refused-nine", "the output is float32 1×9"),
+        ("refused-two-outputs", "1 inputs and 2 outputs"),
+        ("refused-sizes", "the size of a tensor is only known when it runs"),
+        ("refused-nan", "answers with NaN or infinity"),
+        ("not-there", "cannot be read: No such file"),
+    ],
+)
+def test_a_model_that_is_no_digit_classifier(name: str, words: str, tiny: Tiny) -> None:
+    with pytest.raises(ModelError) as caught:
+        DigitClassifier(tiny(name))
+    assert str(caught.value).startswith(f"{tiny(name)}: {words}")
+    assert "\n" not in str(caught.value)
+
+
+def test_cut_off_files_and_noise_are_one_line(tiny: Tiny, tmp_path: Path) -> None:
+    content = tiny("int8").read_bytes()
+    end = read_model_file(tiny("int8")).flatbuffer_bytes
+    noise = np.random.default_rng(0).integers(0, 256, 3000, np.uint8).tobytes()
+    for damaged in (b"", b"\0" * 100, noise, noise[:4] + b"TFL3" + noise, *(content[:n] for n in range(0, end, 101))):
+        file = tmp_path / "model.tflite"
+        file.write_bytes(damaged)
+        with pytest.raises(ModelError) as caught:
+            DigitClassifier(file)
+        assert str(file) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_cut_off_within_its_card_is_refused(tiny: Tiny) -> None:
+    content = tiny("int8").read_bytes()
+    end = read_model_file(tiny("int8")).flatbuffer_bytes
+    for length in range(end + 1, len(content)):
+        with pytest.raises(ModelError, match="the model: cut off within the model card behind the model"):
+            DigitClassifier(content[:length])
+    # Without any of it, it is a model that others could have made.
+    assert DigitClassifier(content[:end]).model.card is None
+
+
+def test_a_changed_model_is_refused_unless_allowed(tiny: Tiny, drawn: Drawn, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.tflite"
+    # One bit in the description that the converter leaves: no interpreter would mind.
+    content = tiny("int8").read_bytes()
+    changed.write_bytes(content.replace(b"MLIR", b"mLIR"))
+    assert content.count(b"MLIR") == 1
+    with pytest.raises(ChecksumError, match=f"^{changed}: .*--allow-unverified"):
+        DigitClassifier(changed)
+    answers = DigitClassifier(changed, allow_unverified=True).classify_batch(drawn[0])
+    assert metrics.accuracy(drawn[1], answers.digits) == 1.0
+
+
+def test_a_model_for_a_later_runtime_is_refused(tiny: Tiny) -> None:
+    flatbuffer = tiny("foreign-single").read_bytes()
+    later = append_card(flatbuffer, ModelCard("tiny", "float32", "", runtime="0.10.0"))
+    with pytest.raises(ModelError, match=r"^the model: needs edge-digits-runtime 0\.10\.0 or newer, here is "):
+        DigitClassifier(later)
+    same = append_card(flatbuffer, ModelCard("tiny", "float32", "", runtime=edge_digits_runtime.__version__))
+    assert DigitClassifier(same).model.card is not None
+
+
+def test_threads_and_backends_that_are_not_there(tiny: Tiny) -> None:
+    with pytest.raises(UsageError, match="threads: got 0; allowed is 1 or more"):
+        DigitClassifier(tiny("int8"), threads=0)
+    with pytest.raises(BackendError, match="'onnx'"):
+        DigitClassifier(tiny("int8"), backend="onnx")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_more_threads_are_the_same_answers(threads: int, tiny: Tiny, drawn: Drawn) -> None:
+    alone = DigitClassifier(tiny("int8")).classify_batch(drawn[0])
+    side_by_side = DigitClassifier(tiny("int8"), threads=threads).classify_batch(drawn[0])
+    for field in dataclasses.fields(alone):
+        np.testing.assert_array_equal(getattr(alone, field.name), getattr(side_by_side, field.name))
+
+
+def test_the_package_is_cheap_to_import_and_pixels_need_no_pillow(tiny: Tiny) -> None:
+    code = (
+        "import sys, edge_digits_runtime\n"
+        "first = {'numpy', 'PIL'} & set(sys.modules)\n"
+        "import numpy\n"
+        "answer = edge_digits_runtime.DigitClassifier(sys.argv[1]).classify(numpy.zeros((28, 28), numpy.uint8))\n"
+        "print(first, {'PIL', 'importlib.metadata', 'edge_digits_runtime.image.picture'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tiny("int8"))], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "set() set()"
+
+
+def test_the_package_has_the_version_of_its_distribution() -> None:
+    import tomllib
+
+    project = Path(edge_digits_runtime.__file__).parents[1] / "pyproject.toml"
+    assert tomllib.loads(project.read_text())["project"]["version"] == edge_digits_runtime.__version__
+    with pytest.raises(AttributeError, match="no attribute 'NoSuchName'"):
+        _ = edge_digits_runtime.NoSuchName
+
+
+def test_the_backend_in_use_is_the_one_asked_for(tiny: Tiny) -> None:
+    wanted = backends.choose()
+    assert DigitClassifier(tiny("int8")).backend is wanted
+    assert wanted.version[0].isdigit()

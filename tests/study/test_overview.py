@@ -1,0 +1,186 @@
+"""The page over all studies: verdicts on numbers made by hand."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from edge_digits_runtime.errors import RunError
+from edge_digits_study import overview as comparing
+from edge_digits_study.overview import Line, Standing
+from edge_digits_study.overview_command import compare as command
+from edge_digits_study.plan import Published
+from edge_digits_study.results import Results, Trial
+from edge_digits_study.seed_summary import Figure, measure
+from edge_digits_study.studies import STUDIES
+
+Make = Callable[..., Trial]
+STUDY = STUDIES["mlp-against-cnn"]
+
+
+@pytest.fixture
+def standing(make_trial: Make, tmp_path: Path) -> Callable[..., Standing]:
+    """``standing(mlp=[97.6, 97.7], cnn=[...])``: the first study with test accuracies in percent, by seed."""
+
+    def make(**accuracies: list[float]) -> Standing:
+        trials = [
+            make_trial(system.replace("_", "-"), seed, value / 100)
+            for system, values in accuracies.items()
+            for seed, value in enumerate(values)
+        ]
+        folder = tmp_path / STUDY.name
+        Results(STUDY.name, tuple(trials)).save(folder)
+        return comparing.compare({STUDY.name: folder})[0]
+
+    return make
+
+
+# --- rules
+
+
+def test_one_more_seed_lies_within_the_prediction_interval() -> None:
+    # Student's t at 97.5 % with 2 degrees of freedom is 4.302653.
+    assert comparing.prediction_reach(Figure(98, 0.1, 3)) == pytest.approx(4.302653 * 0.1 * math.sqrt(4 / 3), rel=1e-6)
+    assert comparing.prediction_reach(Figure(98, None, 1)) is None
+
+
+def test_two_means_are_told_apart_by_welchs_interval() -> None:
+    # Equal spreads and counts: 2 (n - 1) = 4 degrees of freedom, t = 2.776445, standard error 0.1 * sqrt(2 / 3).
+    reach = comparing.difference_reach(Figure(99, 0.1, 3), Figure(98, 0.1, 3))
+    assert reach == pytest.approx(2.776445 * 0.1 * math.sqrt(2 / 3), rel=1e-6)
+    assert comparing.difference_reach(Figure(99, 0.0, 3), Figure(98, 0.0, 3)) == 0
+    assert comparing.difference_reach(Figure(99, 0.1, 3), Figure(98, None, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "beyond", "verdict"),
+    [
+        # Seeds 0.1 apart: std 0.1, so one more seed lies within 0.497 of the mean; published are 97.7 %.
+        ([98.2, 98.3, 98.4], True, "beaten"),
+        ([97.8, 97.9, 98.0], False, "reached"),
+        ([97.7, 97.7, 97.7], False, "reached"),
+        ([97.5, 97.6, 97.7], False, "within spread"),
+        ([97.0, 97.1, 97.2], True, "not reached"),
+        # One seed has no spread.
+        ([99.0], None, "reached"),
+        ([97.6], None, "not reached"),
+    ],
+)
+def test_verdicts(make_trial: Make, accuracies: list[float], beyond: bool | None, verdict: str) -> None:
+    trials = tuple(make_trial("mlp", seed, value / 100) for seed, value in enumerate(accuracies))
+    one = measure(STUDY, Results(STUDY.name, trials))["mlp"]
+    line = Line(STUDY.system("mlp"), "test_accuracy", Published(97.7), one)
+    assert (line.beyond_spread, line.verdict) == (beyond, verdict)
+
+
+def test_what_was_not_run_has_no_difference() -> None:
+    line = Line(STUDY.system("mlp"), "test_accuracy", Published(97.7), None)
+    assert (line.difference, line.beyond_spread, line.verdict) == (None, None, "not run")
+
+
+def test_a_published_figure_in_several_tables_is_one_line(tmp_path: Path) -> None:
+    (standing,) = comparing.compare({"lightweight-cnn": tmp_path})
+    keys = [(line.system.name, line.quantity) for line in standing.lines]
+    assert len(keys) == len(set(keys)) == 28
+    assert {line.verdict for line in standing.lines} == {"not run"}
+
+
+# --- who wins
+
+
+def test_the_best_and_who_is_behind_it(standing: Callable[..., Standing]) -> None:
+    one = standing(
+        mlp=[97.6, 97.7, 97.8], cnn=[98.9, 99.0, 99.1], cnn_standardized=[98.8, 98.9, 99.0], mlp_standardized=[97]
+    )
+    assert [rival.measured.system.name for rival in one.rivals] == ["cnn-standardized", "mlp", "mlp-standardized"]
+    assert [rival.beyond_spread for rival in one.rivals] == [False, True, None]
+    assert [rival.published for rival in one.rivals] == [None, pytest.approx(1.2), None]
+    words = " ".join(comparing.to_text([one]).split())
+    assert "Best: CNN 32-64 with 99.00 ± 0.10 % of the test pictures." in words
+    assert "Not behind it by more than the spread: CNN 32-64, standardized input by 0.10 pp." in words
+    assert "Behind it by more than the spread: MLP 256-128 by 1.30 pp, published 1.20." in words
+    assert "so that nothing is known of the spread: MLP 256-128, standardized input by 2.00 pp." in words
+    assert "The document's best: CNN 32-64 with 98.9 %." in words
+
+
+def test_folds_do_not_compete(make_trial: Make, tmp_path: Path) -> None:
+    study = STUDIES["backpropagation"]
+    trials = (make_trial("mlp", test=0.97), *(make_trial(name, test=0.99) for name in study.folds))
+    Results(study.name, trials).save(tmp_path)
+    (one,) = comparing.compare({study.name: tmp_path})
+    assert [measured.system.name for measured in one.ranking] == ["mlp"]
+
+
+# --- forms
+
+
+def test_the_line_of_a_figure_in_markdown(standing: Callable[..., Standing], tmp_path: Path) -> None:
+    markdown = comparing.to_markdown([standing(cnn=[98.2, 98.3, 98.4])], tmp_path)
+    measured = "98.30 ± 0.10 | 3 | 5 | −0.60 | yes | not reached | 98.30 ± 0.10 | 0.00 ± 0.00"
+    assert f"| CNN 32-64 | test | 98.9 ± 0.2 | {measured} |" in markdown
+    assert "| MLP 256-128 | test | 97.7 ± 0.2 | – | – | – | – | – | not run | – | – |" in markdown
+    assert "**Of 8 published figures: 3 within spread, 1 not reached, 4 not run. " in markdown
+    assert "The int8 drop is at most 0.10 pp for 1 of 1 systems.**" in markdown
+
+
+def test_other_epochs_and_no_int8_are_said(make_trial: Make, tmp_path: Path) -> None:
+    Results(STUDY.name, (make_trial("cnn", epochs=2, drop=None),)).save(tmp_path)
+    markdown = comparing.to_markdown(comparing.compare({STUDY.name: tmp_path}), tmp_path)
+    assert (
+        "| CNN 32-64 | test | 98.9 ± 0.2 | 98.00 | 1 | 2/5 | −0.90 | one seed | not reached | not converted | – |"
+        in markdown
+    )
+    assert "int8 drop" not in markdown
+    assert "Best: CNN 32-64 (2/5 epochs) with 98.00 % of the test pictures." in markdown
+
+
+def test_pages_are_linked_where_they_are(standing: Callable[..., Standing], tmp_path: Path) -> None:
+    one = standing(cnn=[98.2])
+    assert "## MLP against CNN\n" in comparing.to_markdown([one], tmp_path)
+    (tmp_path / STUDY.name / "README.md").write_text("# A study\n")
+    assert "## [MLP against CNN](mlp-against-cnn/README.md)\n" in comparing.to_markdown([one], tmp_path)
+    assert "](../mlp-against-cnn/README.md)\n" in comparing.to_markdown([one], tmp_path / "elsewhere")
+
+
+def test_text_fits_a_terminal(make_trial: Make, tmp_path: Path) -> None:
+    for study in STUDIES.values():
+        trials = [make_trial(system.name, seed) for system in study.systems for seed in range(3)]
+        Results(study.name, tuple(trials)).save(tmp_path / study.name)
+    words = comparing.to_text(comparing.compare({name: tmp_path / name for name in STUDIES}))
+    assert max(map(len, words.splitlines())) <= 100
+    words.encode("latin-1")
+
+
+# --- the verb
+
+
+def test_compare_writes_the_page_and_prints_it(standing: Callable[..., Standing], tmp_path: Path) -> None:
+    standing(cnn=[98.2])
+    out = tmp_path / "README.md"
+    result = CliRunner().invoke(command, [str(tmp_path), "--out", str(out)])
+    assert result.exit_code == 0
+    assert "Optimization of MLP and lightweight CNN" in result.stdout
+    assert out.read_text(encoding="utf-8").startswith("# Published and measured\n")
+
+
+def test_the_studies_of_the_repository_come_first(
+    standing: Callable[..., Standing], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, accuracy in (("docs/research/studies", 0.981), ("runs/studies", 0.982)):
+        one = standing(cnn=[100 * accuracy])
+        target = tmp_path / folder / STUDY.name
+        target.parent.mkdir(parents=True)
+        one.folder.rename(target)
+    assert "98.10" in CliRunner().invoke(command, []).stdout
+    (tmp_path / "docs" / "studies").rename(tmp_path / "docs" / "others")
+    assert "98.20" in CliRunner().invoke(command, []).stdout
+
+
+def test_a_folder_that_is_not_there_and_damaged_results_are_errors(tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(tmp_path / "none")])
+    assert "run a study with 'edge-digits study NAME'" in str(result.exception)
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(RunError, match="run the study again"):
+        comparing.compare({STUDY.name: tmp_path})

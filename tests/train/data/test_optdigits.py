@@ -1,0 +1,53 @@
+"""The packed handwriting, and the form of MNIST that it is given."""
+
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+from edge_digits_runtime.data.datasets import Split
+from edge_digits_runtime.errors import DataError
+from edge_digits_train.data import mnist, optdigits
+
+
+def centre(images: np.ndarray) -> np.ndarray:
+    """Centre of mass (x, y) of each picture, shape (n, 2)."""
+    place, total = np.arange(28), images.sum(axis=(1, 2), dtype=np.float64)
+    return np.stack([images.sum(axis=1) @ place, images.sum(axis=2) @ place], axis=1) / total[:, None]
+
+
+def test_every_picture_is_there_with_its_label() -> None:
+    split = optdigits.load()
+    assert (split.images.shape, split.images.dtype) == ((1934, 28, 28), np.uint8)
+    # The counts by class in the data set's own description: of its 1,934 training pictures.
+    assert np.bincount(split.labels).tolist() == [189, 198, 195, 199, 186, 187, 195, 201, 180, 204]
+
+
+def test_the_pictures_have_the_form_of_mnist() -> None:
+    images = optdigits.load().images
+    rows, columns = images.any(axis=2).sum(axis=1), images.any(axis=1).sum(axis=1)
+    assert np.maximum(rows, columns).max() <= 20
+    assert np.maximum(rows, columns).min() >= 19
+    assert np.abs(centre(images) - 14).max() <= 0.51
+    assert images.mean() == pytest.approx(mnist.load().train.images.mean(), rel=0.25)
+
+
+def test_mixing_puts_the_handwriting_behind_as_often_as_asked() -> None:
+    training = Split(np.ones((5, 28, 28), np.uint8), np.arange(5, dtype=np.uint8))
+    more = optdigits.load()
+    mixed = optdigits.mix(training, 2)
+    assert len(mixed) == 5 + 2 * len(more)
+    np.testing.assert_array_equal(mixed.images[:5], training.images)
+    np.testing.assert_array_equal(mixed.images[5 + len(more) :], more.images)
+    np.testing.assert_array_equal(mixed.labels[5 + len(more) :], more.labels)
+    assert optdigits.mix(training, 0) is training
+
+
+@pytest.mark.parametrize("content", [None, b"not lzma", lzma.compress(b"short")])
+def test_a_damaged_pack_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = tmp_path / "optdigits.xz"
+    if content is not None:
+        pack.write_bytes(content)
+    monkeypatch.setattr(optdigits, "_PACKED", pack)
+    with pytest.raises(DataError, match=r"optdigits\.xz: .*install edge-digits-train again"):
+        optdigits.load.__wrapped__()

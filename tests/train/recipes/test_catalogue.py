@@ -1,0 +1,117 @@
+"""Recipes: what they say, that they can be written and read, and that a wrong one is refused."""
+
+import dataclasses
+import json
+
+import pytest
+from edge_digits_runtime.errors import RunError, UsageError
+from edge_digits_train.recipes.architecture import Conv, Dense, Dropout, Flatten, Pool, SpatialDropout
+from edge_digits_train.recipes.catalogue import DEFAULT, RECIPES, Recipe, get
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"),
+    [
+        ("mlp-256-128", 235_146, 784 * 256 + 256 * 128 + 128 * 10),
+        ("cnn-32-64", 421_642, 784 * 9 * 32 + 196 * 288 * 64 + 3136 * 128 + 1280),
+        ("cnn-32-64-64", 458_570, 784 * 9 * 32 + 196 * 288 * 64 + 49 * 576 * 64 + 3136 * 128 + 1280),
+        ("cnn-8-16-32", 8_778, 784 * 9 * 8 + 196 * 72 * 16 + 49 * 144 * 32 + 288 * 10),
+    ],
+)
+def test_size_of_the_first_recipes(name: str, parameters: int, macs: int) -> None:
+    assert get(name).parameters == parameters
+    assert get(name).macs == macs
+
+
+def test_the_published_networks_layer_by_layer() -> None:
+    # Tables 1 and 2 of the study: parameters of the layers that have any, and where dropout stands.
+    assert [row.parameters for row in get("mlp-256-128").table if row.parameters] == [200_960, 32_896, 1_290]
+    assert [row.parameters for row in get("cnn-32-64").table if row.parameters] == [320, 18_496, 401_536, 1_290]
+    assert [type(layer) for layer in get("mlp-256-128").layers] == [Flatten, Dense, Dense, Dropout, Dense]
+    kinds = [Conv, Pool, Conv, SpatialDropout, Pool, Flatten, Dense, Dropout, Dense]
+    assert [type(layer) for layer in get("cnn-32-64").layers] == kinds
+    for name in ("mlp-256-128", "cnn-32-64"):
+        recipe = get(name)
+        assert (recipe.initializer, recipe.optimizer, recipe.learning_rate) == ("he_normal", "adam", 0.001)
+        assert (recipe.batch_size, recipe.epochs) == (64, 5)
+
+
+def test_the_default_is_small() -> None:
+    assert get(DEFAULT).parameters <= 10_000
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_every_recipe_is_told_and_can_be_written_and_read(recipe: Recipe) -> None:
+    assert recipe.description
+    assert recipe.source
+    assert RECIPES[recipe.name] is recipe
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_every_field_can_be_written_and_read(restless: Recipe) -> None:
+    recipe = dataclasses.replace(
+        restless, initializer="truncated_normal", initializer_stddev=0.1, optimizer="sgd", momentum=0.9, nesterov=True
+    )
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert set(recipe.to_dict()) == {field.name for field in dataclasses.fields(Recipe)}
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    with pytest.raises(UsageError, match="no recipe 'cnn-32-46'; did you mean cnn-32-64") as error:
+        get("cnn-32-46")
+    assert all(name in str(error.value) for name in RECIPES)
+    with pytest.raises(UsageError, match="no recipe 'x'; there are mlp-256-128"):
+        get("x")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epochs": 0}, "epochs is 0; allowed is 1 or more"),
+        ({"batch_size": -1}, "batch size is -1; allowed is 1 or more"),
+        ({"learning_rate": 0.0}, "learning rate is 0.0; allowed is more than 0"),
+        ({"learning_rate": float("nan")}, "learning rate is nan"),
+        ({"learning_rate": float("inf")}, "learning rate is inf"),
+        ({"std": 0.0}, "std is 0.0"),
+        ({"mean": 1.5}, "mean is 1.5"),
+        ({"momentum": 1.0}, "momentum is 1.0; allowed is 0 to below 1"),
+        ({"label_smoothing": -0.1}, "label smoothing is -0.1"),
+        ({"l2": -1.0}, "l2 is -1.0; allowed is 0 or more"),
+        ({"seed": -1}, "seed is -1"),
+        ({"validation_seed": 2**32}, "validation seed is 4294967296"),
+        ({"validation_fraction": 0.0}, "validation fraction is 0.0; allowed is between 0 and 1"),
+        ({"weight_average": 1.0}, "weight average is 1.0"),
+        ({"negatives": 1.0}, "negatives is 1.0; allowed is 0 to below 1"),
+        ({"disturbance": 1.0}, "disturbance is 1.0; allowed is 0 to below 1"),
+        ({"handwriting": -1}, "handwriting is -1"),
+        ({"distillation": 1.0}, "distillation is 1.0; allowed is 0 to below 1"),
+        ({"initializer": "zeros"}, "initializer is zeros; allowed is he_normal or glorot_uniform or truncated_normal"),
+        ({"initializer": "truncated_normal"}, "initializer stddev is None; allowed is set for truncated_normal"),
+        ({"initializer_stddev": 0.1}, "initializer stddev is 0.1"),
+        ({"optimizer": "lion"}, "optimizer is lion; allowed is adam or sgd"),
+        ({"schedule": "step"}, "schedule is step; allowed is constant or cosine"),
+        ({"layers": ()}, r"the last layer gives \(28, 28, 1\); needed are ten logits"),
+        ({"layers": (Flatten(), Dense(11))}, r"the last layer gives \(11,\); needed are ten logits"),
+        ({"layers": (Dense(10),)}, "dense-10 takes a row of values"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(change: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        dataclasses.replace(get("mlp-256-128"), **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"layers": [{"kind": "lstm"}]},
+        {"layers": [{"kind": "dense"}]},
+        {"augmentation": {"x": 1}},
+        {"x": 1},
+    ],
+)
+def test_a_damaged_recipe_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(RunError, match="the recipe is damaged or of another version"):
+        Recipe.from_dict(get("mlp-256-128").to_dict() | change)
+    with pytest.raises(RunError, match="the recipe is damaged"):
+        Recipe.from_dict({"name": "x"})

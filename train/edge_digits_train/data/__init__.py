@@ -1,0 +1,1 @@
+"""The pictures that ship with the training side: MNIST and optdigits."""

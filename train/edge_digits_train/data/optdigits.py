@@ -1,0 +1,43 @@
+"""Digits that others than MNIST's Americans wrote, to be mixed into the training pictures.
+
+``optdigits.xz`` holds the training part of the Optical Recognition of Handwritten Digits data set (E. Alpaydin and
+C. Kaynak 1998, CC BY 4.0, see NOTICE.md): 1,934 pictures of 32 × 32 bits by Turkish writers, none of whom wrote for
+its test part, which stays for checking. ``benchmarks/packing/pack_optdigits.py`` made the file.
+
+The pictures are kept as they were published. `load` gives them MNIST's form.
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from edge_digits_runtime.data.datasets import Split
+
+from edge_digits_train.augment.form import fit
+from edge_digits_train.data import packed
+
+COUNT = 1_934
+_PUBLISHED_SIDE = 32
+_PACKED = Path(__file__).with_name("optdigits.xz")
+
+
+@functools.cache
+def load() -> Split:
+    """All 1,934 pictures in MNIST's form and their labels.
+
+    Raises:
+        DataError: the packed file of this installation is missing or damaged.
+    """
+    content, labels = packed.read(_PACKED, COUNT, _PUBLISHED_SIDE**2 // 8)
+    bits = np.unpackbits(content, axis=1).reshape(-1, _PUBLISHED_SIDE, _PUBLISHED_SIDE)
+    return Split(np.stack([fit(image * np.uint8(255)) for image in bits]), labels)
+
+
+def mix(training: Split, repeats: int) -> Split:
+    """``training`` and behind it the handwriting, ``repeats`` times over; 0 repeats leave it as it is."""
+    if not repeats:
+        return training
+    more = load()
+    images = np.concatenate([training.images, *[more.images] * repeats])
+    labels = np.concatenate([training.labels, *[more.labels] * repeats])
+    return Split(images, labels)

@@ -1,0 +1,66 @@
+"""Where an unfinished training stands, in one file, so that there is no pair of files to fall out of step.
+
+``checkpoint.npz`` holds the variables of network and optimizer after an epoch, in their order, and a JSON record of
+what was trained so far. It is replaced as a whole after each epoch: a killed process leaves the one before.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.run import CHECKPOINT
+from numpy.typing import NDArray
+
+FORMAT = "edge-digits-checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training between two epochs."""
+
+    recipe: Mapping[str, Any]
+    """`Recipe.to_dict` of what is being trained."""
+    data_sha256: str
+    """Digest of the training pictures."""
+    history: Mapping[str, list[float]]
+    """As in the run record, for the epochs that are done."""
+    state: Sequence[NDArray[Any]]
+    """Variables of the network and then of the optimizer."""
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that are done."""
+        return len(self.history["loss"])
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint into the run folder, whole or not at all."""
+        fields = {"format": FORMAT, "recipe": self.recipe, "data_sha256": self.data_sha256, "history": self.history}
+        arrays: dict[str, Any] = {f"v{index:04d}": variable for index, variable in enumerate(self.state)}
+        with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, record=np.array(json.dumps(fields)), **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Checkpoint":
+        """Read the checkpoint of the run folder.
+
+        Raises:
+            RunError: there is none, or it is damaged or of another version.
+        """
+        path = folder / CHECKPOINT
+        if not path.is_file():
+            raise RunError(f"{folder}: no unfinished training to resume; leave --resume out to start one")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                fields = json.loads(str(archive["record"]))
+                if fields.pop("format") != FORMAT:
+                    raise ValueError(f"not of format {FORMAT}")
+                state = [archive[name] for name in sorted(set(archive.files) - {"record"})]
+            return cls(**fields, state=state)
+        except DAMAGE as error:
+            raise RunError(f"{path}: damaged ({error}): delete the folder and train again") from error
