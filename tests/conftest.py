@@ -26,7 +26,7 @@ def make_evaluation() -> MakeEvaluation:
         scheme: str = "int8",
         confidence: float | Sequence[float] = 0.91,
         name: str = "net",
-        run: str = "a" * 64,
+        weights_sha256: str = "a" * 64,
         size: int = 1000,
         latency_us: float | Sequence[float] = 10.0,
         device: Mapping[str, Any] | None = None,
@@ -40,7 +40,9 @@ def make_evaluation() -> MakeEvaluation:
         images = np.random.default_rng(1).integers(0, 256, (len(truth), 28, 28), np.uint8)
         facts = {"name": "Laptop", "machine": "x86_64", "python": "3.11.2", "backend": "litert 2.3.0", "threads": 1}
         return Evaluation(
-            model=ModelInfo(name, _ROLES.get(scheme, "float-tflite"), scheme, size, f"{scheme}{run}", run),
+            model=ModelInfo(
+                name, _ROLES.get(scheme, "float-tflite"), scheme, size, f"{scheme}{weights_sha256}", weights_sha256
+            ),
             data=DataInfo("MNIST", "test", pictures * 64),
             labels=truth,
             probabilities=probabilities.astype(np.float32),

@@ -97,7 +97,7 @@ def take_turns(models: dict[str, dict[str, DigitClassifier]]) -> dict[str, Figur
     rounds = []
     for _ in range(ROUNDS):
         turn = [models[name][scheme].network.lane for name, scheme in pairs]
-        rounds.append([latency(lane.answer, "invoke", CALLS, CALLS // 10).p50 for lane in turn])
+        rounds.append([latency(lane.invoke, "invoke", CALLS, CALLS // 10).p50 for lane in turn])
     medians = dict(zip(pairs, np.median(rounds, axis=0).tolist(), strict=True))
     found = facts.device_facts()
     return {

@@ -160,7 +160,7 @@ def classifier(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple
     from edge_digits_runtime import DigitClassifier
 
     ours = DigitClassifier(_tflite(run, form), backend="litert")
-    return lambda one: ours.classify(one[0]).weights, pictures
+    return lambda one: ours.classify(one[0]).scores, pictures
 
 
 def compiled_model(form: str, run: Path, folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:

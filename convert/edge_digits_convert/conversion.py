@@ -116,7 +116,7 @@ def convert(
         sha256=hashlib.sha256(flatbuffer).hexdigest(),
         recipe=record.recipe,
         data=f"{record.data['name']} ({len(training):,} pictures)",
-        run=record.weights_sha256,
+        weights_sha256=record.weights_sha256,
         calibration=Calibration("train", len(drawn), seed) if scheme == "int8" else None,
         reference=FloatReference(record.device["name"], record.accuracy, round(record.latency_us["p50"], 1)),
         accuracy=accuracy,

@@ -39,8 +39,8 @@ class _Named(NamedTuple):
 def compare(evaluations: Iterable[Evaluation]) -> Report:
     """Set evaluations of the same pictures against each other.
 
-    Models that descend from the same Keras weights (``ModelInfo.run``) form a family; drops are counted from the
-    float original of the family, the first one given where it was evaluated more than once. An evaluation that is
+    Models that descend from the same Keras weights (``ModelInfo.weights_sha256``) form a family; drops are counted from
+    the float original of the family, the first one given where it was evaluated more than once. An evaluation that is
     given twice counts once.
 
     Raises:
@@ -103,7 +103,7 @@ def _families(evaluations: Sequence[Evaluation]) -> tuple[Family, ...]:
 
 def _origin(evaluation: Evaluation) -> str:
     """What the members of a family share; a model of unknown descent is a family of its own."""
-    return evaluation.model.run or evaluation.model.sha256
+    return evaluation.model.weights_sha256 or evaluation.model.sha256
 
 
 def _base_name(evaluation: Evaluation) -> str:

@@ -63,7 +63,7 @@ def _row(row: Row, family: Family) -> dict[str, Any]:
         "model": model.name,
         "scheme": model.scheme,
         "sha256": model.sha256,
-        "run": model.run,
+        "weights_sha256": model.weights_sha256,
         "device": dict(evaluation.device),
         "latency_us": {name: _latency(part) for name, part in evaluation.latency.items()},
         "peak_memory_bytes": evaluation.peak_memory_bytes,

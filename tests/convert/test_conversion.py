@@ -65,7 +65,7 @@ def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, Convers
     assert card is not None
     assert card == result.card
     assert result.path == run / "cnn-8-16-32-int8.tflite"
-    assert (card.name, card.scheme, card.run) == ("cnn-8-16-32", "int8", record.weights_sha256)
+    assert (card.name, card.scheme, card.weights_sha256) == ("cnn-8-16-32", "int8", record.weights_sha256)
     assert card.recipe == json.loads(json.dumps(record.recipe))
     assert card.data == "MNIST (2,250 pictures)"
     assert dataclasses.asdict(card.calibration) == {"split": "train", "count": 100, "seed": 0}

@@ -93,9 +93,9 @@ def test_equal_answers_are_compared_once(trio: list[Evaluation], make_evaluation
         ([{"device": PI}], ["net int8 on Laptop", "net int8 on Pi 4"]),
         ([{"device": {"backend": "other 1"}}], ["net int8, litert 2.3.0", "net int8, other 1"]),
         ([{"device": {"threads": 4}}], ["net int8, 1 threads", "net int8, 4 threads"]),
-        ([{"run": "b" * 64}], ["net int8 (aaaaaaa)", "net int8 (bbbbbbb)"]),
+        ([{"weights_sha256": "b" * 64}], ["net int8 (aaaaaaa)", "net int8 (bbbbbbb)"]),
         ([{"scheme": "float32"}], ["net int8", "net float32"]),
-        ([{"name": "a\nb", "run": "c" * 64}], ["net int8", "a b int8"]),
+        ([{"name": "a\nb", "weights_sha256": "c" * 64}], ["net int8", "a b int8"]),
         (
             [{"device": PI}, {"device": PI | {"backend": "other 1"}}],
             ["net int8 on Laptop", "net int8 on Pi 4, litert 2.3.0", "net int8 on Pi 4, other 1"],
@@ -112,8 +112,8 @@ def test_names_say_what_tells_rows_apart_and_no_more(
 
 
 def test_families_share_weights(trio: list[Evaluation], make_evaluation: Make) -> None:
-    other = make_evaluation(LABELS, LABELS, "keras", name="big", run="b" * 64)
-    foreign = [make_evaluation(LABELS, LABELS, s, name="elsewhere", run="") for s in ("int8", "float32")]
+    other = make_evaluation(LABELS, LABELS, "keras", name="big", weights_sha256="b" * 64)
+    foreign = [make_evaluation(LABELS, LABELS, s, name="elsewhere", weights_sha256="") for s in ("int8", "float32")]
     report = compare([*trio, other, *foreign])
     assert [(f.title, len(f.rows), f.original is not None) for f in report.families] == [
         ("net", 3, True),
@@ -125,7 +125,7 @@ def test_families_share_weights(trio: list[Evaluation], make_evaluation: Make) -
 
 
 def test_two_families_of_the_same_name_are_told_apart(make_evaluation: Make) -> None:
-    report = compare([make_evaluation([1, 2], [1, 2], run=run * 64) for run in "ab"])
+    report = compare([make_evaluation([1, 2], [1, 2], weights_sha256=start * 64) for start in "ab"])
     assert [family.title for family in report.families] == ["net (aaaaaaa)", "net (bbbbbbb)"]
 
 

@@ -51,7 +51,7 @@ def report(make_evaluation: Make) -> Report:
             make_evaluation(LABELS, LABELS, "float32", size=30_000, latency_us=20, confidence=confidence),
             make_evaluation(LABELS, wrong, size=9_000, latency_us=30),
             on_pi,
-            make_evaluation(LABELS, wrong, name=EVIL, run="b" * 64),
+            make_evaluation(LABELS, wrong, name=EVIL, weights_sha256="b" * 64),
         ]
     )
 

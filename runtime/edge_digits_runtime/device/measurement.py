@@ -125,9 +125,9 @@ def model_info(classifier: DigitClassifier) -> ModelInfo:
     file, types = classifier.model, classifier.network.types
     whole = not any(np.issubdtype(kind, np.floating) for kind in types)
     if file.card is not None:
-        name, scheme, run = file.card.name, file.card.scheme, file.card.run
+        name, scheme, weights = file.card.name, file.card.scheme, file.card.weights_sha256
     else:
-        name, run = Path(classifier.name).stem, ""
+        name, weights = Path(classifier.name).stem, ""
         scheme = "int8" if whole else "float16" if np.float16 in types else "dynamic" if np.int8 in types else "float32"
     return ModelInfo(
         name=name,
@@ -135,7 +135,7 @@ def model_info(classifier: DigitClassifier) -> ModelInfo:
         scheme=scheme,
         bytes=len(file.content),
         sha256=file.sha256,
-        run=run,
+        weights_sha256=weights,
     )
 
 
@@ -163,7 +163,7 @@ def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds:
     """Time the interpreter alone on one picture, uint8 of shape ``(28, 28)``; see `evaluate`."""
     lane = classifier.network.lane
     lane.prepare(pixels)
-    return loops(lane.answer, "invoke", seconds)
+    return loops(lane.invoke, "invoke", seconds)
 
 
 def _time_picture(split: Split, seconds: float) -> Loops:
@@ -178,7 +178,7 @@ def _time_threads(
     rows: list[Mapping[str, float]] = []
     for count in counts:
         network = Network(classifier.model.content, classifier.name, classifier.backend, count)
-        one = loops(network.lane.answer, "one", seconds)
+        one = loops(network.lane.invoke, "one", seconds)
         # The first call makes the interpreters.
         network.many(split.images)
         start = time.perf_counter_ns()

@@ -21,7 +21,7 @@ from edge_digits_runtime.errors import ChecksumError, ModelError
 from edge_digits_runtime.library_errors import DAMAGE
 from edge_digits_runtime.records.fields import check_fields
 
-FORMAT = "edge-digits-card/1"
+FORMAT = "edge-digits-card/2"
 LABELS = tuple("0123456789")
 PREPROCESSING_VERSION = 1
 """Raised when the same picture would become other pixels, so that a card says which rules its figures are for."""
@@ -71,8 +71,8 @@ class ModelCard:
     """The recipe that was trained, as `Recipe.to_dict` of the training side wrote it, seed included."""
     data: str = ""
     """What it was trained on, such as ``MNIST (54,000 pictures)``."""
-    run: str = ""
-    """sha256 of the Keras weights that it was converted from, which is ``ModelInfo.run`` of its evaluations."""
+    weights_sha256: str = ""
+    """sha256 of the Keras weights that it was converted from, as in ``ModelInfo.weights_sha256`` of its evaluations."""
     calibration: Calibration | None = None
     """None unless the scheme is int8."""
     reference: FloatReference | None = None

@@ -44,7 +44,7 @@ class Prediction(NamedTuple):
     """The answer, 0-9."""
     confidence: float
     """Probability of the answer in [0, 1], calibrated with the temperature of the card."""
-    weights: Sequence[float]
+    scores: Sequence[float]
     """Ten numbers in proportion to the probabilities, each at least 0."""
     reason: str | None = None
     """Why the answer is not sure, such as ``could be a 3 or an 8 (52 % / 44 %)``; None if it is."""
@@ -52,8 +52,8 @@ class Prediction(NamedTuple):
     @property
     def probabilities(self) -> tuple[float, ...]:
         """Calibrated probabilities of all ten digits, each in [0, 1], together 1."""
-        total = sum(self.weights) or 1.0
-        return tuple([weight / total for weight in self.weights])
+        total = sum(self.scores) or 1.0
+        return tuple([score / total for score in self.scores])
 
     @property
     def sure(self) -> bool:
@@ -73,7 +73,7 @@ class Predictions:
     """The answers, shape ``(n,)``."""
     confidences: NDArray[np.float32]
     """Calibrated probability of each answer in [0, 1], shape ``(n,)``."""
-    weights: NDArray[np.float32]
+    scores: NDArray[np.float32]
     """Numbers in proportion to the probabilities, shape ``(n, 10)``, each at least 0."""
     sure: NDArray[np.bool_]
     """Whether nothing speaks against the answer, shape ``(n,)``."""
@@ -81,7 +81,7 @@ class Predictions:
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """Calibrated probabilities of all ten digits, shape ``(n, 10)``, each in [0, 1], each row together 1."""
-        shares: NDArray[np.float32] = self.weights / _positive(self.weights.sum(axis=1, keepdims=True))
+        shares: NDArray[np.float32] = self.scores / _positive(self.scores.sum(axis=1, keepdims=True))
         return shares
 
 
@@ -150,7 +150,7 @@ class DigitClassifier:
         answers = self._probe()
         self._blank, self._blank_bytes = answers[0], answers[0].tobytes()
         self._decoder = decoder(self.network.output, answers, 1.0 if card is None else card.temperature)
-        self._weights = self._decoder.one
+        self._scores = self._decoder.one
 
     @property
     def output_scale(self) -> float:
@@ -202,15 +202,15 @@ class DigitClassifier:
         # The smallest digit whose value is the largest, as argmax has it: the others get the upper four bits. A NaN is
         # equal to nothing, not even itself, and ends as a 0 that is not sure.
         digits = ((columns != largest) * np.uint8(0xF0) | _DIGITS).min(axis=0) & np.uint8(0x0F)
-        weights = self._decoder.many(columns, largest)
-        confidences = weights.max(axis=0) / _positive(weights.sum(axis=0))
+        scores = self._decoder.many(columns, largest)
+        confidences = scores.max(axis=0) / _positive(scores.sum(axis=0))
         sure = confidences >= self.min_confidence
         # To look for ink in all pictures would take a tenth of the network's time; only what is answered as a blank
         # picture can be one, and most are told apart by one number.
         suspects = np.flatnonzero(columns[0] == self._blank[0])
         suspects = suspects[(outputs[suspects] == self._blank).all(axis=1)]
         sure[suspects] &= pictures[suspects].any(axis=(1, 2))
-        return Predictions(digits, confidences, weights.T, sure)
+        return Predictions(digits, confidences, scores.T, sure)
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """What the network itself gives for pictures as `classify_batch` takes them: shape ``(n, 10)``, its own type.
@@ -230,17 +230,17 @@ class DigitClassifier:
     def read_output(self, output: NDArray[Any], pixels: NDArray[np.uint8]) -> Prediction:
         """What the output of the network for the picture ``pixels`` says; the last step of `classify`."""
         answer = output.tobytes()
-        weights = self._weights(answer)
-        most = max(weights)
-        confidence = most / (sum(weights) or 1.0)
-        digit = weights.index(most)
+        scores = self._scores(answer)
+        most = max(scores)
+        confidence = most / (sum(scores) or 1.0)
+        digit = scores.index(most)
         # As in `classify_batch`, what is cheap to compare comes first.
         if answer == self._blank_bytes and not pixels.any():
-            return Prediction(digit, confidence, weights, NO_INK)
+            return Prediction(digit, confidence, scores, NO_INK)
         # So that NaN, which compares false, is not sure.
         if not confidence >= self.min_confidence:
-            return Prediction(digit, confidence, weights, _doubt(weights))
-        return _new_prediction(Prediction, (digit, confidence, weights, None))
+            return Prediction(digit, confidence, scores, _doubt(scores))
+        return _new_prediction(Prediction, (digit, confidence, scores, None))
 
     def _probe(self) -> NDArray[Any]:
         """The outputs for four patterns that are unlike each other, a blank picture first; shape ``(4, 10)``."""
@@ -252,14 +252,14 @@ class DigitClassifier:
         return answers
 
 
-def _doubt(weights: Sequence[float]) -> str:
+def _doubt(scores: Sequence[float]) -> str:
     """Name the two likeliest digits, unless the others are too likely for it to be one of the two."""
-    likeliest = sorted(range(DIGITS), key=lambda digit: -weights[digit])[:2]
+    likeliest = sorted(range(DIGITS), key=lambda digit: -scores[digit])[:2]
     # Neither ten times 0, which a foreign softmax may be rounded to, nor NaN names two.
-    if not sum(weights[digit] for digit in likeliest) >= _ONE_OF_TWO * sum(weights) > 0:
+    if not sum(scores[digit] for digit in likeliest) >= _ONE_OF_TWO * sum(scores) > 0:
         return NO_DIGIT
     names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in likeliest]
-    shares = [f"{weights[digit] / sum(weights) * 100:.0f} %" for digit in likeliest]
+    shares = [f"{scores[digit] / sum(scores) * 100:.0f} %" for digit in likeliest]
     return f"could be {' or '.join(names)} ({' / '.join(shares)})"
 
 

@@ -137,14 +137,14 @@ class Lane:
 
     Attributes:
         batch: how many pictures an invocation takes.
-        answer: run the network on the input that `prepare` made; its output is then in ``output``.
+        invoke: run the network on the input that `prepare` made; its output is then in ``output``.
         output: what the network gave, an array in the shape and type of its output that the next answer overwrites.
     """
 
     def __init__(self, interpreter: Interpreter, to: Tensor, out: Tensor, batch: int = 1) -> None:
         self.batch = batch
         # Bound once: with a small network on a fast processor, each look-up is a hundredth of a call.
-        self.answer = interpreter.invoke
+        self.invoke = interpreter.invoke
         self.output = memory(interpreter, out.index)
         tensor = memory(interpreter, to.index)
         # The same memory as pictures of bytes, whatever their sign, or of floats.
@@ -157,7 +157,7 @@ class Lane:
         """``output`` for one picture of shape ``(28, 28)``; only of a lane of one."""
         # Not by way of `prepare`, whose call would be a fiftieth of a small network's time.
         self._encode(pixels, self._picture)
-        self.answer()
+        self.invoke()
         return self.output
 
     def prepare(self, pixels: NDArray[np.uint8]) -> None:
@@ -171,7 +171,7 @@ class Lane:
             chunk = pictures[start : start + self.batch]
             # Behind the last picture the input keeps what was there before; nobody reads its answers.
             self._encode(chunk, self._pixels[: len(chunk)])
-            self.answer()
+            self.invoke()
             result[start : start + len(chunk)] = output[: len(chunk)]
 
 

@@ -1,4 +1,4 @@
-"""How the ten numbers of a network are read: as weights, which are probabilities up to a common factor."""
+"""How the ten numbers of a network are read: as scores, which are probabilities up to a common factor."""
 
 import math
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _WIDEST_TABLE = 600.0
 
 
 class Decoder(Protocol):
-    """Reads one output, or many; an answer is where the weight is largest, its confidence that share of the sum."""
+    """Reads one output, or many; an answer is where the score is largest, its confidence that share of the sum."""
 
     def one(self, output: bytes) -> Sequence[float]:
-        """Ten weights, each at least 0, of an output's bytes."""
+        """Ten scores, each at least 0, of an output's bytes."""
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
         """Weights of shape ``(10, n)`` of outputs of that shape, a column each, and the largest of each column."""
@@ -52,7 +52,7 @@ def decoder(output: Tensor, answers: NDArray[Any], temperature: float) -> Decode
 
 
 class _Logits:
-    """Logits in steps of ``step``; the weight is the exponential of the distance to the largest."""
+    """Logits in steps of ``step``; the score is the exponential of the distance to the largest."""
 
     def __init__(self, dtype: np.dtype[Any], step: float) -> None:
         self._dtype, self._step = dtype, step
@@ -65,12 +65,12 @@ class _Logits:
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
         distance = columns.astype(np.float32) - largest
-        weights: NDArray[np.float32] = np.exp(distance * np.float32(self._step))
-        return weights
+        scores: NDArray[np.float32] = np.exp(distance * np.float32(self._step))
+        return scores
 
 
 class _Table(_Logits):
-    """As `_Logits` for outputs of one byte, of which there are only 256 weights to look up."""
+    """As `_Logits` for outputs of one byte, of which there are only 256 scores to look up."""
 
     def __init__(self, dtype: np.dtype[Any], step: float) -> None:
         super().__init__(dtype, step)
@@ -81,13 +81,13 @@ class _Table(_Logits):
 
     def one(self, output: bytes) -> Sequence[float]:
         # All ten looked up in one call, which is a little faster than a loop.
-        weights: tuple[float, ...] = itemgetter(*output)(self._by_byte)
-        return weights
+        scores: tuple[float, ...] = itemgetter(*output)(self._by_byte)
+        return scores
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
         # Bytes wrap around, so the distance is right whatever their sign.
-        weights: NDArray[np.float32] = self._by_distance.take(largest.view(np.uint8) - columns.view(np.uint8))
-        return weights
+        scores: NDArray[np.float32] = self._by_distance.take(largest.view(np.uint8) - columns.view(np.uint8))
+        return scores
 
 
 class _Probabilities:
@@ -100,5 +100,5 @@ class _Probabilities:
         return [max(0.0, value - self._zero_point) for value in np.frombuffer(output, self._dtype).tolist()]
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:  # noqa: ARG002
-        weights: NDArray[np.float32] = np.maximum(columns.astype(np.float32) - self._zero_point, 0)
-        return weights
+        scores: NDArray[np.float32] = np.maximum(columns.astype(np.float32) - self._zero_point, 0)
+        return scores

@@ -29,7 +29,7 @@ from edge_digits_runtime.mnist_format import DIGITS, SIDE
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.fields import check_fields
 
-FORMAT = "edge-digits-evaluation/1"
+FORMAT = "edge-digits-evaluation/2"
 ROLES = ("float-original", "float-tflite", "int8")
 
 
@@ -103,7 +103,7 @@ class ModelInfo:
     """Size of the model file in bytes, card and labels included."""
     sha256: str
     """Hex digest of the flatbuffer, or of the weights of a Keras model."""
-    run: str = ""
+    weights_sha256: str = ""
     """sha256 of the Keras weights that this model descends from; pairs a converted model with its original."""
 
 

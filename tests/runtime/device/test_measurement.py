@@ -110,7 +110,7 @@ def test_the_note_of_uneven_loops(tiny: Tiny, split: Split, monkeypatch: pytest.
 )
 def test_what_the_record_says_of_a_model(name: str, wanted: tuple[str, ...], tiny: Tiny) -> None:
     found = model_info(DigitClassifier(tiny(name)))
-    assert (found.name, found.role, found.scheme, found.run) == wanted
+    assert (found.name, found.role, found.scheme, found.weights_sha256) == wanted
     assert found.bytes == tiny(name).stat().st_size
     assert len(found.sha256) == 64
 

@@ -150,7 +150,7 @@ def test_what_the_preprocessing_doubts_is_not_sure(tiny: Tiny, drawn: Drawn) -> 
     assert (doubtful.digit, doubtful.sure, doubtful.reason) == (3, False, "touches the border")
     certain = classifier.classify_found(dataclasses.replace(found, reason=None))
     assert certain.sure
-    assert certain.weights == doubtful.weights
+    assert certain.scores == doubtful.scores
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_the_evaluation_is_that_of_the_float_original(finished: Path, small_mnis
     record, evaluation = RunRecord.load(finished), Evaluation.load(finished / run.EVALUATION)
     assert (evaluation.model.role, evaluation.model.scheme) == ("float-original", "keras")
     assert evaluation.model.bytes == (finished / run.MODEL).stat().st_size
-    assert evaluation.model.sha256 == evaluation.model.run == record.weights_sha256
+    assert evaluation.model.sha256 == evaluation.model.weights_sha256 == record.weights_sha256
     assert (evaluation.data.split, evaluation.data.sha256) == ("test", datasets.digest(small_mnist.test))
     assert np.array_equal(evaluation.labels, small_mnist.test.labels)
     assert len(evaluation.latency["invoke"].samples_us) == 1000

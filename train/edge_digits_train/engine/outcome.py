@@ -165,7 +165,7 @@ def _evaluate(
             scheme="keras",
             bytes=(folder / run.MODEL).stat().st_size,
             sha256=weights,
-            run=weights,
+            weights_sha256=weights,
         ),
         data=DataInfo(dataset.name, "test", digest),
         labels=test.labels,
