@@ -4,8 +4,8 @@ A network that has seen nothing but digits calls every letter one of them, and i
 target is the same probability for all ten digits it learns to hesitate, also about things that it was not shown:
 outlier exposure, D. Hendrycks, M. Mazeika, T. Dietterich: "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
 
-All of it is drawn or made of the training pictures, and has the form of MNIST's pictures, so that nothing but its shape
-says that it is no digit.
+All of it is drawn or made of the training pictures, and is framed by the function that a device uses, so that nothing but
+its shape says that it is no digit.
 """
 
 import functools
@@ -15,12 +15,12 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from edge_digits_runtime.data.datasets import Split
+from edge_digits_runtime.image.frame import frame
 from edge_digits_runtime.mnist_format import SIDE
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits_train.augment.augmentation import Augmentation, augment
-from edge_digits_train.augment.form import fit
 
 Pictures = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -75,7 +75,7 @@ def make(count: int, rng: np.random.Generator, training: Split) -> Pictures:
         training: pictures of digits, with their labels, that some are made of.
 
     Returns:
-        Shape ``(count, 28, 28)``, 0 background, 255 ink, in the form of MNIST's pictures, one kind after the other.
+        Shape ``(count, 28, 28)``, 0 background, 255 ink, in the frame of MNIST, one kind after the other.
     """
     shares = np.array([share for share, _ in _KINDS])
     ends = np.rint(count * shares.cumsum() / shares.sum()).astype(int)
@@ -90,7 +90,7 @@ def characters(count: int, rng: np.random.Generator, _training: Split) -> Pictur
         glyphs[rng.integers(len(glyphs), size=part)]
         for glyphs, part in ((_glyphs(LETTERS), count - count // 3), (_glyphs(SIGNS), count // 3))
     ]
-    return _stacked([fit(image) for image in augment(np.concatenate(drawn), rng, _BY_HAND)])
+    return _stacked([frame(image) for image in augment(np.concatenate(drawn), rng, _BY_HAND)])
 
 
 @functools.cache
@@ -102,7 +102,7 @@ def _glyphs(which: str) -> Pictures:
         font = ImageFont.truetype(folder / name, 60, layout_engine=ImageFont.Layout.BASIC)
         missing = _glyph(font, "\uffff")
         drawn = (_glyph(font, character) for character in which)
-        result += [fit(glyph) for glyph in drawn if not np.array_equal(glyph, missing)]
+        result += [frame(glyph) for glyph in drawn if not np.array_equal(glyph, missing)]
     return np.stack(result)
 
 
@@ -130,16 +130,17 @@ def overlaid(count: int, rng: np.random.Generator, training: Split) -> Pictures:
     """Three digits on top of each other, the second upside down and the third on its side."""
     first, second, third = training.images[rng.integers(len(training), size=(3, count))]
     together = np.maximum(np.maximum(first, second[:, ::-1, ::-1]), np.rot90(third, 1, (1, 2)))
-    return _stacked([fit(image) for image in together])
+    return _stacked([frame(image) for image in together])
 
 
 def beside(count: int, rng: np.random.Generator, training: Split) -> Pictures:
     """Two digits side by side."""
     result = []
     for left, right in training.images[rng.integers(len(training), size=(count, 2))]:
-        gap = np.zeros((SIDE, int(rng.integers(0, 5))), np.uint8)
+        gap, margin = np.zeros((SIDE, int(rng.integers(0, 5))), np.uint8), np.zeros((SIDE, 1), np.uint8)
         ends = [image[:, np.flatnonzero(image.any(axis=0))] for image in (left, right)]
-        result.append(fit(np.hstack([ends[0], gap, ends[1]])))
+        # With paper on both sides, which gives the outer strokes their soft edge.
+        result.append(frame(np.hstack([margin, ends[0], gap, ends[1], margin])))
     return _stacked(result)
 
 
@@ -240,7 +241,7 @@ def shapes(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
             points = middle + np.stack([np.cos(angle), np.sin(angle)], axis=1) * reach
             draw.polygon([tuple(point) for point in points.tolist()], fill=ink)
         result.append(np.asarray(picture))
-    return _stacked([fit(image) for image in result if image.any()], count)
+    return _stacked([frame(image) for image in result if image.any()], count)
 
 
 def blots(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
@@ -258,7 +259,7 @@ def blots(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
     level = rng.uniform(-1.2, 1.0, (count, 1, 1))
     hardness = rng.uniform(1, 8, (count, 1, 1))
     images = np.clip((field - level) * hardness, 0, 1) * 255
-    return _stacked([fit(image) for image in images.astype(np.uint8) if image.any()], count)
+    return _stacked([frame(image) for image in images.astype(np.uint8) if image.any()], count)
 
 
 def noise(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
@@ -311,7 +312,7 @@ def _lines(drawings: Sequence[Sequence[Floats]], rng: np.random.Generator, thick
         for line in lines:
             placed = ((line - (low + high) / 2) * scale + _CANVAS / 2).tolist()
             draw.line([tuple(point) for point in placed], fill=255, width=width, joint="curve")
-        result.append(fit(np.asarray(picture)))
+        result.append(frame(np.asarray(picture)))
     return _stacked(result)
 
 

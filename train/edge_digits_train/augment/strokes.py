@@ -8,10 +8,9 @@ of MNIST's own pictures with the pen of the picture, so that a network learns th
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from edge_digits_runtime.image.frame import frame
 from edge_digits_runtime.mnist_format import SIDE
 from numpy.typing import NDArray
-
-from edge_digits_train.augment.form import fit
 
 _INK = 128
 """A pixel at least this dark belongs to the stroke."""
@@ -123,10 +122,10 @@ def _widened(images: Pictures) -> Pictures:
 
 
 def _fitted(images: Pictures, drawn: Pictures, chosen: NDArray[np.bool_]) -> Pictures:
-    """``drawn`` in MNIST's form where ``chosen`` and not blank, ``images`` elsewhere."""
+    """``drawn`` in the frame of MNIST where ``chosen`` and not blank, ``images`` elsewhere."""
     result = images.copy()
     for index in np.flatnonzero(chosen & drawn.any(axis=(1, 2))):
-        result[index] = fit(drawn[index])
+        result[index] = frame(drawn[index])
     return result
 
 
