@@ -4,8 +4,8 @@ A network that has seen nothing but digits calls every letter one of them, and i
 target is the same probability for all ten digits it learns to hesitate, also about things that it was not shown:
 outlier exposure, D. Hendrycks, M. Mazeika, T. Dietterich: "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
 
-All of it is drawn or made of the training pictures, and is framed by the function that a device uses, so that nothing but
-its shape says that it is no digit.
+All of it is drawn or made of the training pictures, and is framed by the function that a device uses, so that nothing
+but its shape says that it is no digit.
 """
 
 import functools
