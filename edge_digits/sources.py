@@ -48,12 +48,12 @@ def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
     Raises:
         PictureError: it cannot be read; the message begins with its name.
     """
-    from edge_digits_runtime.image.picture import SHORTER, open_picture
+    from edge_digits_runtime.image.picture import SHORTER_SIDE, open_picture
 
     if isinstance(source, PictureError):
         raise source
     try:
-        return open_picture(source, SHORTER if shorter is None else shorter)
+        return open_picture(source, SHORTER_SIDE if shorter is None else shorter)
     except PictureError as error:
         if isinstance(source, bytes):
             # Bytes have no name of their own.

@@ -154,12 +154,12 @@ def written(test: Split, folder: Path | None) -> Iterator[tuple[str, Lines]]:
     if page.is_file():
         with (page.parent / "page_grid.csv").open(encoding="utf-8", newline="") as stream:
             rows = ["".join(row[1:]) for row in list(csv.reader(stream))[1:]]
-        yield "kensanata page", [(open_picture(page, reading.SHORTER), rows)]
+        yield "kensanata page", [(open_picture(page, reading.SHORTER_SIDE), rows)]
     photos = folder / "number_photos" / "labels.csv"
     if photos.is_file():
         with photos.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                picture = open_picture(photos.parent / row["file"], reading.SHORTER)
+                picture = open_picture(photos.parent / row["file"], reading.SHORTER_SIDE)
                 yield Path(row["file"]).name, [(picture, row["text"].split("|"))]
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from edge_digits_runtime.image.arrays import Gray
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-Gray = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Colour = tuple[float, float, float]
 Path = Sequence[tuple[float, float]]

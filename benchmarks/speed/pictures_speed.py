@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.device.facts import peak_memory_bytes
-from edge_digits_runtime.image.picture import SHORTER, digit_pixels, open_picture
+from edge_digits_runtime.image.picture import SHORTER_SIDE, digit_pixels, open_picture
 from edge_digits_runtime.page import reading
 from edge_digits_train.data import mnist
 from PIL import Image
@@ -69,7 +69,7 @@ def _photo(digit: np.ndarray) -> bytes:
 
 def _decode(content: bytes) -> None:
     image = Image.open(io.BytesIO(content))
-    image.draft(None, (SHORTER, SHORTER))
+    image.draft(None, (SHORTER_SIDE, SHORTER_SIDE))
     image.load()
 
 

@@ -51,6 +51,7 @@ def read(
       edge-digits read meter.jpg
       edge-digits read page.png --annotate seen.png --json
     """
+    from edge_digits_runtime.drawing.annotate import annotate as draw
     from edge_digits_runtime.image.picture import is_picture_name
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.page import reading
@@ -69,7 +70,7 @@ def read(
     code = 0
     for name, source in found:
         try:
-            image = open_source(source, reading.SHORTER)
+            image = open_source(source, reading.SHORTER_SIDE)
         except PictureError as error:
             click.echo(f"Error: {error}", err=True)
             code = WRONG_INPUT
@@ -83,7 +84,7 @@ def read(
             click.echo("\n".join(page.lines))
         if annotate is not None:
             with files.replacing(single or annotate / f"{flat_name(name)}.read.png") as temporary:
-                reading.annotate(image, page).save(temporary)
+                draw(image, page).save(temporary)
         if strict and not all(digit.sure for digit in page.digits if digit.line is not None):
             code = max(code, NOT_SURE)
     return code

@@ -1,41 +1,19 @@
 """One picture that shows how an answer came about: what was found, what the model saw, what it made of it."""
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from PIL import Image, ImageDraw, ImageFont
 
+from edge_digits_runtime.drawing.colours import SURE, UNSURE
 from edge_digits_runtime.image.ink import to_plain
 from edge_digits_runtime.image.picture import DigitPixels, reduced_by
+from edge_digits_runtime.model.classifier import Prediction
 
 _PANEL = 280
 """Width and height of each panel in pixels: ten for each pixel that the model saw."""
 _MARGIN, _TITLE = 16, 44
 _PAPER, _INK, _FAINT = (255, 255, 255), (30, 30, 30), (225, 225, 225)
-_SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
 
 
-class Answer(Protocol):
-    """What a classifier says of one picture, such as `edge_digits_runtime.Prediction`."""
-
-    @property
-    def digit(self) -> int:
-        """0-9."""
-
-    @property
-    def confidence(self) -> float:
-        """In [0, 1]."""
-
-    @property
-    def probabilities(self) -> Sequence[float]:
-        """Of all ten digits."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why the answer is not sure; None if it is."""
-
-
-def explain(image: Image.Image, found: DigitPixels, prediction: Answer) -> Image.Image:
+def explain(image: Image.Image, found: DigitPixels, prediction: Prediction) -> Image.Image:
     """Compose four panels: the picture with the box, the ink, the 28 × 28 pixels, the probabilities as bars.
 
     Args:
@@ -63,7 +41,7 @@ def explain(image: Image.Image, found: DigitPixels, prediction: Answer) -> Image
         sheet.paste(panel, (x, y))
     if prediction.reason is not None:
         place = (_MARGIN, sheet.height - _MARGIN - 4)
-        draw.text(place, f"not sure: {prediction.reason}", fill=_UNSURE, font=ImageFont.load_default(16))
+        draw.text(place, f"not sure: {prediction.reason}", fill=UNSURE, font=ImageFont.load_default(16))
     return sheet
 
 
@@ -73,7 +51,7 @@ def _boxed(image: Image.Image, found: DigitPixels) -> Image.Image:
         scale = panel.width / (image.width * reduced_by(image))
         x, y, width, height = (length * scale for length in found.box)
         box = (x - 2, y - 2, x + width + 1, y + height + 1)
-        ImageDraw.Draw(panel).rectangle(box, outline=_UNSURE, width=2)
+        ImageDraw.Draw(panel).rectangle(box, outline=UNSURE, width=2)
     return panel
 
 
@@ -84,19 +62,19 @@ def _fitted(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
 
 
-def _bars(prediction: Answer) -> Image.Image:
+def _bars(prediction: Prediction) -> Image.Image:
     panel = Image.new("RGB", (_PANEL, _PANEL), _PAPER)
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(16)
     row, left, right = _PANEL // 10, 24, _PANEL - 64
     for digit, probability in enumerate(prediction.probabilities):
         y = digit * row
-        colour = _FAINT if digit != prediction.digit else _SURE if prediction.reason is None else _UNSURE
+        colour = _FAINT if digit != prediction.digit else SURE if prediction.reason is None else UNSURE
         draw.text((6, y + 4), str(digit), fill=_INK, font=font)
         draw.rectangle((left, y + 4, left + max(1, round(probability * (right - left))), y + row - 4), fill=colour)
         draw.text((right + 6, y + 4), f"{probability * 100:.1f} %", fill=_INK, font=font)
     return panel
 
 
-def _verdict(prediction: Answer) -> str:
+def _verdict(prediction: Prediction) -> str:
     return f"{prediction.digit} ({prediction.confidence * 100:.1f} %)"

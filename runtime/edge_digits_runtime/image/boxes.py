@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.image.components import Components, Ints, Mask
+from edge_digits_runtime.image.arrays import Ints, Mask
+from edge_digits_runtime.image.components import Components
 from edge_digits_runtime.image.ruling import filled_runs, lines_through, runs_on, thin_runs
 
 _SIDE = 12

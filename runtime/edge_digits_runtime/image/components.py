@@ -12,10 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels, the last two exclusive."""
+from edge_digits_runtime.image.arrays import Box, Ints, Mask
 
 
 @dataclass(frozen=True)

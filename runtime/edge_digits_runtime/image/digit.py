@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime.image.arrays import Box, Gray, Mask
 from edge_digits_runtime.image.boxes import without_boxes
-from edge_digits_runtime.image.components import Box, Components, Mask, components
-from edge_digits_runtime.image.ink import Gray, Ink, find_ink
+from edge_digits_runtime.image.components import Components, components
+from edge_digits_runtime.image.ink import Ink, find_ink
 from edge_digits_runtime.image.ruling import without_lines
 
 _RULED = 40

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_digits_runtime.image.components import Box
+from edge_digits_runtime.image.arrays import Box, Gray
 from edge_digits_runtime.image.ink import brightest, resized
 from edge_digits_runtime.mnist_format import SIDE
-
-Gray = NDArray[np.uint8]
 
 BOX = 20
 _FINE = 4

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Gray = NDArray[np.uint8]
+from edge_digits_runtime.image.arrays import Gray
+
 Mix = tuple[float, float, float]
 """Shares of red, green and blue, which add up to 1."""
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.digit import Found, find_digit
 from edge_digits_runtime.image.frame import frame, framed_box
-from edge_digits_runtime.image.ink import Gray, Mix, best_mix, to_gray, to_plain
+from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
 from edge_digits_runtime.library_errors import DAMAGE
 from edge_digits_runtime.mnist_format import SIDE
 
@@ -29,7 +30,7 @@ _SUFFIXES = frozenset(
 )
 _REDUCED = "edge-digits reduced by"
 """Where `Image.info` has the factor that a JPEG was reduced by, and the size that it then had."""
-SHORTER = 700
+SHORTER_SIDE = 700
 """The shorter side in pixels that a large JPEG keeps at least, for one digit; a page needs more."""
 _SMALL = 1 << 16
 """A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
@@ -67,7 +68,7 @@ def is_picture_name(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() in _SUFFIXES
 
 
-def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int = SHORTER) -> Image.Image:
+def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side: int = SHORTER_SIDE) -> Image.Image:
     """Decode a picture and turn it upright, as its EXIF data says.
 
     A large JPEG is decoded at a half, a quarter or an eighth of its size, which is faster and leaves more pixels than
@@ -75,7 +76,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
 
     Args:
         source: a path, the content of a file, or an open binary file.
-        shorter: pixels that are left of the shorter side at least, if it has as many.
+        shorter_side: pixels that the shorter side of a reduced JPEG keeps at least.
 
     Raises:
         PictureError: missing, empty, cut off, not a picture, or more than `MAX_PIXELS`. The message begins with the
@@ -87,7 +88,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter: int
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             width = image.width
-            image.draft(None, (shorter, shorter))
+            image.draft(None, (shorter_side, shorter_side))
             image.load()
     except UnidentifiedImageError as error:
         kinds = "PNG, JPEG, GIF, BMP, TIFF, WebP or PPM"

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.image.components import Components, Ints, Mask, filled, runs
+from edge_digits_runtime.image.arrays import Ints, Mask
+from edge_digits_runtime.image.components import Components, filled, runs
 
 Curve = Callable[[NDArray[Any]], NDArray[np.float64]]
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime.image.arrays import Box, Mask
 from edge_digits_runtime.image.boxes import without_boxes
-from edge_digits_runtime.image.components import Box, Components, Mask, components
+from edge_digits_runtime.image.components import Components, components
 from edge_digits_runtime.image.digit import union
 from edge_digits_runtime.image.ink import Ink, levels
 from edge_digits_runtime.image.ruling import without_lines, without_underlines

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from edge_digits_runtime.image.components import Box
+from edge_digits_runtime.image.arrays import Box
 from edge_digits_runtime.image.digit import cut
 from edge_digits_runtime.image.frame import frame
 from edge_digits_runtime.image.ink import Ink, best_mix, find_ink, to_gray, to_plain
-from edge_digits_runtime.image.picture import in_file, reduced_by
+from edge_digits_runtime.image.picture import in_file
 from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.model.classifier import NO_DIGIT, DigitClassifier, Prediction
 from edge_digits_runtime.page.glyphs import Glyph, find_glyphs
@@ -20,8 +20,8 @@ from edge_digits_runtime.page.rows import numbers, rows
 from edge_digits_runtime.page.signs import like_slash
 from edge_digits_runtime.page.touching import CLEAREST, clusters, readings
 
-SHORTER = 1500
-"""The shorter side in pixels that a large JPEG of a page should keep: ``open_picture(path, pages.SHORTER)``."""
+SHORTER_SIDE = 1500
+"""The shorter side in pixels that a large JPEG of a page should keep: ``open_picture(path, pages.SHORTER_SIDE)``."""
 _LONGEST = 3600
 """A longer side than this, that of A4 at 300 dots an inch, is reduced."""
 _STROKE = 0.1
@@ -31,7 +31,6 @@ _COARSE = 192
 SLASH = "may be a slash"
 NO_DIGIT_MARK = "?"
 """Stands in a number for what looks like no digit, or like a slash."""
-_SURE, _UNSURE = (0, 130, 60), (215, 70, 0)
 
 
 @dataclass(frozen=True)
@@ -182,23 +181,3 @@ def _looked_at(
     frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in glyphs]
     pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
     return pixels, classifier.classify_batch(pixels).confidences
-
-
-def annotate(image: Image.Image, page: Page) -> Image.Image:
-    """The picture in colours with a box around each digit and the answer above it, green where it is sure, else orange.
-
-    Args:
-        image: the one that was read; it is not changed.
-        page: what was read in it.
-    """
-    drawn = to_plain(image).convert("RGB")
-    draw = ImageDraw.Draw(drawn)
-    factor = reduced_by(image)
-    for digit in page.digits:
-        x, y, width, height = (length / factor for length in digit.box)
-        colour = _SURE if digit.sure else _UNSURE
-        line = max(1, round(height / 30))
-        draw.rectangle((x - line, y - line, x + width + line, y + height + line), outline=colour, width=line)
-        size = max(10, round(0.45 * height))
-        draw.text((x, y - 1.2 * size - line), digit.text, fill=colour, font=ImageFont.load_default(size))
-    return drawn

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.intp]
+from edge_digits_runtime.image.arrays import Ints
 
 _STEEP = 0.35
 """A line of writing rises or falls by less than this for each pixel to the right."""
@@ -17,7 +17,7 @@ _WIDER = 2.0
 """And is, if it is this many times as wide as the gaps inside of numbers."""
 
 
-def rows(boxes: Boxes, height: float) -> list[list[int]]:
+def rows(boxes: Ints, height: float) -> list[list[int]]:
     """Arrange boxes in lines.
 
     Args:
@@ -45,7 +45,7 @@ def rows(boxes: Boxes, height: float) -> list[list[int]]:
     return sorted(lines, key=lambda line: float(np.mean(y[line] - slope * x[line])))
 
 
-def numbers(boxes: Boxes, lines: list[list[int]], height: float) -> list[list[list[int]]]:
+def numbers(boxes: Ints, lines: list[list[int]], height: float) -> list[list[list[int]]]:
     """Divide each line where a gap between two numbers is: the lines, each its numbers, each the indices of boxes."""
     gaps = [[float(boxes[b, 0] - boxes[a, 2]) for a, b in pairwise(line)] for line in lines]
     everything = [gap for line in gaps for gap in line]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edge_digits_runtime.image.components import Box
+from edge_digits_runtime.image.arrays import Box
 from edge_digits_runtime.page.glyphs import Glyph
 
 _LEANING = 0.15

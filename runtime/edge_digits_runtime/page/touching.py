@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.image.components import Ints, Mask
+from edge_digits_runtime.image.arrays import Ints, Mask
 from edge_digits_runtime.image.digit import union
 from edge_digits_runtime.page.glyphs import Glyph
 
