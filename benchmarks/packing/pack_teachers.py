@@ -3,7 +3,7 @@
     uv run python benchmarks/accuracy/family.py digits-m-alone digits-l-alone --seeds 0 1 2
     uv run python benchmarks/packing/pack_teachers.py runs/digits-[ml]-alone-seed-[012]
 
-The file holds the bytes of each ``.tflite`` under the name of its run folder.
+The file holds the flatbuffer of each ``.tflite``, without its card, under the name of its run folder.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import edge_digits_train
 import numpy as np
+from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.records import files
 
 from edge_digits.deploy.bundle import find_model
@@ -22,7 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path)
     options = parser.parse_args()
-    models = {run.name: np.fromfile(find_model(run, "int8"), np.uint8) for run in options.runs}
+    models = {}
+    for run in options.runs:
+        model = read_model_file(find_model(run, "int8"))
+        models[run.name] = np.frombuffer(model.content[: model.flatbuffer_bytes], np.uint8)
     packed = io.BytesIO()
     np.savez_compressed(packed, **models)
     target = Path(edge_digits_train.__file__).parent / "engine" / "teachers.npz"

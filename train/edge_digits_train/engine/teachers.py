@@ -5,7 +5,7 @@ Distillation after G. Hinton, O. Vinyals, J. Dean 2015, "Distilling the Knowledg
 picture which other digits it looks like. They see the very picture that is learned, however it was changed (Beyer et
 al. 2022, arXiv:2106.05237).
 
-``teachers.npz`` holds the int8 files of the recipes ``digits-m-alone`` and ``digits-l-alone``, three seeds each;
+``teachers.npz`` holds the int8 flatbuffers of the recipes ``digits-m-alone`` and ``digits-l-alone``, three seeds each;
 ``benchmarks/packing/pack_teachers.py`` made it. All of them were trained without the pictures that a recipe holds out
 for validation where it says nothing else. int8 costs the answers nothing that counts here, and on a processor it makes
 them several times as fast: those of all six take about as long as training a network of 5,000 weights.
