@@ -4,9 +4,11 @@
 says which extra brings them.
 """
 
+import contextlib
+import errno
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -14,8 +16,11 @@ from typing import Any, NoReturn
 import click
 from edge_digits_runtime.errors import EdgeDigitsError
 
-WRONG_USE = 2
+from edge_digits.options import WRONG_INPUT
+from edge_digits.printing import print_error
+
 INTERRUPTED = 130
+_DISK_FULL = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
 
 EXTRAS = {
     "train": ("edge_digits_train", "keras"),
@@ -72,6 +77,19 @@ VERBS = {
 }
 
 
+class _ReaderGoneError(Exception):
+    """Nobody reads standard output any more."""
+
+
+@contextlib.contextmanager
+def _reader_gone() -> Iterator[None]:
+    """Raise `_ReaderGoneError` instead of BrokenPipeError, which click turns into exit code 1 without a word."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGoneError from error
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands by `VERBS` and imports one when it is called."""
 
@@ -97,6 +115,16 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments; this is where ``--help`` prints."""
+        with _reader_gone():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the verb."""
+        with _reader_gone():
+            return super().invoke(ctx)
+
     # The overloads of the original tell type checkers alone whether it returns.
     def main(  # type: ignore[override]
         self,
@@ -116,7 +144,7 @@ class LazyGroup(click.Group):
             _flush()
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.ctx.get_help() if error.ctx else "")
-            sys.exit(WRONG_USE)
+            sys.exit(WRONG_INPUT)
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "edge-digits"
             _fail(f"{_one_line(error.format_message()).rstrip('.')} (see '{where} --help')")
@@ -124,23 +152,26 @@ class LazyGroup(click.Group):
             _fail(_one_line(error.format_message()))
         except EdgeDigitsError as error:
             _fail(str(error))
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
+            # click makes an Abort of EOFError, too, which here is a fault of ours: no verb asks questions.
+            if isinstance(error.__cause__, EOFError):
+                raise error.__cause__ from None
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
-        except BrokenPipeError:
+        except (BrokenPipeError, _ReaderGoneError):
             # The reader has gone, as in `edge-digits recipes | head`; keep Python from complaining at exit.
             sys.stdout = None
             sys.exit(0)
         except OSError as error:
-            # A path that cannot be written or read, or a disk that is full; any other is a fault of ours.
-            if error.errno is None:
+            # A path of the user that cannot be read or written is an EdgeDigitsError; any other is a fault of ours.
+            if error.errno not in _DISK_FULL:
                 raise
             try:
                 _flush()
             except OSError:
                 # It is standard output that takes nothing; keep Python from complaining at exit.
                 sys.stdout = None
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+            _fail(f"{error.filename or 'standard output'}: {error.strerror}")
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -155,16 +186,16 @@ def _one_line(message: str) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
-    sys.exit(WRONG_USE)
+    print_error(message)
+    sys.exit(WRONG_INPUT)
 
 
 def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
     """A command that takes anything and says what to install; shell completion works on it as on any other."""
 
     def say() -> int:
-        click.echo(f"Error: '{name}' needs more than the device profile: {install_line(missing)}", err=True)
-        return WRONG_USE
+        print_error(f"'{name}' needs more than the device profile: {install_line(missing)}")
+        return WRONG_INPUT
 
     # The real options are not known here.
     return click.Command(

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 NOT_SURE = 1
-"""What a command with --strict ends with if something is not sure."""
+"""Exit code of a command with --strict where an answer is not sure."""
 WRONG_INPUT = 2
-"""What a command ends with that did the rest of its work, but could not read something that it was given."""
+"""Exit code after wrong use or bad input; a command that could do the rest of its work has done it."""
 
 model_option = click.option(
     "--model",

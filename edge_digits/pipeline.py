@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from edge_digits_runtime.errors import DataError, RunError, UsageError
+from edge_digits_runtime.errors import DataError, OutputError, RunError, UsageError
 
 from edge_digits.options import percent
 from edge_digits.progress import bars, say
@@ -264,16 +264,24 @@ def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
 
 
 def next_run(recipe: str, runs: Path = RUNS) -> Path:
-    """Make ``runs/RECIPE-N`` with the smallest N behind all that are there, so that no other training takes it."""
+    """Make ``runs/RECIPE-N`` with the smallest N behind all that are there, so that no other training takes it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    from edge_digits_runtime.records import files
+
     taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
     number = max(taken, default=0) + 1
     # Before the loop: that this is a link to nowhere is no sign that a number is taken.
-    runs.mkdir(parents=True, exist_ok=True)
+    files.make_folder(runs)
     while True:
         folder = runs / f"{recipe}-{number}"
         try:
             folder.mkdir()
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise OutputError(f"{folder}: this folder cannot be made: {error.strerror}") from error
         else:
             return folder

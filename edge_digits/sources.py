@@ -1,6 +1,9 @@
 """The pictures that a command line names: files, folders, patterns, standard input."""
 
 import glob
+import hashlib
+import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,40 +16,96 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 Source = Path | bytes | PictureError
-"""A file, the content of one, or why there is none."""
+"""A file, the content of one, or the error that says why there is none."""
+
+_BETWEEN_FOLDERS = "--"
+_LONGEST = 100
+"""Bytes of a name that `flat_name` returns, at most. File systems allow 255, of which some go to what is appended."""
+_DIGEST = 12
+"""Hexadecimal digits of the SHA-256 that makes a name unique."""
+_UNSAFE = frozenset('<>:"/\\|?*')
+"""Characters that a file name may not have on every system."""
 
 
 def sources(arguments: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
-    """Name and source of each picture; an argument that leads to none yields the error in its place, so that the
-    others are still done."""
+    """Yield name and source of each picture that the arguments lead to.
+
+    Where an argument leads to no picture, or a folder in it cannot be read, a `PictureError` takes the place of the
+    source, so that the other pictures are still done.
+    """
+    for argument in arguments:
+        # `os.path` and not `Path`, whose methods raise on names that are too long or behind a locked folder.
+        if argument == STDIN:
+            yield STDIN, _standard_input()
+        elif not argument:
+            yield (
+                argument,
+                PictureError("'': names nothing; give a picture, a folder, a pattern or - for standard input"),
+            )
+        elif os.path.isdir(argument):  # noqa: PTH112
+            yield from _inside(argument)
+        elif glob.has_magic(argument) and not os.path.exists(argument):  # noqa: PTH110
+            yield from _matching(argument)
+        else:
+            yield argument, Path(argument)
+
+
+def _standard_input() -> Source:
+    if sys.stdin is None:
+        return PictureError("standard input: closed")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        return PictureError(f"standard input: cannot be read: {error.strerror}")
+
+
+def _inside(folder: str) -> Iterator[tuple[str, Source]]:
+    """Yield the pictures in ``folder`` and in those below it, sorted by path."""
     from edge_digits_runtime.image.picture import is_picture_name
 
-    for argument in arguments:
-        path = Path(argument)
-        if argument == STDIN:
-            yield STDIN, sys.stdin.buffer.read()
-        elif path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and is_picture_name(p))
-            if not inside:
-                yield argument, PictureError(f"{argument}: no pictures in this folder")
-            yield from ((str(p), p) for p in inside)
-        elif glob.has_magic(argument) and not path.exists():
-            # The shell expands patterns on most systems; a quoted one, or one on Windows, gets here.
-            # Path.glob takes no absolute pattern.
-            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
-            if not matches:
-                yield argument, PictureError(f"{argument}: no file matches this pattern")
-            yield from ((match, Path(match)) for match in matches)
-        else:
-            yield argument, path
+    errors: list[OSError] = []
+    pictures = [
+        path
+        for above, _, names in os.walk(folder, onerror=errors.append)
+        for name in names
+        # What is not there, as behind a broken link, is kept: opening it says why. A pipe would wait for a writer.
+        if is_picture_name(path := Path(above, name)) and (not os.path.exists(path) or os.path.isfile(path))  # noqa: PTH110, PTH113
+    ]
+    yield from ((str(path), path) for path in sorted(pictures))
+    for error in errors:
+        yield error.filename, PictureError(f"{error.filename}: this folder cannot be read: {error.strerror}")
+    if not pictures and not errors:
+        yield folder, PictureError(f"{folder}: no pictures in this folder")
+
+
+def _matching(pattern: str) -> Iterator[tuple[str, Source]]:
+    """Yield the files that match ``pattern`` and the pictures in the folders that do, each once.
+
+    The shell expands patterns on most systems; a quoted one, or one on Windows, gets here.
+    """
+    # Path.glob takes no absolute pattern.
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    if not matches:
+        yield pattern, PictureError(f"{pattern}: no file matches this pattern")
+    seen = set()
+    for match in matches:
+        found = _inside(match) if os.path.isdir(match) else [(match, Path(match))]  # noqa: PTH112
+        for name, source in found:
+            # `**` matches a folder and then each file in it.
+            if Path(name) not in seen:
+                seen.add(Path(name))
+                yield name, source
 
 
 def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
-    """Decode one of `sources`; ``shorter`` as of `edge_digits_runtime.image.picture.open_picture`, None for its
-    default.
+    """Decode one of `sources`.
+
+    Args:
+        source: what `sources` yielded.
+        shorter: as in `edge_digits_runtime.image.picture.open_picture`; None for the default there.
 
     Raises:
-        PictureError: it cannot be read; the message begins with its name.
+        PictureError: it cannot be read. The message begins with its name.
     """
     from edge_digits_runtime.image.picture import SHORTER_SIDE, open_picture
 
@@ -62,9 +121,27 @@ def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
 
 
 def flat_name(name: str) -> str:
-    """The beginning of a file name for what is drawn of the picture ``name``: its folders and its suffix become part
-    of it, so that equal names in two folders, and ``7.png`` and ``7.jpg`` in one, do not meet."""
+    """Return a file name of at most 100 bytes for what is drawn of the picture ``name``, different for each picture.
+
+    A picture named by a relative path keeps its name, with ``--`` between folders: ``scans/7.png`` becomes
+    ``scans--7.png``. A path that does not survive that (absolute, with ``..``, with ``--`` in a name, too long, with
+    characters that not every system allows) keeps the end of it and gets twelve digits of its SHA-256:
+    ``../7.png`` becomes ``7.png--`` and the digits.
+    """
     if name == STDIN:
         return "stdin"
     path = Path(name)
-    return "-".join(part for part in path.relative_to(path.anchor).parts if part != "..")
+    flat = _BETWEEN_FOLDERS.join(part for part in path.relative_to(path.anchor).parts if part != "..")
+    clean = "".join("_" if c in _UNSAFE or not c.isprintable() else c for c in flat)
+    if clean == flat != "stdin" and _is_reversible(flat, path):
+        return flat
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:_DIGEST]
+    room = _LONGEST - len(_BETWEEN_FOLDERS) - _DIGEST
+    end = clean.encode()[-room:].decode(errors="ignore")
+    return f"{end}{_BETWEEN_FOLDERS}{digest}"
+
+
+def _is_reversible(flat: str, path: Path) -> bool:
+    """Whether ``flat`` leads back to ``path`` and can be taken for no name with a digest."""
+    with_digest = re.search(rf"{_BETWEEN_FOLDERS}[0-9a-f]{{{_DIGEST}}}$", flat)
+    return tuple(flat.split(_BETWEEN_FOLDERS)) == path.parts and not with_digest and len(flat.encode()) <= _LONGEST

@@ -1,44 +1,32 @@
 """``edge-digits classify``."""
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from edge_digits_runtime.errors import PictureError
 
-from edge_digits.options import (
-    NOT_SURE,
-    WRONG_INPUT,
-    backend_option,
-    confidence_option,
-    model_option,
-    unverified_option,
-)
-from edge_digits.parallel import in_order
-from edge_digits.sources import Source, flat_name, open_source, sources
+from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.printing import print_json, printable
+from edge_digits.sources import flat_name, open_source, sources
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier, Prediction
 
 
 @click.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
-@model_option
+@pictures_argument
+@model_options
 @click.option("--top", type=click.IntRange(1, 10), default=1, help="Show the K likeliest digits.", metavar="K")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@confidence_option
-@click.option("--strict", is_flag=True, help="Exit with 1 if any picture is not sure.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture, each on a line.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure.")
 @click.option(
     "--explain",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Write a picture for each input: what was found, what the model saw, all ten probabilities.",
+    help="Draw for each picture what was found, what the model saw and all ten probabilities.",
 )
-@backend_option
-@unverified_option
 def classify(
     pictures: tuple[str, ...],
     model: Path | None,
@@ -52,49 +40,33 @@ def classify(
 ) -> int:
     """Say which digit is in each picture.
 
-    IMAGE is a file, a folder (all pictures in it), a pattern such as 'scans/*.png', or - for standard input. Any
-    size and kind that Pillow reads: dark ink on light or the reverse. A picture that cannot be read gets one line
-    on stderr and exit code 2; the others are still done.
+    IMAGE is a file, a folder (every picture in it and below it), a pattern such as 'scans/*.png', or - for standard
+    input: dark ink on light paper or the reverse, of any size, in any format that Pillow reads. A picture that cannot
+    be read is one line on standard error; the others are still classified, and the exit code is 2.
 
     \b
     Example:
       edge-digits classify seven.png
       seven.png: 7 (99.8 %)
     """
-    prepare = functools.partial(_prepare, model, backend, allow_unverified, min_confidence, explain)
-    named = list(sources(pictures))
-    code = 0
-    for (name, _), prediction in zip(named, in_order(prepare, named), strict=True):
-        if isinstance(prediction, PictureError):
-            click.echo(f"Error: {prediction}", err=True)
-            code = WRONG_INPUT
-            continue
-        click.echo(_as_json(name, prediction) if as_json else f"{name}: {_as_text(prediction, top)}")
-        if strict and not prediction.sure:
-            code = max(code, NOT_SURE)
-    return code
+
+    def show(name: str, prediction: "Prediction") -> None:
+        if as_json:
+            _print_json(name, prediction)
+        else:
+            click.echo(f"{printable(name)}: {_as_text(prediction, top)}")
+
+    prepare = functools.partial(_prepare, ModelChoice(model, backend, allow_unverified, min_confidence), explain)
+    return print_answers(list(sources(pictures)), prepare, show, lambda prediction: prediction.sure, strict)
 
 
-def _prepare(
-    model: Path | None, backend: str | None, allow_unverified: bool, min_confidence: float | None, explain: Path | None
-) -> "Callable[[tuple[str, Source]], Prediction | PictureError]":
-    """Load the model; a process that takes part of the pictures does so too."""
-    from edge_digits_runtime.model.classifier import DigitClassifier
-
-    classifier = DigitClassifier(
-        model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
-    )
-
-    def work(named: tuple[str, Source]) -> "Prediction | PictureError":
-        try:
-            return _classify_one(classifier, *named, explain)
-        except PictureError as error:
-            return error
-
-    return work
+def _prepare(choice: ModelChoice, explain: Path | None) -> "Callable[[NamedSource], Prediction]":
+    """Load the model and return the function that classifies a picture."""
+    return functools.partial(_classify_one, choice.load(), explain)
 
 
-def _classify_one(classifier: "DigitClassifier", name: str, source: Source, explain: Path | None) -> "Prediction":
+def _classify_one(classifier: "DigitClassifier", explain: Path | None, named: NamedSource) -> "Prediction":
+    name, source = named
     image = open_source(source)
     if explain is None:
         return classifier.classify(image)
@@ -116,8 +88,8 @@ def _as_text(prediction: "Prediction", top: int) -> str:
     return answer if prediction.sure else f"{answer} not sure: {prediction.reason}"
 
 
-def _as_json(name: str, prediction: "Prediction") -> str:
-    return json.dumps(
+def _print_json(name: str, prediction: "Prediction") -> None:
+    print_json(
         {
             "file": name,
             "digit": prediction.digit,
@@ -125,6 +97,5 @@ def _as_json(name: str, prediction: "Prediction") -> str:
             "probabilities": [round(float(p), 5) for p in prediction.probabilities],
             "sure": prediction.sure,
             "reason": prediction.reason,
-        },
-        ensure_ascii=False,
+        }
     )

@@ -1,8 +1,8 @@
 """``edge-digits doctor``."""
 
-import json
-
 import click
+
+from edge_digits.printing import print_json
 
 NOT_FIT = 1
 
@@ -21,7 +21,7 @@ def doctor(as_json: bool) -> int:
 
     checks = examine()
     if as_json:
-        click.echo(json.dumps({"checks": [check.to_dict() for check in checks]}, ensure_ascii=False))
+        print_json({"checks": [check.to_dict() for check in checks]})
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:

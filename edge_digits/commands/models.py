@@ -1,6 +1,5 @@
 """``edge-digits models``."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ import click
 from edge_digits_runtime.errors import EdgeDigitsError
 
 from edge_digits.options import WRONG_INPUT, percent
+from edge_digits.printing import print_error, print_json
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.registry import InstalledModel
@@ -45,11 +45,11 @@ def models(as_json: bool) -> int:
         try:
             rows.append(_row(registry.read(name, path)))
         except EdgeDigitsError as error:
-            click.echo(f"Error: {error}", err=True)
+            print_error(error)
             code = WRONG_INPUT
     if as_json:
         for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
+            print_json(row)
     elif rows:
         _print(rows)
     return code

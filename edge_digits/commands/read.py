@@ -1,36 +1,35 @@
 """``edge-digits read``."""
 
-import json
+import functools
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from edge_digits_runtime.errors import PictureError
 
-from edge_digits.options import (
-    NOT_SURE,
-    WRONG_INPUT,
-    backend_option,
-    confidence_option,
-    model_option,
-    unverified_option,
-)
+from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.printing import print_json, printable
+from edge_digits.progress import say
 from edge_digits.sources import flat_name, open_source, sources
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.page.reading import Page
 
 
 @click.command()
-@click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
-@model_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture: file, lines, digits with boxes.")
-@confidence_option
-@click.option("--strict", is_flag=True, help="Exit with 1 if any digit of a line is not sure.")
+@pictures_argument
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture: file, lines, digits.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 if a digit in a line is not sure, or a picture has no digits at all."
+)
 @click.option(
     "--annotate",
     type=click.Path(path_type=Path),
     metavar="OUT",
     help="Draw boxes and answers on the picture: a file, or a folder for several pictures.",
 )
-@backend_option
-@unverified_option
 def read(
     pictures: tuple[str, ...],
     model: Path | None,
@@ -41,50 +40,71 @@ def read(
     backend: str | None,
     allow_unverified: bool,
 ) -> int:
-    """Read all digits of a picture: a number, several lines, a whole ruled page. Prints the lines, numbers on a line
-    apart by a space, with a ? in a number for what looks like no digit. What has no digit beside it is left out.
+    """Read all digits of a picture: a number, several lines of numbers, or a whole page, also of ruled paper.
 
-    IMAGE is as for 'classify'. With several pictures each is announced by its name.
+    Prints the lines from top to bottom, with a space between two numbers and a ? in a number for what looks like no
+    digit. What has no digit beside it is left out. A picture without digits is one line on standard error.
+
+    IMAGE is as for 'classify'. Where there are several pictures, the name of each stands above its lines.
 
     \b
     Example:
       edge-digits read meter.jpg
       edge-digits read page.png --annotate seen.png --json
     """
-    from edge_digits_runtime.drawing.annotate import annotate as draw
-    from edge_digits_runtime.image.picture import is_picture_name
-    from edge_digits_runtime.model.classifier import DigitClassifier
-    from edge_digits_runtime.page import reading
-    from edge_digits_runtime.records import files
-
-    found = list(sources(pictures))
+    named = list(sources(pictures))
     # One file, or a folder with a file for each picture.
-    single = annotate if annotate and annotate.suffix and not annotate.is_dir() else None
-    if single and len(found) > 1:
-        raise click.UsageError(f"--annotate {annotate} names one file, not one for each picture: name a folder")
-    if single and not is_picture_name(single):
-        raise click.UsageError(f"--annotate {annotate}: a picture is written to a name such as seen.png or seen.jpg")
-    classifier = DigitClassifier(
-        model, backend=backend, allow_unverified=allow_unverified, min_confidence=min_confidence
-    )
-    code = 0
-    for name, source in found:
-        try:
-            image = open_source(source, reading.SHORTER_SIDE)
-        except PictureError as error:
-            click.echo(f"Error: {error}", err=True)
-            code = WRONG_INPUT
-            continue
-        page = reading.read(image, classifier)
+    single = annotate if annotate and annotate.suffix and not os.path.isdir(annotate) else None  # noqa: PTH112
+    if single:
+        _check_single(single, len(named))
+
+    def show(name: str, page: "Page") -> None:
         if as_json:
-            click.echo(json.dumps({"file": name} | page.to_dict(), ensure_ascii=False))
-        else:
-            if len(found) > 1:
-                click.echo(f"{name}:")
+            print_json({"file": name} | page.to_dict())
+        elif len(named) > 1:
+            click.echo("\n".join([f"{printable(name)}:", *page.lines]))
+        elif page.lines:
             click.echo("\n".join(page.lines))
+        if not page.lines:
+            say(f"{printable(name)}: no digits found")
+
+    prepare = functools.partial(
+        _prepare, ModelChoice(model, backend, allow_unverified, min_confidence), annotate, single is None
+    )
+    return print_answers(named, prepare, show, _is_sure, strict)
+
+
+def _check_single(file: Path, pictures: int) -> None:
+    """Refuse to write several pictures into one file, or one under a name that is no picture's."""
+    from edge_digits_runtime.image.picture import is_picture_name
+
+    if pictures > 1:
+        raise click.UsageError(f"--annotate {file} names one file, and there are {pictures} pictures: name a folder")
+    if not is_picture_name(file):
+        raise click.UsageError(f"--annotate {file}: a picture is written to a name such as seen.png or seen.jpg")
+
+
+def _prepare(choice: ModelChoice, annotate: Path | None, into_folder: bool) -> "Callable[[NamedSource], Page]":
+    """Load the model and return the function that reads a picture."""
+    from edge_digits_runtime.page import reading
+
+    classifier = choice.load()
+
+    def work(named: NamedSource) -> "Page":
+        name, source = named
+        image = open_source(source, reading.SHORTER_SIDE)
+        page = reading.read(image, classifier)
         if annotate is not None:
-            with files.replacing(single or annotate / f"{flat_name(name)}.read.png") as temporary:
+            from edge_digits_runtime.drawing.annotate import annotate as draw
+            from edge_digits_runtime.records import files
+
+            out = annotate / f"{flat_name(name)}.read.png" if into_folder else annotate
+            with files.replacing(out) as temporary:
                 draw(image, page).save(temporary)
-        if strict and not all(digit.sure for digit in page.digits if digit.line is not None):
-            code = max(code, NOT_SURE)
-    return code
+        return page
+
+    return work
+
+
+def _is_sure(page: "Page") -> bool:
+    return bool(page.lines) and all(digit.sure for digit in page.digits if digit.line is not None)

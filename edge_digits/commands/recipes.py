@@ -1,9 +1,10 @@
 """``edge-digits recipes``."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
+
+from edge_digits.printing import print_json
 
 if TYPE_CHECKING:
     from edge_digits_train.recipes.catalogue import Recipe
@@ -25,7 +26,7 @@ def recipes(name: str | None, as_json: bool) -> None:
     chosen = [registry.get(name)] if name else list(registry.RECIPES.values())
     if as_json:
         for recipe in chosen:
-            click.echo(json.dumps(recipe.to_dict() | {"parameters": recipe.parameters, "macs": recipe.macs}))
+            print_json(recipe.to_dict() | {"parameters": recipe.parameters, "macs": recipe.macs})
         return
     if name:
         _show(chosen[0])

@@ -8,6 +8,7 @@
     │   └── ChecksumError a .tflite whose bytes do not match the sha256 in its card
     ├── EvaluationError   an evaluation file that is missing, damaged or does not belong with the others
     ├── BackendError      no interpreter for .tflite files on this Python and platform
+    ├── OutputError       a file or folder that cannot be written
     ├── DeployError       a device that cannot be reached, or a step on it that failed
     └── UsageError        an argument or option that names nothing that exists
 
@@ -46,6 +47,10 @@ class EvaluationError(EdgeDigitsError):
 
 class BackendError(EdgeDigitsError):
     """No interpreter for ``.tflite`` files on this Python and platform."""
+
+
+class OutputError(EdgeDigitsError):
+    """A file or folder that cannot be written: no permission, no such place, no space left."""
 
 
 class DeployError(EdgeDigitsError):

@@ -22,10 +22,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import edge_digits_runtime
 import numpy as np
 import userland
 from edge_digits_runtime.data import datasets
 from edge_digits_runtime.errors import EdgeDigitsError
+from edge_digits_runtime.model import registry
 from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits_train.data import mnist
 from numpy.typing import NDArray
@@ -38,6 +40,8 @@ REPOSITORY = HERE.parent.parent
 PACKAGES = ("edge-digits", "edge-digits-runtime")
 PICTURES, OUTPUTS, DIGITS, DOCTOR = "pictures.npz", "outputs.npz", "digits.jsonl", "doctor.json"
 DUMP = "logits.py"
+DEFAULT_MODEL = registry.DEFAULT_MODEL.relative_to(Path(edge_digits_runtime.__file__).parents[1])
+"""Where the wheel of the runtime has it."""
 TEST_PACKAGES = ("pytest", "hypothesis")
 WANTED_LABELS, WANTED_STEPS = 0, 1
 NOT_AS_WANTED, CANNOT = 1, 2
@@ -136,8 +140,8 @@ def main() -> int:
         with timed("the packages"):
             packages = _install(land, Path(scratch), TEST_PACKAGES if arguments.tests else ())
         samples = SAMPLES if architecture.pictures else ()
-        # Those that the wheel brings: what a device gets.
-        models = arguments.model or sorted(packages.site.glob("edge_digits_runtime/models/*.tflite"))
+        # The model in the wheel that was just built is the one that a device gets.
+        models = arguments.model or [packages.site / DEFAULT_MODEL]
         inputs = _inputs(Path(scratch) / "inputs", arguments.count, [*samples, *models])
         here = Side("x86-64", arguments.out / "x86-64", [str(packages.python)], str(packages.python.parent), "x86_64")
         there = [_emulated(land, cpu, packages.site, arguments.out) for cpu in arguments.cpu]

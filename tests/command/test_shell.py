@@ -9,17 +9,20 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from edge_digits_runtime.errors import DataError
+from edge_digits_runtime.errors import DataError, OutputError
 
 from edge_digits import cli
 from edge_digits.cli import VERBS, main
 from edge_digits.pipeline import next_run, print_drop_verdict
+from edge_digits.samples import SAMPLES
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
+COMMAND = f"{shlex.quote(sys.executable)} -c 'from edge_digits.cli import main; main()'"
+"""The command as a shell takes it, whether or not its folder is on the path."""
 HEAVY = ("tensorflow", "keras", "matplotlib", "sklearn", "scipy", "jax", "jinja2")
 
 
@@ -72,10 +75,11 @@ def test_a_verb_whose_extra_is_absent_says_what_to_install(monkeypatch: pytest.M
     [
         (DataError("x.npz: no such file"), 2, "Error: x.npz: no such file"),
         (KeyboardInterrupt(), 130, "Interrupted."),
-        (PermissionError(13, "Permission denied", "/out"), 2, "Error: /out: Permission denied"),
-        (OSError(28, "No space left on device"), 2, "Error: No space left on device"),
+        (DataError("two\nlines \x1b[31m\udcff"), 2, "Error: two\\nlines \\x1b[31m\\udcff"),
+        (OSError(28, "No space left on device"), 2, "Error: standard output: No space left on device"),
+        (OSError(28, "No space left on device", "/tmp/x"), 2, "Error: /tmp/x: No space left on device"),
     ],
-    ids=["ours", "ctrl-c", "unwritable", "full"],
+    ids=["of a user", "ctrl-c", "control characters", "full", "full elsewhere"],
 )
 def test_an_error_is_one_line_and_an_exit_code(
     raised: BaseException, code: int, line: str, monkeypatch: pytest.MonkeyPatch
@@ -88,12 +92,48 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert (result.exit_code, result.stderr.strip()) == (code, line)
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "raised",
+    [
+        ZeroDivisionError(),
+        AttributeError("no such thing"),
+        EOFError("Ran out of input"),
+        FileNotFoundError(2, "No such file or directory", "report.html.j2"),
+        PermissionError(13, "Permission denied", "/etc/shadow"),
+        OSError("cannot write mode RGBA as JPEG"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_fault_of_ours_keeps_its_traceback(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
-        raise ZeroDivisionError
+        raise raised
 
     monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: click.Command("fail", callback=fail))
-    assert isinstance(CliRunner().invoke(main, ["fail"]).exception, ZeroDivisionError)
+    assert CliRunner().invoke(main, ["fail"]).exception is raised
+
+
+@pytest.mark.parametrize("raised", [FileNotFoundError(2, "No such file", "sign.png"), AttributeError("ink")], ids=repr)
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("drawing.annotate.annotate", ["read", str(SAMPLES[0]), "--annotate", "seen.png"]),
+        ("drawing.explain.explain", ["classify", str(SAMPLES[0]), "--explain", "why"]),
+        ("page.reading.read", ["read", str(SAMPLES[0])]),
+        ("model.classifier.DigitClassifier.classify", ["classify", str(SAMPLES[0])]),
+    ],
+    ids=["annotate", "explain", "read", "classify"],
+)
+def test_a_fault_while_pictures_are_done_keeps_its_traceback(
+    place: str, arguments: list[str], raised: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f"edge_digits_runtime.{place}", fail)
+    result = CliRunner().invoke(main, arguments)
+    assert result.exception is raised
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -111,17 +151,28 @@ def test_wrong_use_is_one_line(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", ">&- 2>&-"])
 def test_an_output_that_takes_nothing_is_no_fault_of_ours(where: str) -> None:
-    command = f"{shlex.quote(sys.executable)} -c 'from edge_digits.cli import main; main()' doctor {where}"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["sh", "-c", f"{COMMAND} doctor {where}"], capture_output=True, text=True, timeout=120)
     assert done.returncode == (2 if "full" in where else 0)
-    assert done.stderr == ("Error: No space left on device\n" if "full" in where else "")
+    assert done.stderr == ("Error: standard output: No space left on device\n" if "full" in where else "")
 
 
-def test_a_path_that_takes_nothing_is_one_line_without_standard_output_too(tmp_path: Path) -> None:
-    command = f"{shlex.quote(sys.executable)} -c 'from edge_digits.cli import main; main()' report -o {tmp_path}/a/b x"
-    (tmp_path / "a").write_text("no folder")
-    done = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize("out", ["file/inside.npz", "folder", f"{'n' * 300}.npz"], ids=["no folder", "folder", "long"])
+@pytest.mark.parametrize("where", ["", ">&-"], ids=["", "without standard output"])
+def test_a_path_that_cannot_be_written_is_one_line(where: str, out: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    command = f"{COMMAND} testset -o {shlex.quote(str(tmp_path / out))} {where}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert str((tmp_path / out).parent) in done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["models", "recipes --json", "--help", "train --help"])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: str) -> None:
+    # A pipe whose reader is gone before the first line is written, every time.
+    command = f"set -o pipefail; {{ sleep 0.1; {COMMAND} {arguments}; }} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_drop_of_exactly_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,5 +192,5 @@ def test_two_trainings_get_two_folders(tmp_path: Path) -> None:
 
 def test_runs_that_link_to_nowhere_are_an_error_and_no_loop(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted" / "runs")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(OutputError, match="this folder cannot be made"):
         next_run("mlp", tmp_path / "runs")

@@ -1,19 +1,23 @@
 """The verbs a device has, with the device profile alone: no TensorFlow, no training side."""
 
+import errno
 import io
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from edge_digits_runtime.errors import PictureError
 from edge_digits_runtime.records.evaluation import Evaluation
 from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits.cli import main
 from edge_digits.samples import SAMPLES
+from edge_digits.sources import sources
 
 
 def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
@@ -56,25 +60,111 @@ def truncated() -> bytes:
     return buffer.getvalue()[:300]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("missing.png", None),
-        ("empty.png", b""),
-        ("text.png", b"this is no picture"),
-        ("truncated.jpg", truncated()),
-        ("half.png", SAMPLES[0].read_bytes()[:120]),
-    ],
-)
-def test_a_bad_picture_is_one_line_and_the_others_are_done(name: str, content: bytes | None, tmp_path: Path) -> None:
+BAD = {
+    "missing.png": None,
+    "empty.png": b"",
+    "text.png": b"this is no picture",
+    "truncated.jpg": truncated(),
+    "half.png": SAMPLES[0].read_bytes()[:120],
+    f"{'n' * 300}.png": None,
+    f"{'n' * 300}/7.png": None,
+    "no-folder.png/7.png": None,
+    "*.none": None,
+    f"{'n' * 300}*": None,
+}
+"""Names of what is no picture, with what is in the file."""
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+@pytest.mark.parametrize(("name", "content"), BAD.items(), ids=[name[:12] for name in BAD])
+def test_a_bad_picture_is_one_line_and_the_others_are_done(
+    verb: str, name: str, content: bytes | None, tmp_path: Path
+) -> None:
     bad = tmp_path / name
     if content is not None:
         bad.write_bytes(content)
-    result = run("classify", bad, SAMPLES[2])
+    result = run(verb, bad, SAMPLES[2])
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert str(bad) in result.stderr
-    assert result.stdout.startswith(f"{SAMPLES[2]}: 2 (")
+    (answer,) = answers(run(verb, "--json", bad, SAMPLES[2]))
+    assert answer["file"] == str(SAMPLES[2])
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+def test_an_empty_name_is_no_folder(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "3.png").write_bytes(SAMPLES[3].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    result = run(verb, "", SAMPLES[2], "--json")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert [row["file"] for row in answers(result)] == [str(SAMPLES[2])]
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+def test_a_standard_input_that_gives_no_picture_does_not_stop_the_others(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(verb, "-", SAMPLES[2], "--json", stdin=b"")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert result.stderr.startswith("Error: standard input")
+    assert len(answers(result)) == 1
+    monkeypatch.setattr(sys, "stdin", None)
+    ((name, source),) = sources(("-",))
+    assert name == "-"
+    assert isinstance(source, PictureError)
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+def test_a_folder_that_cannot_be_read_does_not_stop_the_others(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("locked", "open"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "3.png").write_bytes(SAMPLES[3].read_bytes())
+    (tmp_path / "open" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        # Root, as whom the tests may run, can read every folder.
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    result = run(verb, tmp_path, "--json")
+    assert result.exit_code == 2
+    assert [row["file"] for row in answers(result)] == [str(tmp_path / "open" / "3.png")]
+    assert ["Permission denied" in line for line in result.stderr.splitlines()] == [False, True]
+    assert "gone.png" in result.stderr.splitlines()[0]
+
+
+def test_a_pattern_that_matches_a_folder_takes_the_pictures_in_it_once(tmp_path: Path) -> None:
+    for name in ("a/3.png", "a/deep/5.png", "7.png", "a/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(SAMPLES[int(name[-5])].read_bytes() if name[-5].isdigit() else b"text")
+    named = [Path(name).relative_to(tmp_path).as_posix() for name, _ in sources((f"{tmp_path}/*",))]
+    assert named == ["7.png", "a/3.png", "a/deep/5.png"]
+    twice = [
+        Path(name).relative_to(tmp_path).as_posix() for name, _ in sources((f"{tmp_path}/**/*.png", f"{tmp_path}/**"))
+    ]
+    assert sorted(twice) == sorted(["7.png", "a/3.png", "a/deep/5.png"] * 2 + ["a/notes.txt"])
+    (tmp_path / "empty").mkdir()
+    assert "no pictures" in run("classify", f"{tmp_path}/empt*").stderr
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+@pytest.mark.parametrize("name", ["two\nlines.png", "red\x1b[31m.png", "caf\udce9.png"], ids=ascii)
+def test_a_name_that_disturbs_a_terminal_is_one_printable_line(verb: str, name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(SAMPLES[3].read_bytes())
+    for arguments in ([file, SAMPLES[2]], [file.with_suffix(".gif"), SAMPLES[2]]):
+        result = run(verb, *arguments)
+        shown = [
+            line for line in (result.stdout + result.stderr).splitlines() if "two" in line or str(tmp_path) in line
+        ]
+        assert len(shown) == 1
+        assert shown[0].isprintable()
+    assert answers(run(verb, file, "--json"))[0]["file"] == str(file)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
@@ -99,6 +189,19 @@ def test_a_blank_page_is_not_sure_and_strict_says_no(tmp_path: Path) -> None:
     assert run("classify", "--strict", "--min-confidence", "1", SAMPLES[0]).exit_code == 1
 
 
+@pytest.mark.parametrize("shape", [(300, 200), (28, 28), (1, 1)], ids=str)
+def test_read_says_where_there_are_no_digits_and_strict_says_no(shape: tuple[int, int], tmp_path: Path) -> None:
+    blank = tmp_path / "blank.png"
+    Image.new("L", shape, 240).save(blank)
+    says = f"{blank}: no digits found\n"
+    for options, code in (([], 0), (["--strict"], 1)):
+        result = run("read", blank, *options)
+        assert (result.exit_code, result.stdout, result.stderr) == (code, "", says)
+        assert answers(run("read", blank, "--json", *options))[0]["lines"] == []
+        assert run("read", SAMPLES[0], *options).exit_code == 0
+    assert run("read", "--strict", tmp_path / "missing.png", blank).exit_code == 2
+
+
 def test_explain_writes_a_picture(tmp_path: Path) -> None:
     result = run("classify", "--explain", tmp_path / "why", SAMPLES[7])
     assert result.exit_code == 0, result.stderr
@@ -107,13 +210,21 @@ def test_explain_writes_a_picture(tmp_path: Path) -> None:
         assert image.width > 200
 
 
-def test_explain_writes_a_picture_for_each_of_two_with_one_stem(tmp_path: Path) -> None:
-    for suffix in ("png", "bmp"):
-        with Image.open(SAMPLES[7]) as image:
-            image.save(tmp_path / f"s.{suffix}")
-    result = run("classify", "--explain", tmp_path / "why", tmp_path / "s.png", tmp_path / "s.bmp")
+@pytest.mark.parametrize(("verb", "option"), [("classify", "--explain"), ("read", "--annotate")])
+def test_what_is_drawn_of_two_pictures_has_two_names(
+    verb: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = f"{'n' * 200}/{'m' * 200}/7.png"
+    names = ["../7.png", "7.png", "a/7.png", "a--7.png", "7.bmp", str(tmp_path / "in" / "a" / "7.png"), long]
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    with Image.open(SAMPLES[7]) as image:
+        for name in names:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            image.save(name)
+    result = run(verb, option, tmp_path / "out", *names)
     assert result.exit_code == 0, result.stderr
-    assert len(list((tmp_path / "why").iterdir())) == 2
+    assert len(list((tmp_path / "out").iterdir())) == len(names)
 
 
 def test_a_picture_that_comes_through_a_pipe(tmp_path: Path) -> None:

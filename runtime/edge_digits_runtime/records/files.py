@@ -1,5 +1,6 @@
 """Write files so that a reader never sees half of one."""
 
+import errno
 import json
 import os
 import tempfile
@@ -7,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from edge_digits_runtime.errors import OutputError
+
+_NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
+"""Errors of a write that name no file, since it was open already."""
 
 
 @contextmanager
@@ -19,32 +25,55 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     yielded itself.
 
     Raises:
-        OSError: the folder cannot be made or written to, or the disk is full; its file name is ``path``.
+        OutputError: the folder cannot be made or written to, or the disk is full. Errors of other files in the block
+            are passed on as they are.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not (target.is_file() or target.is_dir()):
-        yield target
+    with _writing(path, os.fspath(target)):
+        special = target.exists() and not (target.is_file() or target.is_dir())
+    if special:
+        with _writing(path, os.fspath(target)):
+            yield target
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
     except OSError as error:
-        error.filename = os.fspath(path)
-        raise
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes the file private; give it the mode that an ordinary open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
-    except BaseException as error:
+        with _writing(path, name):
+            yield temporary
+            # mkstemp makes the file private; give it the mode that an ordinary open() would have given.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
+    finally:
         temporary.unlink(missing_ok=True)
-        # The temporary name says nothing to a user, and a full disk names no file.
-        if isinstance(error, OSError) and error.errno and error.filename in (None, name):
-            error.filename = os.fspath(path)
+
+
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make the folder ``path`` and those above it, where they are not there yet.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: this folder cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _writing(path: str | os.PathLike[str], name: str) -> Iterator[None]:
+    """Turn an error of the file ``name``, under which ``path`` is being written, into an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == name or (error.filename is None and error.errno in _NO_ROOM):
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
         raise
 
 

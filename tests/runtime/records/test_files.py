@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from edge_digits_runtime.errors import OutputError
 from edge_digits_runtime.records import files
 
 
@@ -35,16 +36,42 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_a_full_disk_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No space left") as caught, files.replacing(tmp_path / "a.bin"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert caught.value.filename == str(tmp_path / "a.bin")
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_a_full_disk_names_the_file_that_was_asked_for(code: int, tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, files.replacing(tmp_path / "a.bin"):
+        raise OSError(code, os.strerror(code))
+    assert str(caught.value) == f"{tmp_path / 'a.bin'}: cannot be written: {os.strerror(code)}"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_takes_no_file_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_device_that_is_full_is_named() -> None:
+    with pytest.raises(OutputError, match=r"^/dev/full: cannot be written: No space left on device$"):
+        files.write_bytes("/dev/full", b"much")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("folder", "cannot be written: Is a directory"),
+        ("file/inside.bin", "cannot be made: .*"),
+        (f"{'n' * 300}.bin", "cannot be written: File name too long"),
+        (f"{'n' * 300}/a.bin", "cannot be .*: File name too long"),
+        ("/proc/a.bin", "cannot be written: .*"),
+    ],
+    ids=["folder", "below a file", "long name", "long folder", "no files here"],
+)
+def test_a_path_that_takes_no_file_is_named(path: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "folder" / "inside").mkdir(parents=True)
-    with pytest.raises(OSError, match="directory") as caught:
-        files.write_bytes(tmp_path / "folder", b"")
-    assert caught.value.filename == str(tmp_path / "folder")
-    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=f"{says}$") as caught:
+        files.write_bytes(tmp_path / path, b"")
+    assert str(caught.value).startswith(str((tmp_path / path).parent))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_an_error_of_another_file_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), files.replacing(tmp_path / "a.bin"):
+        (tmp_path / "template").read_bytes()
+    with pytest.raises(ConnectionRefusedError), files.replacing(tmp_path / "a.bin"):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,111 @@
+"""What ``classify`` and ``read`` share: the options of the model, and one answer after the other."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from edge_digits_runtime.errors import PictureError
+
+from edge_digits.options import (
+    NOT_SURE,
+    WRONG_INPUT,
+    backend_option,
+    confidence_option,
+    model_option,
+    unverified_option,
+)
+from edge_digits.parallel import in_order
+from edge_digits.printing import print_error
+from edge_digits.sources import Source
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.model.classifier import DigitClassifier
+
+Answer = TypeVar("Answer")
+NamedSource = tuple[str, Source]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+pictures_argument = click.argument("pictures", nargs=-1, required=True, metavar="IMAGE...")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model that the command line asks for; unlike a loaded one it can be sent to another process."""
+
+    model: Path | None
+    backend: str | None
+    allow_unverified: bool
+    min_confidence: float | None
+
+    def load(self) -> "DigitClassifier":
+        """Load the model.
+
+        Raises:
+            ModelError: it is missing, damaged, or no digit classifier.
+            UsageError: no installed model has that name.
+            BackendError: the backend is not installed.
+        """
+        from edge_digits_runtime.model.classifier import DigitClassifier
+
+        return DigitClassifier(
+            self.model,
+            backend=self.backend,
+            allow_unverified=self.allow_unverified,
+            min_confidence=self.min_confidence,
+        )
+
+
+def model_options(command: Command) -> Command:
+    """Add the options that a `ModelChoice` is made of."""
+    for option in (unverified_option, backend_option, confidence_option, model_option):
+        command = option(command)
+    return command
+
+
+def print_answers(
+    named: Sequence[NamedSource],
+    prepare: Callable[[], Callable[[NamedSource], Answer]],
+    show: Callable[[str, Answer], None],
+    is_sure: Callable[[Answer], bool],
+    strict: bool,
+) -> int:
+    """Answer every picture and return the exit code; one that cannot be read is a line on standard error.
+
+    Args:
+        named: the pictures, as `edge_digits.sources.sources` yields them.
+        prepare: loads the model and returns the function that answers a picture. It is called once in each process
+            that takes part, so it can be pickled.
+        show: prints the name of a picture and the answer.
+        is_sure: whether nothing in an answer is doubtful.
+        strict: whether an answer that is not sure makes the exit code 1.
+    """
+    code = 0
+    for (name, _), answer in zip(named, in_order(_PictureErrorsReturned(prepare), named), strict=True):
+        if isinstance(answer, PictureError):
+            print_error(answer)
+            code = WRONG_INPUT
+            continue
+        show(name, answer)
+        if strict and not is_sure(answer):
+            code = max(code, NOT_SURE)
+    return code
+
+
+@dataclass(frozen=True)
+class _PictureErrorsReturned:
+    """``prepare`` whose function returns a `PictureError` where that of the original raises it."""
+
+    prepare: Callable[[], Callable[[NamedSource], Any]]
+
+    def __call__(self) -> Callable[[NamedSource], Any]:
+        work = self.prepare()
+
+        def answer(named: NamedSource) -> Any:
+            try:
+                return work(named)
+            except PictureError as error:
+                return error
+
+        return answer
