@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import RunRecord
     from edge_digits_train.engine.cluster import Cluster
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
     from edge_digits.report import Report
 
@@ -107,7 +107,7 @@ def finished_run(recipe: "Recipe", out: Path) -> "RunRecord | None":
         RunError: it is a run of another recipe or with other options.
     """
     from edge_digits_runtime.records.run import RECORD, RunRecord
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
     if not (out / RECORD).exists():
         return None
@@ -144,7 +144,7 @@ def convert_run(
 
     from edge_digits_convert import convert
     from edge_digits_train.engine.training import pictures
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
     source = record.data["source"]
     dataset = load_data(data or (Path(source) if source else None))

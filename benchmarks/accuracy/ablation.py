@@ -17,7 +17,7 @@ from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.augment.augmentation import Augmentation
 from edge_digits_train.data import mnist
 from edge_digits_train.recipes import catalogue
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 from edge_digits.pipeline import convert_run, finish_run
 
@@ -39,11 +39,11 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "learning rate 0.004": {"learning_rate": 0.004},
     "constant learning rate": {"schedule": "constant"},
     "no weight average": {"weight_average": None},
-    "8 % negatives": {"negatives": 0.08},
-    "10 % disturbed": {"disturbance": 0.1},
+    "8 % outliers": {"outliers": 0.08},
+    "10 % corrupted": {"corruption": 0.1},
     "teachers": {"distillation": 0.9},
     "label smoothing 0.05": {"label_smoothing": 0.05},
-    "no written forms, no optdigits": {"augmentation": Augmentation(), "handwriting": 0},
+    "no written forms, no optdigits": {"augmentation": Augmentation(), "optdigits": 0},
     "no augmentation": {"augmentation": None},
 }
 """What differs from the recipe, by what it is called."""

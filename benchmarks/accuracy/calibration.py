@@ -24,7 +24,7 @@ from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.records.run import MODEL, RunRecord
 from edge_digits_train.data import mnist
 from edge_digits_train.engine.training import pictures
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 from numpy.typing import NDArray
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)

@@ -22,7 +22,7 @@ from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
 from edge_digits_train.data import mnist
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage

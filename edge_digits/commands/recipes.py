@@ -7,7 +7,7 @@ import click
 from edge_digits.printing import print_json
 
 if TYPE_CHECKING:
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
 
 @click.command()

@@ -21,7 +21,7 @@ from edge_digits.options import data_option
 )
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Rate of all dropout layers.")
 @click.option(
-    "--disturb",
+    "--corrupt",
     type=click.FloatRange(0, 1, max_open=True),
     help="Share of the training pictures with lines, grey paper or grain on them.",
 )
@@ -41,7 +41,7 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     dropout: float | None,
-    disturb: float | None,
+    corrupt: float | None,
     standardize: bool,
     seed: int | None,
     data: Path | None,
@@ -62,7 +62,7 @@ def train(
     Example:
       edge-digits train
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
-      edge-digits train digits-l --disturb 0.1
+      edge-digits train digits-l --corrupt 0.1
       edge-digits train --resume
       edge-digits train cnn-32-64-64 --distribute
       TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
@@ -72,7 +72,7 @@ def train(
     from edge_digits_train.engine.checkpoint import Checkpoint
     from edge_digits_train.engine.cluster import ALONE, join
     from edge_digits_train.recipes import catalogue
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
     from edge_digits.pipeline import load_data, next_run, train_run, unfinished_run
 
@@ -87,7 +87,7 @@ def train(
             "epochs": epochs,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
-            "disturbance": disturb,
+            "corruption": corrupt,
             "seed": seed,
         }
         if dropout is not None:

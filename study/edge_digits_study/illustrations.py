@@ -159,7 +159,7 @@ def _answer(evaluation: Evaluation, index: int, pixels: NDArray[np.uint8]) -> An
 
 def _first_kernel(file: Path) -> NDArray[np.float32]:
     """Weights of the first layer that has any, shape ``(784, units)``."""
-    from edge_digits_train.engine.keras_start import keras
+    from edge_digits_train.engine.keras_session import keras
 
     model = keras.saving.load_model(file, compile=False)
     first: Any = next(layer for layer in model.layers if layer.weights)

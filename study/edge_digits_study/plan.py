@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
 QUANTITIES = {
     "test_accuracy": "test accuracy, %",

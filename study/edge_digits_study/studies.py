@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from edge_digits_train.recipes.catalogue import MNIST_MEAN, MNIST_STD
+from edge_digits_train.recipes.recipe import MNIST_MEAN, MNIST_STD
 
 from edge_digits_study.plan import Published, Row, Study, System, Table, Target
 

@@ -20,7 +20,7 @@ from edge_digits_study.results import Int8, Trial
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import DataSet, Split
     from edge_digits_train.engine.training import Progress
-    from edge_digits_train.recipes.catalogue import Recipe
+    from edge_digits_train.recipes.recipe import Recipe
 
 TRIAL = "trial.json"
 TRIALS = "trials"
@@ -97,7 +97,7 @@ def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
         DataError: the folder holds a run on other pictures, or there are too few to hold some out.
         ModelError: the converter made something else than what int8 promises.
     """
-    from edge_digits_train.engine.keras_start import forget
+    from edge_digits_train.engine.keras_session import forget
     from edge_digits_train.engine.training import pictures, train
 
     # A worker runs many trials.

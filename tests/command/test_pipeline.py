@@ -76,7 +76,7 @@ def test_quickstart_again_keeps_what_is_done(first_look: tuple[Path, Result], sl
 
 def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    trained = run("train", "--epochs", "1", "--seed", "7", "--disturb", "0.1", "--data", slice_of_mnist)
+    trained = run("train", "--epochs", "1", "--seed", "7", "--corrupt", "0.1", "--data", slice_of_mnist)
     assert trained.exit_code == 0, trained.output
     assert (tmp_path / "runs" / "cnn-8-16-32-1" / "run.json").is_file()
 
@@ -88,7 +88,7 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     card = read_model_file(model).card
     assert card is not None
     assert (card.name, card.scheme) == ("cnn-8-16-32", "int8")
-    assert (card.recipe["seed"], card.recipe["disturbance"]) == (7, 0.1)
+    assert (card.recipe["seed"], card.recipe["corruption"]) == (7, 0.1)
 
     assert run("convert", "--int8", "--max-drop", "-100").exit_code == 1
 

@@ -24,7 +24,8 @@ from edge_digits_runtime.model.card import SCHEMES, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
 from edge_digits_train.engine.training import train
-from edge_digits_train.recipes.catalogue import Recipe, get
+from edge_digits_train.recipes.catalogue import get
+from edge_digits_train.recipes.recipe import Recipe
 
 Splits = tuple[Split, Split, Split]
 
@@ -265,8 +266,8 @@ import sys
 from pathlib import Path
 import edge_digits_convert
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
-from edge_digits_runtime import datasets
-from edge_digits_train import mnist
+from edge_digits_runtime.data import datasets
+from edge_digits_train.data import mnist
 full = mnist.load()
 cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])
 training, validation = datasets.split_validation(cut(full.train, 2500), 0.1, 0)

@@ -14,7 +14,7 @@ from edge_digits_convert.tflite import to_flatbuffer
 from edge_digits_convert.verify import check_model, operators, tensor_type
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.model.card import SCHEMES
-from edge_digits_train.engine.build import build
+from edge_digits_train.engine.keras_model import build
 from edge_digits_train.recipes.catalogue import RECIPES
 from numpy.typing import NDArray
 

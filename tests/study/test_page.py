@@ -227,7 +227,7 @@ def test_a_damaged_picture_stops_before_the_page_is_written(make_trial: Make, tm
 
 
 def test_first_layer_weights_are_those_of_the_model(make_trial: Make, tmp_path: Path) -> None:
-    from edge_digits_train.engine.build import build
+    from edge_digits_train.engine.keras_model import build
 
     trial = make_trial("mlp", epochs=2)
     (tmp_path / trial.run).mkdir(parents=True)

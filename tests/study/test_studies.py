@@ -8,10 +8,10 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits_study.plan import QUANTITIES, Study
 from edge_digits_study.studies import STUDIES
 from edge_digits_train.data import mnist
-from edge_digits_train.engine.build import build
+from edge_digits_train.engine.keras_model import build
 from edge_digits_train.recipes import catalogue
 from edge_digits_train.recipes.architecture import Dropout, SpatialDropout
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
 

@@ -6,7 +6,7 @@ from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_train.augment.augmentation import Augmentation
 from edge_digits_train.data import mnist
 from edge_digits_train.recipes.architecture import Conv, Dense, Dropout, Flatten, GaussianNoise, Pool, SpatialDropout
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,7 @@ def restless() -> Recipe:
         label_smoothing=0.05,
         weight_average=0.9,
         augmentation=Augmentation(),
-        negatives=0.05,
-        disturbance=0.1,
+        outliers=0.05,
+        corruption=0.1,
         seed=7,
     )

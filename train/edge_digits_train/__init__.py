@@ -1,7 +1,7 @@
 """edge-digits train: recipes and their training.
 
 What a backend of Keras reads once, when it is imported, is set here: also where another package imports TensorFlow
-before `edge_digits_train.engine.keras_start` does.
+before `edge_digits_train.engine.keras_session` does.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 import numpy as np
 from edge_digits_train.augment import corruption as module
-from edge_digits_train.augment.corruption import disturb
+from edge_digits_train.augment.corruption import corrupt
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -20,26 +20,26 @@ def inked(count: int = 400) -> np.ndarray:
     return images
 
 
-def test_a_share_of_the_pictures_is_disturbed_and_none_where_it_is_0() -> None:
+def test_a_share_of_the_pictures_is_corrupted_and_none_where_it_is_0() -> None:
     images = inked(2000)
     before = images.copy()
-    result = disturb(images, rng(), 0.3)
+    result = corrupt(images, rng(), 0.3)
     assert (result.shape, result.dtype) == (images.shape, np.uint8)
     np.testing.assert_array_equal(images, before)
     # One in eight of those that are chosen gets neither lines nor paper nor grain.
     changed = (result != images).any(axis=(1, 2)).mean()
     assert 0.3 * 7 / 8 - 0.04 < changed < 0.3 * 7 / 8 + 0.04
-    np.testing.assert_array_equal(disturb(images, rng(), 0.0), images)
+    np.testing.assert_array_equal(corrupt(images, rng(), 0.0), images)
 
 
-def test_the_same_state_disturbs_alike_and_another_one_does_not() -> None:
-    first, again, other = (disturb(inked(50), rng(seed), 1.0) for seed in (1, 1, 2))
+def test_the_same_state_corrupts_alike_and_another_one_does_not() -> None:
+    first, again, other = (corrupt(inked(50), rng(seed), 1.0) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 def test_no_pictures_are_no_mistake() -> None:
-    assert disturb(inked(0), rng(), 0.5).shape == (0, 28, 28)
+    assert corrupt(inked(0), rng(), 0.5).shape == (0, 28, 28)
 
 
 def test_a_line_runs_from_one_edge_to_the_other_and_some_pictures_have_two() -> None:

@@ -1,4 +1,4 @@
-"""The packed handwriting, and the frame of MNIST that it is brought into."""
+"""The packed optdigits pictures, and the frame of MNIST that they are brought into."""
 
 import lzma
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_training_sees_what_a_device_makes_of_the_same_picture() -> None:
     assert np.mean(apart <= 3) > 0.97
 
 
-def test_mixing_puts_the_handwriting_behind_as_often_as_asked() -> None:
+def test_mix_appends_the_pictures_as_often_as_asked() -> None:
     training = Split(np.ones((5, 28, 28), np.uint8), np.arange(5, dtype=np.uint8))
     more = optdigits.load()
     mixed = optdigits.mix(training, 2)

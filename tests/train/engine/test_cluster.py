@@ -18,10 +18,10 @@ from edge_digits_runtime.records import run
 from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.engine import cluster, outcome
 from edge_digits_train.engine.cluster import ALONE, Cluster, join, meet
-from edge_digits_train.engine.keras_start import keras
+from edge_digits_train.engine.keras_session import keras
 from edge_digits_train.engine.training import train
 from edge_digits_train.recipes.architecture import Conv, Dense, Flatten, Pool
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 from edge_digits.cli import main
 
@@ -29,16 +29,16 @@ from edge_digits.cli import main
 # the digests of its own weights after each epoch.
 _PROCESS = """
 import json, pathlib, sys
-from edge_digits_runtime import datasets
-from edge_digits_train import results
+from edge_digits_runtime.data import datasets
+from edge_digits_train.engine import outcome
 from edge_digits_train.engine.cluster import join
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 from edge_digits_train.engine.training import Trainer, train
 
 digests, epoch = [], Trainer.epoch
 def told(self, *arguments):
     figures = epoch(self, *arguments)
-    digests.append(results.weights_sha256(self.trained()))
+    digests.append(outcome.weights_sha256(self.trained()))
     return figures
 Trainer.epoch = told
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from edge_digits_train.engine.cluster import feed
-from edge_digits_train.engine.keras_start import keras
+from edge_digits_train.engine.keras_session import keras
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,19 @@ import pytest
 from edge_digits_runtime.data import metrics
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import DataError, UsageError
-from edge_digits_train.augment.corruption import disturb
+from edge_digits_train.augment.corruption import corrupt
 from edge_digits_train.engine import teachers
 from edge_digits_train.engine.training import NO_DIGIT, Trainer, targets, train
 from edge_digits_train.recipes import catalogue
 from edge_digits_train.recipes.architecture import Dense, Flatten
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
 def taught() -> Recipe:
     """A linear network with teachers, which is also shown what is no digit and lines, paper and grain."""
     layers = (Flatten(), Dense(10, activation="linear"))
-    return Recipe("taught", "for tests", "our own", layers, epochs=1, negatives=0.2, distillation=0.75, disturbance=0.5)
+    return Recipe("taught", "for tests", "our own", layers, epochs=1, outliers=0.2, distillation=0.75, corruption=0.5)
 
 
 def test_the_pack_holds_the_runs_that_it_names() -> None:
@@ -59,7 +59,7 @@ def test_a_damaged_pack_is_named(content: bytes | None, tmp_path: Path, monkeypa
         teachers.load.__wrapped__()
 
 
-def test_what_is_learned_is_what_they_say_of_the_picture_before_it_is_disturbed(
+def test_what_is_learned_is_what_they_say_of_the_picture_before_it_is_corrupted(
     taught: Recipe, small_mnist: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(taught, len(small_mnist.train))
@@ -73,9 +73,9 @@ def test_what_is_learned_is_what_they_say_of_the_picture_before_it_is_disturbed(
     monkeypatch.setattr(trainer, "_fit", watched)
     trainer.epoch(0, small_mnist.train, small_mnist.test)
     images, labels = trainer._pictures(0, small_mnist.train)
-    disturbed = disturb(images, np.random.default_rng((taught.seed, 0, 2)), 0.5)
-    assert 300 < (disturbed != images).any(axis=(1, 2)).sum() < 600
-    np.testing.assert_allclose(given["x"][..., 0], disturbed / 255, atol=1e-6)
+    corrupted = corrupt(images, np.random.default_rng((taught.seed, 0, 2)), 0.5)
+    assert 300 < (corrupted != images).any(axis=(1, 2)).sum() < 600
+    np.testing.assert_allclose(given["x"][..., 0], corrupted / 255, atol=1e-6)
     digits = labels != NO_DIGIT
     assert (~digits).sum() == 200
     np.testing.assert_array_equal(given["y"][:, :10], targets(labels))
@@ -86,7 +86,7 @@ def test_what_is_learned_is_what_they_say_of_the_picture_before_it_is_disturbed(
 def test_the_first_losses_by_hand(taught: Recipe, small_mnist: DataSet) -> None:
     # With a learning rate of almost nothing the loss of an epoch is that of the initial weights.
     trainer = Trainer(
-        dataclasses.replace(taught, learning_rate=1e-12, negatives=0.0, disturbance=0.0), len(small_mnist.train)
+        dataclasses.replace(taught, learning_rate=1e-12, outliers=0.0, corruption=0.0), len(small_mnist.train)
     )
     kernel, bias = trainer.model.get_weights()
     figures = trainer.epoch(0, small_mnist.train, small_mnist.test)

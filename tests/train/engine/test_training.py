@@ -17,17 +17,17 @@ from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.engine import outcome, training
 from edge_digits_train.engine.checkpoint import Checkpoint
-from edge_digits_train.engine.keras_start import keras
+from edge_digits_train.engine.keras_session import keras
 from edge_digits_train.engine.training import Progress, Trainer, train
 from edge_digits_train.recipes.architecture import Dense, Dropout, Flatten
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 from PIL import Image
 
 # Trains the recipe and data set in the folder, and is killed by the system in the middle of the second epoch.
 _KILLED = """
 import json, os, pathlib, signal, sys
-from edge_digits_runtime import datasets
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_runtime.data import datasets
+from edge_digits_train.recipes.recipe import Recipe
 from edge_digits_train.engine.training import train
 
 def kill(at):
@@ -237,12 +237,12 @@ def test_each_epoch_has_another_order_and_other_augmentation(restless: Recipe, s
     assert not np.array_equal(changed[0], first[0])
 
 
-def test_negatives_are_mixed_in_and_made_anew(restless: Recipe, small_mnist: DataSet) -> None:
+def test_outliers_are_mixed_in_and_made_anew(restless: Recipe, small_mnist: DataSet) -> None:
     plain = dataclasses.replace(restless, augmentation=None)
     split = small_mnist.train
-    trainer = Trainer(dataclasses.replace(plain, negatives=0.2), len(split))
+    trainer = Trainer(dataclasses.replace(plain, outliers=0.2), len(split))
     # 200 of 1,000 are a fifth.
-    assert (trainer.negatives, trainer.steps) == (200, 63)
+    assert (trainer.outliers, trainer.steps) == (200, 63)
     first, again, second = (trainer._pictures(index, split) for index in (0, 0, 1))
     assert np.array_equal(first[0], again[0])
     for images, labels in (first, second):
@@ -253,8 +253,8 @@ def test_negatives_are_mixed_in_and_made_anew(restless: Recipe, small_mnist: Dat
     made = [{image.tobytes() for image in images[labels == training.NO_DIGIT]} for images, labels in (first, second)]
     # Only the letters, two in five of all, are drawn from a store that both epochs share.
     assert len(made[0] & made[1]) < 100
-    none = Trainer(dataclasses.replace(plain, negatives=0.0), len(split))
-    assert (none.negatives, none.steps) == (0, 50)
+    none = Trainer(dataclasses.replace(plain, outliers=0.0), len(split))
+    assert (none.outliers, none.steps) == (0, 50)
     assert none._pictures(0, split)[1].max() == 9
 
 

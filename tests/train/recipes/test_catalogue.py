@@ -6,7 +6,8 @@ import json
 import pytest
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_train.recipes.architecture import Conv, Dense, Dropout, Flatten, Pool, SpatialDropout
-from edge_digits_train.recipes.catalogue import DEFAULT, RECIPES, Recipe, get
+from edge_digits_train.recipes.catalogue import DEFAULT, RECIPES, get
+from edge_digits_train.recipes.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,9 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         ({"validation_seed": 2**32}, "validation seed is 4294967296"),
         ({"validation_fraction": 0.0}, "validation fraction is 0.0; allowed is between 0 and 1"),
         ({"weight_average": 1.0}, "weight average is 1.0"),
-        ({"negatives": 1.0}, "negatives is 1.0; allowed is 0 to below 1"),
-        ({"disturbance": 1.0}, "disturbance is 1.0; allowed is 0 to below 1"),
-        ({"handwriting": -1}, "handwriting is -1"),
+        ({"outliers": 1.0}, "outliers is 1.0; allowed is 0 to below 1"),
+        ({"corruption": 1.0}, "corruption is 1.0; allowed is 0 to below 1"),
+        ({"optdigits": -1}, "optdigits is -1"),
         ({"distillation": 1.0}, "distillation is 1.0; allowed is 0 to below 1"),
         ({"initializer": "zeros"}, "initializer is zeros; allowed is he_normal or glorot_uniform or truncated_normal"),
         ({"initializer": "truncated_normal"}, "initializer stddev is None; allowed is set for truncated_normal"),

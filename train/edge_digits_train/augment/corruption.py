@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
 
 
-def disturb(images: Pictures, rng: np.random.Generator, share: float) -> Pictures:
+def corrupt(images: Pictures, rng: np.random.Generator, share: float) -> Pictures:
     """Lay lines, paper and grain on some pictures: each of the three on half of those that are chosen.
 
     Args:

@@ -36,7 +36,7 @@ def load() -> Split:
 
 
 def mix(training: Split, repeats: int) -> Split:
-    """``training`` and behind it the handwriting, ``repeats`` times over; 0 repeats leave it as it is."""
+    """``training`` followed by all of `load`, ``repeats`` times; 0 repeats leave it as it is."""
     if not repeats:
         return training
     more = load()

@@ -45,7 +45,7 @@ def feed(batch_size: int, *arrays: NDArray[Any]) -> dict[str, Any]:
         batch_size: pictures in a batch; the last one may have fewer.
         arrays: the pictures, and for `fit` and `evaluate` what is wanted of them.
     """
-    from edge_digits_train.engine.keras_start import keras
+    from edge_digits_train.engine.keras_session import keras
 
     if keras.backend.backend() != "tensorflow":
         return dict(zip("xy", arrays, strict=False)) | {"batch_size": batch_size}
@@ -207,7 +207,7 @@ def join() -> Cluster:
         RunError: there is one device only; the environment is not what the backend reads, or damaged; a process does
             not come within `WAIT_S` seconds.
     """
-    from edge_digits_train.engine.keras_start import keras
+    from edge_digits_train.engine.keras_session import keras
 
     backend = keras.backend.backend()
     kinds: dict[str, type[_TensorFlow] | type[_Jax]] = {"tensorflow": _TensorFlow, "jax": _Jax}
@@ -282,7 +282,7 @@ class _Jax(Cluster):
     def __init__(self, processes: int, index: int) -> None:
         import jax
 
-        from edge_digits_train.engine.keras_start import keras
+        from edge_digits_train.engine.keras_session import keras
 
         if processes > 1:
             keras.distribution.initialize()
@@ -332,7 +332,7 @@ class _TensorFlow(Cluster):
     def __init__(self, processes: int, index: int) -> None:
         import tensorflow as tf
 
-        from edge_digits_train.engine.keras_start import devices
+        from edge_digits_train.engine.keras_session import devices
 
         self._tf = tf
         if processes > 1:
@@ -365,7 +365,7 @@ class _TensorFlow(Cluster):
 
     def fitter(self, model: Any) -> Fit:
         """An own loop around `keras.Model.train_step`: Keras 3's `fit` fails under MultiWorkerMirroredStrategy."""
-        from edge_digits_train.engine.keras_start import keras
+        from edge_digits_train.engine.keras_session import keras
 
         tf, strategy = self._tf, self._strategy
         for layer in model.layers:

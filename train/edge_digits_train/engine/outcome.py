@@ -21,11 +21,11 @@ from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
 from edge_digits_runtime.records.run import RunRecord
 from numpy.typing import NDArray
 
-from edge_digits_train.engine.build import pixels
 from edge_digits_train.engine.cluster import ALONE, Cluster, feed
 from edge_digits_train.engine.curves import save_curves
-from edge_digits_train.engine.keras_start import devices, keras
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.engine.keras_model import pixels
+from edge_digits_train.engine.keras_session import devices, keras
+from edge_digits_train.recipes.recipe import Recipe
 
 BATCH = 500
 """Pictures at a time where nothing is learned; larger batches are no faster on a CPU."""

@@ -24,17 +24,17 @@ from numpy.typing import NDArray
 
 from edge_digits_train.augment import outliers
 from edge_digits_train.augment.augmentation import augment
-from edge_digits_train.augment.corruption import disturb
+from edge_digits_train.augment.corruption import corrupt
 from edge_digits_train.data import mnist, optdigits
 from edge_digits_train.engine import outcome, teachers
-from edge_digits_train.engine.build import build, derived_seed, pixels
 from edge_digits_train.engine.checkpoint import Checkpoint
 from edge_digits_train.engine.cluster import ALONE, Cluster, feed
-from edge_digits_train.engine.keras_start import devices, keras
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.engine.keras_model import build, derived_seed, pixels
+from edge_digits_train.engine.keras_session import devices, keras
+from edge_digits_train.recipes.recipe import Recipe
 
 STEPS_PER_EXECUTION = 32
-"""Steps that Keras runs between two looks at Python; what that gives is measured by benchmarks/speed/training.py."""
+"""Steps that Keras runs before it returns to Python; benchmarks/speed/training_speed.py measures what that saves."""
 NO_DIGIT = DIGITS
 """Stands in the place of a label for a picture that is no digit."""
 _TARGETS = np.vstack([np.eye(DIGITS), np.full((1, DIGITS), 1 / DIGITS)]).astype(np.float32)
@@ -141,7 +141,7 @@ def pictures(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
     training, validation = datasets.split_validation(
         dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
     )
-    return optdigits.mix(training, recipe.handwriting), validation
+    return optdigits.mix(training, recipe.optdigits), validation
 
 
 def _begin(folder: Path, resume: bool, recipe: Recipe, digest: str) -> Checkpoint:
@@ -205,8 +205,8 @@ class Trainer:
         """Build the network of ``recipe`` for ``pictures`` training pictures; its weights are the initial ones."""
         self.recipe = recipe
         self.cluster = cluster
-        self.negatives = round(pictures * recipe.negatives / (1 - recipe.negatives))
-        count = pictures + self.negatives
+        self.outliers = round(pictures * recipe.outliers / (1 - recipe.outliers))
+        count = pictures + self.outliers
         self.steps = math.ceil((count - count % cluster.replicas) / recipe.batch_size)
         self._steps_per_execution = min(steps_per_execution, self.steps)
         # Before the optimizer, which would start the backend aloud.
@@ -233,7 +233,7 @@ class Trainer:
 
         Returns:
             ``loss`` and ``accuracy`` as means over the epoch, ``val_loss`` and ``val_accuracy`` after it, and
-            ``seconds`` of wall time for training alone (order, augmentation, teachers, disturbance and all steps).
+            ``seconds`` of wall time for training alone (order, augmentation, teachers, corruption and all steps).
             ``val_loss`` is of the labels as they are: nothing is smoothed, and teachers have no say.
 
         Raises:
@@ -247,8 +247,8 @@ class Trainer:
             said, digits = wanted.copy(), labels != NO_DIGIT
             said[digits] = teachers.answer(images[digits])
             wanted = np.concatenate([wanted, said], axis=1)
-        if self.recipe.disturbance:
-            images = disturb(images, np.random.default_rng((self.recipe.seed, index, 2)), self.recipe.disturbance)
+        if self.recipe.corruption:
+            images = corrupt(images, np.random.default_rng((self.recipe.seed, index, 2)), self.recipe.corruption)
         self._seed_random_layers(index)
         self._fit(pixels(images), wanted, batch_size=self.recipe.batch_size, callbacks=[watcher])
         seconds = time.perf_counter() - started
@@ -308,8 +308,8 @@ class Trainer:
 
     def _pictures(self, index: int, training: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """The training pictures of one epoch in its order, and among them those that are no digit."""
-        if self.negatives:
-            drawn = outliers.make(self.negatives, np.random.default_rng((self.recipe.seed, index, 1)), training)
+        if self.outliers:
+            drawn = outliers.make(self.outliers, np.random.default_rng((self.recipe.seed, index, 1)), training)
             images = np.concatenate([training.images, drawn])
             labels = np.concatenate([training.labels, np.full(len(drawn), NO_DIGIT, np.uint8)])
         else:

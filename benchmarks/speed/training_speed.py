@@ -1,6 +1,6 @@
 """What an epoch costs beside a bare ``model.fit`` of the same network.
 
-    uv run python benchmarks/speed/training.py [RECIPE ...] [--pictures N] [--rounds N]
+    uv run python benchmarks/speed/training_speed.py [RECIPE ...] [--pictures N] [--rounds N]
 
 A bare fit is the network compiled with Keras' defaults and fed float arrays that were prepared before the clock
 started. Ours is everything that training does in an epoch: order and scale the pictures, run the steps, tell of the
@@ -18,11 +18,12 @@ from pathlib import Path
 
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_train.data import mnist
-from edge_digits_train.engine.build import build, pixels
 from edge_digits_train.engine.checkpoint import Checkpoint
-from edge_digits_train.engine.keras_start import keras
+from edge_digits_train.engine.keras_model import build, pixels
+from edge_digits_train.engine.keras_session import keras
 from edge_digits_train.engine.training import STEPS_PER_EXECUTION, Trainer, targets
-from edge_digits_train.recipes.catalogue import RECIPES, Recipe, get
+from edge_digits_train.recipes.catalogue import RECIPES, get
+from edge_digits_train.recipes.recipe import Recipe
 
 
 def bare_fit(recipe: Recipe, split: Split) -> Callable[[], None]:

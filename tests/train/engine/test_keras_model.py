@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from edge_digits_train.engine.build import build, derived_seed, pixels
-from edge_digits_train.engine.keras_start import keras
+from edge_digits_train.engine.keras_model import build, derived_seed, pixels
+from edge_digits_train.engine.keras_session import keras
 from edge_digits_train.engine.outcome import weights_sha256
 from edge_digits_train.recipes.architecture import Conv, Dense, DepthwiseConv, Flatten, GlobalPool, Layer, Pool
-from edge_digits_train.recipes.catalogue import RECIPES, Recipe, get
+from edge_digits_train.recipes.catalogue import RECIPES, get
+from edge_digits_train.recipes.recipe import Recipe
 
 
 def _recipe(*layers: Layer, **settings: object) -> Recipe:

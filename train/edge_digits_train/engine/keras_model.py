@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_train.engine.keras_start import devices, keras
+from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
     INPUT_SHAPE,
     Conv,
@@ -32,7 +32,7 @@ from edge_digits_train.recipes.architecture import (
     SpatialDropout,
     same_padding,
 )
-from edge_digits_train.recipes.catalogue import Recipe
+from edge_digits_train.recipes.recipe import Recipe
 
 _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": keras.initializers.GlorotUniform}
 

@@ -1,0 +1,200 @@
+"""A recipe: a network and everything that decides how it is trained."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_digits_runtime.errors import RunError, UsageError
+
+from edge_digits_train.augment.augmentation import Augmentation
+from edge_digits_train.recipes import architecture
+from edge_digits_train.recipes.architecture import (
+    Dropout,
+    Layer,
+    Row,
+    SpatialDropout,
+)
+
+INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("constant", "cosine")
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
+"""Of the pixels of MNIST's training pictures, divided by 255."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how it is trained.
+
+    Raises:
+        UsageError: a value out of its range, or layers that do not fit together.
+    """
+
+    name: str
+    """Says the structure, such as ``cnn-32-64-64``."""
+    description: str
+    """One line."""
+    source: str
+    """The paper and table that it reproduces, or that it is our own."""
+    layers: tuple[Layer, ...]
+    """From the picture of shape ``(28, 28, 1)`` to ten logits."""
+    mean: float = 0.0
+    """What is subtracted from the pixels after they are divided by 255, in [0, 1)."""
+    std: float = 1.0
+    """What they are divided by then, > 0; ``(0, 1)`` leaves pixel / 255 as it is."""
+    initializer: str = "he_normal"
+    """Of kernels, one of `INITIALIZERS`; biases start at 0. ``he_normal`` after He et al. 2015 (variance 2 / fan-in),
+    ``glorot_uniform`` after Glorot and Bengio 2010."""
+    initializer_stddev: float | None = None
+    """Standard deviation of ``truncated_normal``, which is cut off at twice that; None for the others."""
+    l2: float = 0.0
+    """``l2`` × the sum of squared kernel weights is added to the loss; at least 0."""
+    optimizer: str = "adam"
+    """One of `OPTIMIZERS`."""
+    learning_rate: float = 0.001
+    """> 0."""
+    momentum: float = 0.0
+    """Of sgd, in [0, 1)."""
+    nesterov: bool = False
+    """Nesterov momentum, of sgd."""
+    schedule: str = "constant"
+    """One of `SCHEDULES`: ``cosine`` falls from ``learning_rate`` to 0 over all steps (Loshchilov and Hutter 2017)."""
+    batch_size: int = 64
+    epochs: int = 5
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all ten digits, in [0, 1) (Szegedy et al. 2016)."""
+    weight_average: float | None = None
+    """Momentum in (0, 1) of an exponential moving average of the weights, which then is what is validated and kept;
+    None for the last weights. Polyak and Juditsky 1992."""
+    augmentation: Augmentation | None = None
+    """Changes the training pictures anew in each epoch; None leaves them as they are."""
+    optdigits: int = 0
+    """How often an epoch holds each picture of `edge_digits_train.data.optdigits` besides the training pictures."""
+    outliers: float = 0.0
+    """Share of the pictures of an epoch, in [0, 1), that are no digits, made anew by
+    `edge_digits_train.augment.outliers`: the network learns to give all ten the same probability."""
+    corruption: float = 0.0
+    """Share of the pictures of an epoch, in [0, 1), on which `edge_digits_train.augment.corruption` lays lines, paper
+    and grain, after the teachers, if there are any, have answered."""
+    distillation: float = 0.0
+    """Share of the loss, in [0, 1), that is about what `edge_digits_train.engine.teachers` say of each picture; the
+    rest is about its label."""
+    validation_fraction: float = 0.1
+    """Share of the training pictures held out for validation, in (0, 1)."""
+    validation_seed: int = 0
+    """Seed of that draw. Not ``seed``, so that runs with different seeds are validated on the same pictures."""
+    validation_fold: int = 0
+    """Which of the ``1 / validation_fraction`` parts of that draw is held out, for k-fold cross-validation."""
+    seed: int = 0
+    """Seed of everything else: initial weights, order of pictures, dropout, noise, augmentation; at least 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "epochs"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("learning_rate", "std"):
+            _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
+        for name in ("mean", "momentum", "label_smoothing", "outliers", "corruption", "distillation"):
+            _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
+        _check("optdigits", self.optdigits, self.optdigits >= 0, "0 or more")
+        _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")
+        _check("seed", self.seed, 0 <= self.seed < 2**32, "0 to 4294967295")
+        _check("validation_seed", self.validation_seed, 0 <= self.validation_seed < 2**32, "0 to 4294967295")
+        _check("validation_fraction", self.validation_fraction, 0 < self.validation_fraction < 1, "between 0 and 1")
+        folds = round(1 / self.validation_fraction)
+        _check("validation_fold", self.validation_fold, 0 <= self.validation_fold < folds, f"0 to {folds - 1}")
+        self._check_distillation()
+        average = self.weight_average
+        _check("weight_average", average, average is None or 0 < average < 1, "between 0 and 1, or None")
+        for name, allowed in (("initializer", INITIALIZERS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            _check(name, getattr(self, name), getattr(self, name) in allowed, " or ".join(allowed))
+        stddev = self.initializer_stddev
+        needs_stddev = self.initializer == "truncated_normal"
+        _check(
+            "initializer_stddev",
+            stddev,
+            (stddev is not None and stddev > 0) == needs_stddev,
+            "set for truncated_normal",
+        )
+        try:
+            output = list(architecture.shapes(self.layers))[-1]
+        except ValueError as error:
+            raise UsageError(f"recipe {self.name}: {error}") from error
+        if output != (10,):
+            raise UsageError(f"recipe {self.name}: the last layer gives {output}; needed are ten logits, (10,)")
+
+    def _check_distillation(self) -> None:
+        if not self.distillation:
+            return
+        for name in ("validation_fraction", "validation_seed", "validation_fold"):
+            first = getattr(Recipe, name)
+            _check(name, getattr(self, name), getattr(self, name) == first, f"{first}: the teachers learned the others")
+
+    @property
+    def table(self) -> tuple[Row, ...]:
+        """Name, output shape, parameters and multiply-accumulates of each layer."""
+        return architecture.table(self.layers)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(row.parameters for row in self.table)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one picture."""
+        return sum(row.macs for row in self.table)
+
+    def standardized(self) -> "Recipe":
+        """The same with MNIST's training pixels at mean 0 and standard deviation 1."""
+        return dataclasses.replace(self, mean=MNIST_MEAN, std=MNIST_STD)
+
+    def with_dropout(self, rate: float) -> "Recipe":
+        """The same with ``rate``, in [0, 1), in every dropout layer; 0 is the plain network.
+
+        Raises:
+            UsageError: there is no dropout layer, or the rate is out of its range.
+        """
+        if not any(isinstance(layer, (Dropout, SpatialDropout)) for layer in self.layers):
+            raise UsageError(f"recipe {self.name} has no dropout layer whose rate could be set")
+        _check("dropout", rate, 0 <= rate < 1, "0 to below 1")
+        layers = (
+            dataclasses.replace(layer, rate=rate) if isinstance(layer, (Dropout, SpatialDropout)) else layer
+            for layer in self.layers
+        )
+        return dataclasses.replace(self, layers=tuple(layers))
+
+    def changes(self, other: "Recipe") -> list[str]:
+        """Names of the fields in which ``other`` is another recipe; its description and source may be reworded."""
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("description", "source")]
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON-ready values."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {
+            "layers": [architecture.layer_to_dict(layer) for layer in self.layers],
+            "augmentation": self.augmentation and self.augmentation.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            RunError: a field is missing, unknown or out of range.
+        """
+        try:
+            fields = dict(values)
+            fields["layers"] = tuple(architecture.layer_from_dict(layer) for layer in fields["layers"])
+            if fields.get("augmentation") is not None:
+                fields["augmentation"] = Augmentation.from_dict(fields["augmentation"])
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise RunError(f"the recipe is damaged or of another version ({error}): train again") from error
+
+
+def _check(name: str, value: object, good: bool, allowed: str) -> None:
+    if not good:
+        raise UsageError(f"{name.replace('_', ' ')} is {value}; allowed is {allowed}")
