@@ -2,9 +2,13 @@
 
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from edge_digits_runtime.records.evaluation import Evaluation
 
 from edge_digits.cli import VERBS
 
@@ -12,14 +16,53 @@ ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md"))]
 
 
-def test_commands_page_is_what_help_prints() -> None:
-    spec = importlib.util.spec_from_file_location("write_help", ROOT / "docs" / "reference" / "write_help.py")
+@pytest.mark.parametrize(("page", "script"), [("commands", "write_help"), ("formats", "write_formats")])
+def test_a_generated_page_is_what_its_script_would_write(page: str, script: str) -> None:
+    written = (ROOT / "docs" / "reference" / f"{page}.md").read_text(encoding="utf-8")
+    assert written == load(script).text(), f"run: uv run python docs/reference/{script}.py"
+
+
+def test_formats_page_has_the_keys_of_an_evaluation(make_evaluation: Callable[..., Evaluation]) -> None:
+    evaluation = make_evaluation([1, 2, 3], [1, 2, 8])
+    assert set(load("write_formats").EVALUATION_KEYS) == set(evaluation.to_dict())
+
+
+def load(script: str) -> Any:
+    """Import a script of docs/reference, which is no package."""
+    spec = importlib.util.spec_from_file_location(script, ROOT / "docs" / "reference" / f"{script}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    written = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    assert written == module.text(), "run: uv run python docs/reference/write_help.py"
+    return module
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guide/reading.md"])
+def test_python_in_the_docs_gives_what_it_says(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    (code, *_) = re.findall(
+        r"```python\n(from edge_digits_runtime import .*?)```", (ROOT / page).read_text(), re.DOTALL
+    )
+    lines = code.splitlines()
+    values: dict[str, Any] = {"pixels": np.zeros((3, 28, 28), np.uint8)}
+    checked = 0
+    for line in filter(None, lines):
+        expression, _, comment = line.partition("  # ")
+        if comment.startswith("7, "):
+            digit, confidence, sure = eval(expression, values)
+            assert (str(digit), str(sure)) == (comment.split(", ")[0], comment.split(", ")[2])
+            assert confidence == pytest.approx(float(comment.split(", ")[1]), abs=1e-3)
+            checked += 1
+        elif comment:
+            assert len(eval(expression, values)) == 3
+            checked += 1
+        else:
+            exec(expression, values)
+    assert checked == 2
 
 
 @pytest.mark.parametrize("page", PAGES)

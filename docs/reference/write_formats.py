@@ -1,0 +1,141 @@
+"""Write docs/reference/formats.md: the file formats, with every field as the class that reads and writes it says it.
+
+    uv run python docs/reference/write_formats.py
+
+A test compares the file with what this would write.
+"""
+
+import ast
+import inspect
+from pathlib import Path
+
+import click
+from edge_digits_runtime.model import card
+from edge_digits_runtime.records import evaluation, files, run
+from edge_digits_study import results
+
+TARGET = Path(__file__).with_name("formats.md")
+
+EVALUATION_KEYS = {
+    "format": "Name and version of the format.",
+    "created": "UTC time, ISO 8601.",
+    "model": "Which model answered, see below.",
+    "data": "Which pictures were answered, see below.",
+    "accuracy": "Share of right answers in [0, 1].",
+    "confusion": "10 rows of 10 counts: row the true digit, column the answer.",
+    "latency_us": (
+        "By part, in microseconds: `invoke` always; `preprocess`, `postprocess` and `total` where they were timed. "
+        "Each has `what` was timed, `p50`, `p90`, `p99`, `mean`, `std`, and `samples_us`, every timed call "
+        "of one picture."
+    ),
+    "peak_memory_bytes": "Largest resident set of the process in bytes; null where the system does not tell.",
+    "device": "Facts of the device; `name`, `machine`, `python` and `backend` are always there.",
+    "notes": "Warnings that belong beside the figures, such as a device that slowed down.",
+    "extra": "Further measurements by name.",
+    "labels": "The true digits, one character for each picture.",
+    "predicted": "The answers, one character for each picture.",
+    "probabilities": "10 calibrated probabilities for each picture, to 5 decimals.",
+    "pictures": (
+        "The pictures that were answered wrong: their `index`, and a `png` (base64) with all of them below each other, "
+        "28×28 pixels each."
+    ),
+}
+"""What the keys of an evaluation's JSON mean; a test holds them to `Evaluation.to_dict`."""
+
+
+def text() -> str:
+    """Return the whole page."""
+    keys = "\n".join(f"| `{key}` | {meaning} |" for key, meaning in EVALUATION_KEYS.items())
+    return f"""# File formats
+
+Written by `uv run python docs/reference/write_formats.py` from the classes that read and write the files; a test
+holds it to them. JSON is UTF-8 without NaN. Every file is written beside its target and renamed, so none is ever half
+there. Reading checks the format name and the fields; a file that does not fit is one line that says what to do.
+
+## Run folder
+
+`train` writes it, `convert` reads it.
+
+{_table_in(run.__doc__)}
+
+`run.json` has `format` = `{run.FORMAT}` and these fields (`{run.RunRecord.__module__}.RunRecord`):
+
+{_fields(run.RunRecord)}
+
+## Model file
+
+`convert` writes it, everything that runs a model reads it. It is a TFLite flatbuffer with a stored (uncompressed) ZIP
+behind it that holds `labels.txt`, a label per line, and `card.json`: the TFLite metadata convention for associated
+files. An interpreter stops reading at the end of the flatbuffer; `unzip -l model.tflite` lists the rest. A `.tflite`
+without a card runs too, if its tensors are those of a digit classifier.
+
+The input is 28×28 pixels, 0 background and 255 ink: int8 with scale 1/255 and zero point -128, or float in [0, 1].
+The output is ten logits.
+
+`card.json` has `format` = `{card.FORMAT}` and these fields (`{card.ModelCard.__module__}.ModelCard`):
+
+{_fields(card.ModelCard)}
+
+`calibration`:
+
+{_fields(card.Calibration)}
+
+`reference`:
+
+{_fields(card.FloatReference)}
+
+## Evaluation
+
+`evaluate`, `deploy` and `train` (for the float original) write it, `report` and `models` read it. One JSON file,
+compressed where its name ends in `.gz` (`{evaluation.Evaluation.__module__}.Evaluation`). `format` is
+`{evaluation.FORMAT}`.
+
+| key | |
+|---|---|
+{keys}
+
+`model`:
+
+{_fields(evaluation.ModelInfo)}
+
+`data`, which also has `count`, the number of pictures:
+
+{_fields(evaluation.DataInfo)}
+
+## Results of a study
+
+`study` writes `results.json`, its page and `study compare` read it. It has `format` = `{results.FORMAT}`, `study`,
+the name of the study, and `trials`, a list with these fields (`{results.Trial.__module__}.Trial`):
+
+{_fields(results.Trial)}
+
+`int8`:
+
+{_fields(results.Int8)}
+"""
+
+
+def _fields(record: type) -> str:
+    """Return a table of the fields of a dataclass, with the string literal below each."""
+    body = ast.parse(inspect.getsource(record)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    rows = ["| field | type | |", "|---|---|---|"]
+    for statement, below in zip(body.body, [*body.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            meaning = ""
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                meaning = " ".join(inspect.cleandoc(str(below.value.value)).split()).replace("``", "`")
+            kind = ast.unparse(statement.annotation).replace("|", "\\|")
+            rows.append(f"| `{statement.target.id}` | {kind} | {meaning} |")
+    return "\n".join(rows)
+
+
+def _table_in(docstring: str | None) -> str:
+    """Return the lines of a docstring that are a table."""
+    lines = [line.strip() for line in (docstring or "").splitlines()]
+    return "\n".join(line for line in lines if line.startswith("|")).replace("``", "`")
+
+
+if __name__ == "__main__":
+    files.write_bytes(TARGET, text().encode())
+    click.echo(TARGET)
