@@ -135,7 +135,7 @@ def flat_name(name: str) -> str:
     clean = "".join("_" if c in _UNSAFE or not c.isprintable() else c for c in flat)
     if clean == flat != "stdin" and _is_reversible(flat, path):
         return flat
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:_DIGEST]
+    digest = hashlib.sha256(str(path).encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
     room = _LONGEST - len(_BETWEEN_FOLDERS) - _DIGEST
     end = clean.encode()[-room:].decode(errors="ignore")
     return f"{end}{_BETWEEN_FOLDERS}{digest}"

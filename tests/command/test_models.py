@@ -14,9 +14,8 @@ TINY = (ROOT / "tests" / "runtime" / "models" / "foreign-half-scale.tflite").rea
 
 
 @pytest.fixture
-def add(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """The function of that script, with one cold start instead of five."""
-    monkeypatch.setattr("edge_digits_runtime.device.measurement.COLD_STARTS", 1)
+def add() -> Callable[..., Path]:
+    """The function of that script."""
     spec = importlib.util.spec_from_file_location("add", ROOT / "models" / "add.py")
     assert spec
     assert spec.loader

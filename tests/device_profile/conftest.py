@@ -1,0 +1,8 @@
+"""What the tests of the device profile share."""
+
+import pytest
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _quick(quick_measurement: None) -> None:
+    """Measure for a moment wherever a verb evaluates: how it is measured is tested in tests/runtime/device."""
