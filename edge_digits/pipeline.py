@@ -73,7 +73,8 @@ def train_run(
 ) -> "RunRecord":
     """Train ``recipe`` into the run folder ``out`` and say what came out; in a cluster only its chief says it."""
     from edge_digits_train.engine.cluster import ALONE
-    from edge_digits_train.engine.training import Progress, train
+    from edge_digits_train.engine.trainer import Progress
+    from edge_digits_train.engine.training import train
 
     cluster = cluster or ALONE
     if not cluster.chief:
@@ -143,12 +144,12 @@ def convert_run(
     record = RunRecord.load(run)
 
     from edge_digits_convert import convert
-    from edge_digits_train.engine.training import pictures
+    from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
 
     source = record.data["source"]
     dataset = load_data(data or (Path(source) if source else None))
-    training, validation = pictures(Recipe.from_dict(record.recipe), dataset)
+    training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
     optional = {} if seed is None else {"seed": seed}
     result = convert(
         run,

@@ -23,7 +23,7 @@ from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.records.run import MODEL, RunRecord
 from edge_digits_train.data import mnist
-from edge_digits_train.engine.training import pictures
+from edge_digits_train.data.splits import training_and_validation
 from edge_digits_train.recipes.recipe import Recipe
 from numpy.typing import NDArray
 
@@ -61,7 +61,7 @@ def study(run: Path, counts: list[int], seeds: int) -> None:
     record = RunRecord.load(run)
     source = record.data["source"]
     dataset = datasets.load(source) if source else mnist.load()
-    training, validation = pictures(Recipe.from_dict(record.recipe), dataset)
+    training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
     with quiet():
         infer = inference_function(load_model(run / MODEL))
     reference = float_probabilities(infer, validation.images)

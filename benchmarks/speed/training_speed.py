@@ -1,12 +1,12 @@
-"""What an epoch costs beside a bare ``model.fit`` of the same network.
+"""Measure what an epoch of ours costs beside a bare ``model.fit`` of the same network.
 
     uv run python benchmarks/speed/training_speed.py [RECIPE ...] [--pictures N] [--rounds N]
 
 A bare fit is the network compiled with Keras' defaults and fed float arrays that were prepared before the clock
-started. Ours is everything that training does in an epoch: order and scale the pictures, run the steps, tell of the
+started. Ours is everything that training does in an epoch: order and scale the pictures, run the steps, report
 progress, validate (on ten pictures, since validation is work of its own) and write the checkpoint. Both take turns
-in one process after a round that is not counted; the ratio is that of the medians. Processor time stands beside wall
-time, because it does not depend on what else the machine does.
+in one process after a warm-up round; the ratio is that of the medians. Processor time is given beside wall time,
+because it does not depend on what else the machine does.
 """
 
 import argparse
@@ -19,27 +19,29 @@ from pathlib import Path
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_train.data import mnist
 from edge_digits_train.engine.checkpoint import Checkpoint
-from edge_digits_train.engine.keras_model import build, pixels
+from edge_digits_train.engine.epoch_data import label_targets
+from edge_digits_train.engine.feed import pixels
+from edge_digits_train.engine.keras_model import build
 from edge_digits_train.engine.keras_session import keras
-from edge_digits_train.engine.training import STEPS_PER_EXECUTION, Trainer, targets
+from edge_digits_train.engine.trainer import STEPS_PER_EXECUTION, Trainer
 from edge_digits_train.recipes.catalogue import RECIPES, get
 from edge_digits_train.recipes.recipe import Recipe
 
 
 def bare_fit(recipe: Recipe, split: Split) -> Callable[[], None]:
-    """One epoch of Keras as it comes."""
+    """Return a function that trains one epoch with Keras as it comes."""
     model = build(recipe)
     model.compile(
         optimizer=keras.optimizers.Adam(recipe.learning_rate),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    x, y = pixels(split.images), targets(split.labels)
+    x, y = pixels(split.images), label_targets(split.labels)
     return lambda: model.fit(x, y, batch_size=recipe.batch_size, verbose=0)
 
 
 def our_epoch(recipe: Recipe, split: Split, folder: Path, steps_per_execution: int) -> Callable[[], None]:
-    """One epoch as `edge_digits_train.engine.training.train` runs it."""
+    """Return a function that trains one epoch as `edge_digits_train.engine.training.train` does."""
     trainer = Trainer(recipe, len(split), steps_per_execution)
     few = Split(split.images[:10], split.labels[:10])
     history: dict[str, list[float]] = {}
@@ -54,7 +56,7 @@ def our_epoch(recipe: Recipe, split: Split, folder: Path, steps_per_execution: i
 
 
 def timed(function: Callable[[], None]) -> tuple[float, float]:
-    """Seconds of wall time and of processor time."""
+    """Return the seconds of wall time and of processor time that a call takes."""
     wall, processor = time.perf_counter(), time.process_time()
     function()
     return time.perf_counter() - wall, time.process_time() - processor

@@ -70,7 +70,7 @@ def train(
         edge-digits train cnn-32-64-64 --distribute
     """
     from edge_digits_train.engine.checkpoint import Checkpoint
-    from edge_digits_train.engine.cluster import ALONE, join
+    from edge_digits_train.engine.cluster import ALONE
     from edge_digits_train.recipes import catalogue
     from edge_digits_train.recipes.recipe import Recipe
 
@@ -101,7 +101,11 @@ def train(
 
     # Before the others are waited for, and before a folder is claimed.
     dataset = load_data(data)
-    cluster = join() if distribute else ALONE
+    cluster = ALONE
+    if distribute:
+        from edge_digits_train.engine.distribution import join
+
+        cluster = join()
     chosen, folder = cluster.from_chief(choose)
     try:
         train_run(chosen, dataset, folder, data, resume, cluster)

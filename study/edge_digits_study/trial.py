@@ -19,7 +19,7 @@ from edge_digits_study.results import Int8, Trial
 
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import DataSet, Split
-    from edge_digits_train.engine.training import Progress
+    from edge_digits_train.engine.trainer import Progress
     from edge_digits_train.recipes.recipe import Recipe
 
 TRIAL = "trial.json"
@@ -97,13 +97,14 @@ def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
         DataError: the folder holds a run on other pictures, or there are too few to hold some out.
         ModelError: the converter made something else than what int8 promises.
     """
+    from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.engine.keras_session import forget
-    from edge_digits_train.engine.training import pictures, train
+    from edge_digits_train.engine.training import train
 
     # A worker runs many trials.
     forget()
     check(job, dataset)
-    training, validation = pictures(job.recipe, dataset)
+    training, validation = training_and_validation(job.recipe, dataset)
     record = finished_run(job.recipe, job.folder)
     if record is None:
 
@@ -132,7 +133,7 @@ def _save(job: Job, trial: Trial) -> None:
 
 
 def _measured(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
-    from edge_digits_train.engine.outcome import score
+    from edge_digits_train.engine.scoring import score
 
     scores = score(job.folder, splits)
     return Trial(

@@ -23,8 +23,14 @@ FORBIDDEN = {
     "edge_digits_study": {"keras", "tensorflow", "jax"},
     "edge_digits": {"edge_digits_study", "keras", "tensorflow", "jax", "ray"},
 }  # fmt: skip
-# The one place that speaks to a backend itself: Keras alone cannot share a training among devices.
-ALLOWED = {"train/edge_digits_train/engine/cluster.py": {"tensorflow", "jax"}}
+# What speaks to a backend itself: Keras alone can neither share a training among devices nor turn off the tuning of a
+# pipeline of pictures.
+_ENGINE = "train/edge_digits_train/engine"
+ALLOWED = {
+    f"{_ENGINE}/feed.py": {"tensorflow"},
+    f"{_ENGINE}/tensorflow_cluster.py": {"tensorflow"},
+    f"{_ENGINE}/jax_cluster.py": {"jax"},
+}
 
 WITHIN_RUNTIME = {
     "image": set(),

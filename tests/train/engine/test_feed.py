@@ -1,8 +1,8 @@
-"""How pictures come to Keras."""
+"""How arrays of pictures reach Keras."""
 
 import numpy as np
 import pytest
-from edge_digits_train.engine.cluster import feed
+from edge_digits_train.engine.feed import feed, pixels
 from edge_digits_train.engine.keras_session import keras
 
 
@@ -12,6 +12,14 @@ def model() -> keras.Model:
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(3, activation="softmax")])
     model.compile(loss="mse", optimizer="sgd")
     return model
+
+
+def test_pixels_are_shares_of_255() -> None:
+    image = np.zeros((1, 28, 28), np.uint8)
+    image[0, 3, 4], image[0, 5, 6] = 255, 51
+    found = pixels(image)
+    assert (found.shape, found.dtype) == ((1, 28, 28, 1), np.float32)
+    assert (found[0, 3, 4, 0], found[0, 5, 6, 0], found.sum()) == (1.0, np.float32(0.2), np.float32(1.2))
 
 
 def test_batches_are_those_of_the_arrays(model: keras.Model) -> None:

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from edge_digits_train.engine.keras_model import build, derived_seed, pixels
+from edge_digits_train.engine.feed import pixels
+from edge_digits_train.engine.keras_model import build, derived_seed, weights_sha256
 from edge_digits_train.engine.keras_session import keras
-from edge_digits_train.engine.outcome import weights_sha256
 from edge_digits_train.recipes.architecture import Conv, Dense, DepthwiseConv, Flatten, GlobalPool, Layer, Pool
 from edge_digits_train.recipes.catalogue import RECIPES, get
 from edge_digits_train.recipes.recipe import Recipe
@@ -111,14 +111,6 @@ def test_standardization_folds_into_a_first_dense_layer() -> None:
     folded.set_weights([weights[0] / std, weights[1] - mean / std * weights[0].sum(axis=0), *weights[2:]])
     x = _pictures()
     np.testing.assert_allclose(folded.predict(x, verbose=0), standardized.predict(x, verbose=0), atol=2e-4)
-
-
-def test_pixels_are_shares_of_255() -> None:
-    image = np.zeros((1, 28, 28), np.uint8)
-    image[0, 3, 4], image[0, 5, 6] = 255, 51
-    found = pixels(image)
-    assert (found.shape, found.dtype) == ((1, 28, 28, 1), np.float32)
-    assert (found[0, 3, 4, 0], found[0, 5, 6, 0], found.sum()) == (1.0, np.float32(0.2), np.float32(1.2))
 
 
 def test_derived_seeds_differ() -> None:

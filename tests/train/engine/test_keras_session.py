@@ -34,7 +34,7 @@ def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
 
 def test_a_trainer_starts_it_without_a_word() -> None:
     start = (
-        "from edge_digits_train.engine.training import Trainer; from edge_digits_train.recipes import catalogue; "
+        "from edge_digits_train.engine.trainer import Trainer; from edge_digits_train.recipes import catalogue; "
         "Trainer(catalogue.get('mlp-64'), 100)"
     )
     started = subprocess.run([sys.executable, "-c", start], capture_output=True, text=True, check=True)

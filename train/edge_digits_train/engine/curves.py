@@ -10,14 +10,19 @@ from matplotlib.ticker import MaxNLocator
 
 
 def save_curves(path: str | os.PathLike[str], history: Mapping[str, list[float]], title: str) -> None:
-    """Write loss and accuracy side by side, training and validation in each, as a PNG of 1000 × 400 pixels.
+    """Write the picture of `draw` as a PNG of 1000 × 400 pixels."""
+    with files.replacing(path) as temporary:
+        draw(history, title).savefig(temporary, dpi=100)
+
+
+def draw(history: Mapping[str, list[float]], title: str) -> Figure:
+    """Draw loss and accuracy side by side, training and validation in each.
 
     Args:
-        path: the file.
         history: ``loss``, ``accuracy``, ``val_loss`` and ``val_accuracy`` by epoch.
         title: of the whole picture.
     """
-    # Agg by name and no pyplot: no display is needed, and nobody's backend is changed.
+    # The Agg canvas is named and pyplot avoided: no display is needed, and the caller's backend stays as it is.
     figure = Figure(figsize=(10, 4), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
@@ -31,5 +36,4 @@ def save_curves(path: str | os.PathLike[str], history: Mapping[str, list[float]]
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         axes.legend()
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    return figure

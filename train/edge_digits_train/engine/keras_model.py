@@ -11,11 +11,11 @@ Padding behind the rescaling would put 0 where the standardized background is ``
 """
 
 import dataclasses
+import hashlib
 from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
@@ -38,7 +38,7 @@ _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": ker
 
 
 def build(recipe: Recipe) -> keras.Model:
-    """The untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
+    """Return the untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
     devices()
     inputs = keras.Input(INPUT_SHAPE, name="pixels")
     outputs = inputs
@@ -47,17 +47,18 @@ def build(recipe: Recipe) -> keras.Model:
     return keras.Model(inputs, outputs, name=recipe.name.replace("-", "_"))
 
 
-def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Pictures of shape ``(n, 28, 28)``, 0-255, as the model takes them: ``(n, 28, 28, 1)`` in [0, 1]."""
-    # Divided in float32, in place: a second array of 54,000 float pictures would be 170 MB.
-    result = images[..., np.newaxis].astype(np.float32)
-    result /= 255
-    return result
-
-
 def derived_seed(*numbers: int) -> int:
-    """A seed in [0, 2**31) that follows from ``numbers`` and has nothing in common with that of other numbers."""
+    """Return a seed in [0, 2**31) that follows from ``numbers`` and is unrelated to that of any other numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """Return the hex digest of name, shape and values of every weight in order; the state of random layers is none."""
+    content = hashlib.sha256()
+    for weight in model.weights:
+        values = np.asarray(keras.ops.convert_to_numpy(weight), np.dtype("<f4"), order="C")
+        content.update(f"{weight.path} {values.shape}\n".encode() + values.tobytes())
+    return content.hexdigest()
 
 
 def _layers(recipe: Recipe) -> list[Any]:

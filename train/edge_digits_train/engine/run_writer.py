@@ -1,4 +1,4 @@
-"""What a finished training leaves in its run folder."""
+"""Write the run folder of a finished training."""
 
 import datetime
 import hashlib
@@ -19,58 +19,72 @@ from edge_digits_runtime.device.timing import latency
 from edge_digits_runtime.records import files, run
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
-from numpy.typing import NDArray
 
-from edge_digits_train.engine.cluster import ALONE, Cluster, feed
+from edge_digits_train.engine.cluster import ALONE, Cluster
 from edge_digits_train.engine.curves import save_curves
-from edge_digits_train.engine.keras_model import pixels
+from edge_digits_train.engine.feed import pixels
+from edge_digits_train.engine.keras_model import weights_sha256
 from edge_digits_train.engine.keras_session import devices, keras
+from edge_digits_train.engine.scoring import predict
 from edge_digits_train.recipes.recipe import Recipe
 
-BATCH = 500
-"""Pictures at a time where nothing is learned; larger batches are no faster on a CPU."""
 _SINGLE = "Keras Model.predict_on_batch, compiled, one picture"
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-def write(
-    folder: Path,
-    recipe: Recipe,
-    model: keras.Model,
-    dataset: DataSet,
-    source: str | os.PathLike[str] | None,
-    training: Split,
-    validation: Split,
-    history: Mapping[str, list[float]],
-    cluster: Cluster,
-) -> RunRecord:
+@dataclass(frozen=True)
+class FinishedTraining:
+    """A trained network, and what it was trained on and how."""
+
+    recipe: Recipe
+    model: keras.Model
+    """As it is to be used: with averaged weights where the recipe averages, without an optimizer."""
+    dataset: DataSet
+    source: str | os.PathLike[str] | None
+    """The file or folder that the data set was read from; None for MNIST, which ships with this package."""
+    training: Split
+    """The pictures that were trained on, those of optdigits included."""
+    validation: Split
+    """The pictures held out for validation."""
+    history: Mapping[str, list[float]]
+    """As in `RunRecord`."""
+    cluster: Cluster
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """All pictures by ``train``, ``validation`` and ``test``."""
+        return {"train": self.training, "validation": self.validation, "test": self.dataset.test}
+
+
+def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
     """Write ``model.keras``, ``evaluation.json`` (test split), ``curves.png`` and, last, ``run.json``."""
+    recipe, model, cluster = finished.recipe, finished.model, finished.cluster
     with files.replacing(folder / run.MODEL) as temporary:
         model.save(temporary)
-    weights = weights_sha256(model)
-    device = device_facts()
-    splits = {"train": training, "validation": validation, "test": dataset.test}
-    digests = {name: datasets.digest(split) for name, split in splits.items()}
-    evaluation = _evaluate(folder, recipe, model, dataset, digests["test"], weights, device)
+    evaluation = _evaluate(folder / run.MODEL, finished)
     evaluation.save(folder / run.EVALUATION)
-    save_curves(folder / run.CURVES, history, recipe.name)
-    right = metrics.accuracy(validation.labels, predict(model, validation.images).argmax(axis=1))
+    save_curves(folder / run.CURVES, finished.history, recipe.name)
+    answers = predict(model, finished.validation.images).argmax(axis=1)
     invoke = evaluation.latency["invoke"]
     record = RunRecord(
         recipe=recipe.to_dict(),
         data={
-            "name": dataset.name,
-            "source": None if source is None else os.fspath(source),
-            "sha256": digests,
-            "counts": {name: len(split) for name, split in splits.items()},
+            "name": finished.dataset.name,
+            # Absolute: `convert` may be called from another folder.
+            "source": None if finished.source is None else os.fspath(Path(finished.source).absolute()),
+            "sha256": {name: datasets.digest(split) for name, split in finished.splits.items()},
+            "counts": {name: len(split) for name, split in finished.splits.items()},
         },
-        weights_sha256=weights,
+        weights_sha256=evaluation.model.weights_sha256,
         model_sha256=hashlib.sha256((folder / run.MODEL).read_bytes()).hexdigest(),
-        device=device,
+        device=evaluation.device,
         versions=versions(),
-        history=history,
-        accuracy={"validation": right, "test": evaluation.accuracy},
-        metrics=_metrics(evaluation),
+        history=finished.history,
+        accuracy={
+            "validation": metrics.accuracy(finished.validation.labels, answers),
+            "test": evaluation.accuracy,
+        },
+        metrics=_class_metrics(evaluation),
         latency_us={name: getattr(invoke, name) for name in ("p50", "p90", "p99", "mean", "std")},
         parameters=recipe.parameters,
         macs=recipe.macs,
@@ -81,44 +95,8 @@ def write(
     return record
 
 
-def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits of shape ``(n, 10)`` for pictures of shape ``(n, 28, 28)``."""
-    logits: NDArray[np.float32] = model.predict(**feed(BATCH, pixels(images)), verbose=0)
-    return logits
-
-
-@dataclass(frozen=True)
-class Score:
-    """What a trained network is worth on one split, without dropout, noise or any other regularization."""
-
-    accuracy: float
-    """Share of right answers in [0, 1]."""
-    loss: float
-    """Mean cross-entropy in nats."""
-
-
-def score(folder: Path, splits: Mapping[str, Split]) -> dict[str, Score]:
-    """The network in the run folder ``folder`` on each of ``splits``, by the same names."""
-    model = keras.models.load_model(folder / run.MODEL, compile=False)
-    scores = {}
-    for name, split in splits.items():
-        logits = predict(model, split.images)
-        right = metrics.accuracy(split.labels, logits.argmax(axis=1))
-        scores[name] = Score(right, metrics.cross_entropy(split.labels, logits))
-    return scores
-
-
-def weights_sha256(model: keras.Model) -> str:
-    """Hex digest of name, shape and values of every weight, in order; dropout's random state is none."""
-    content = hashlib.sha256()
-    for weight in model.weights:
-        values = np.asarray(keras.ops.convert_to_numpy(weight), np.dtype("<f4"), order="C")
-        content.update(f"{weight.path} {values.shape}\n".encode() + values.tobytes())
-    return content.hexdigest()
-
-
 def versions() -> dict[str, str]:
-    """Versions of what took part in a training, by name."""
+    """Return the versions of what took part in a training, by name."""
     backend = keras.backend.backend()
     return {
         "python": platform.python_version(),
@@ -130,7 +108,7 @@ def versions() -> dict[str, str]:
 
 
 def device_facts() -> dict[str, Any]:
-    """Facts of the device that Keras computes on: those of the computer, and which processor of it that is."""
+    """Return the facts of this computer, and which of its processors Keras computes on."""
     backend = keras.backend.backend()
     found = facts.device_facts() | {"kind": "CPU", "backend": f"keras {keras.__version__} on {backend}"}
     if devices()[0].startswith("gpu"):
@@ -139,7 +117,7 @@ def device_facts() -> dict[str, Any]:
 
 
 def _gpu_name() -> str:
-    """What the driver calls the first GPU; asked of the driver, since no backend-free call of Keras tells."""
+    """Return what the driver calls the first GPU; Keras itself has no call for it that works under every backend."""
     for information in sorted(_NVIDIA.glob("*/information")):
         for line in information.read_text(encoding="utf-8").splitlines():
             if line.startswith("Model:"):
@@ -147,31 +125,25 @@ def _gpu_name() -> str:
     return "GPU"
 
 
-def _evaluate(
-    folder: Path,
-    recipe: Recipe,
-    model: keras.Model,
-    dataset: DataSet,
-    digest: str,
-    weights: str,
-    device: Mapping[str, Any],
-) -> Evaluation:
-    test = dataset.test
+def _evaluate(saved: Path, finished: FinishedTraining) -> Evaluation:
+    """Return the evaluation of the network, which was saved as ``saved``, on the test pictures."""
+    model, test = finished.model, finished.dataset.test
+    weights = weights_sha256(model)
     probabilities = metrics.softmax(predict(model, test.images)).astype(np.float32)
     return Evaluation(
         model=ModelInfo(
-            name=recipe.name,
+            name=finished.recipe.name,
             role="float-original",
             scheme="keras",
-            bytes=(folder / run.MODEL).stat().st_size,
+            bytes=saved.stat().st_size,
             sha256=weights,
             weights_sha256=weights,
         ),
-        data=DataInfo(dataset.name, "test", digest),
+        data=DataInfo(finished.dataset.name, "test", datasets.digest(test)),
         labels=test.labels,
         probabilities=probabilities,
         latency={"invoke": _single_latency(model, test)},
-        device=device,
+        device=device_facts(),
         pictures=wrong_pictures(test.images, test.labels, probabilities.argmax(axis=1).astype(np.uint8)),
         peak_memory_bytes=facts.peak_memory_bytes(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -183,7 +155,7 @@ def _single_latency(model: keras.Model, test: Split) -> Latency:
     return latency(lambda: model.predict_on_batch(picture), _SINGLE)
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+def _class_metrics(evaluation: Evaluation) -> dict[str, Any]:
     confusion = metrics.confusion_matrix(evaluation.labels, evaluation.predicted)
     values = metrics.class_metrics(confusion)
     by_digit = {name: getattr(values, name).tolist() for name in ("precision", "recall", "f1")}

@@ -1,0 +1,19 @@
+"""Which pictures of a data set a recipe learns from, and which it is validated on."""
+
+from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data.datasets import DataSet, Split
+
+from edge_digits_train.data import optdigits
+from edge_digits_train.recipes.recipe import Recipe
+
+
+def training_and_validation(recipe: Recipe, dataset: DataSet) -> tuple[Split, Split]:
+    """Return the pictures that ``recipe`` is trained on, those of optdigits included, and those held out.
+
+    Raises:
+        DataError: there are too few pictures to hold some out for validation.
+    """
+    training, validation = datasets.split_validation(
+        dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
+    )
+    return optdigits.mix(training, recipe.optdigits), validation

@@ -1,0 +1,99 @@
+"""What one epoch of a training shows the network: pictures and targets.
+
+Both follow from the recipe (its seed included), the number of the epoch and the training split, and from nothing else.
+So a resumed training sees the very pictures that an uninterrupted one would have seen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from edge_digits_runtime.data.datasets import Split
+from edge_digits_runtime.mnist_format import DIGITS
+from numpy.typing import NDArray
+
+from edge_digits_train.augment import outliers
+from edge_digits_train.augment.augmentation import augment
+from edge_digits_train.augment.corruption import corrupt
+from edge_digits_train.engine import teachers
+from edge_digits_train.recipes.recipe import Recipe
+
+NO_DIGIT = DIGITS
+"""Label of an outlier, a picture that shows no digit."""
+_TARGETS = np.vstack([np.eye(DIGITS), np.full((1, DIGITS), 1 / DIGITS)]).astype(np.float32)
+# Each source of randomness has a stream of its own, so that turning one on leaves the others as they were. The order
+# and the augmentation share the stream (seed, epoch).
+_OUTLIERS, _CORRUPTION = 1, 2
+
+
+@dataclass(frozen=True)
+class EpochData:
+    """The pictures of one epoch, in the order in which they are trained on."""
+
+    images: NDArray[np.uint8]
+    """Shape ``(n, 28, 28)``, 0 background, 255 ink."""
+    labels: NDArray[np.uint8]
+    """The digit on each picture, `NO_DIGIT` where there is none; shape ``(n,)``."""
+    targets: NDArray[np.float32]
+    """The probabilities that the network is to answer, shape ``(n, 10)``. Where the recipe has teachers, shape
+    ``(n, 20)``: behind those of the label stand those of the teachers."""
+
+
+def make_epoch_data(recipe: Recipe, epoch: int, training: Split) -> EpochData:
+    """Return what the network is shown in one epoch.
+
+    Outliers are mixed in, all is put in a new order and augmented; the teachers answer; then some pictures are
+    corrupted, which the teachers do not see, since they know digits on blank paper alone.
+
+    Args:
+        recipe: says how much of each, and has the seed.
+        epoch: number of the epoch, from 0.
+        training: the training pictures; left as they are.
+    """
+    images, labels = _with_outliers(recipe, epoch, training)
+    rng = np.random.default_rng((recipe.seed, epoch))
+    order = rng.permutation(len(images))
+    images, labels = images[order], labels[order]
+    if recipe.augmentation is not None:
+        images = augment(images, rng, recipe.augmentation, labels)
+    targets = label_targets(labels)
+    if recipe.distillation:
+        targets = np.concatenate([targets, _teacher_targets(images, labels)], axis=1)
+    if recipe.corruption:
+        images = corrupt(images, np.random.default_rng((recipe.seed, epoch, _CORRUPTION)), recipe.corruption)
+    return EpochData(images, labels, targets)
+
+
+def epoch_size(recipe: Recipe, pictures: int) -> int:
+    """Return how many pictures an epoch has: the training pictures, ``pictures`` of them, and the outliers."""
+    return pictures + _outlier_count(recipe, pictures)
+
+
+def label_targets(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities that labels of shape ``(n,)`` ask for, shape ``(n, 10)``.
+
+    1 at the label and 0 elsewhere; 0.1 everywhere for `NO_DIGIT`.
+    """
+    return _TARGETS[labels]
+
+
+def _outlier_count(recipe: Recipe, pictures: int) -> int:
+    # recipe.outliers is their share of all pictures of the epoch, not of the digits.
+    return round(pictures * recipe.outliers / (1 - recipe.outliers))
+
+
+def _with_outliers(recipe: Recipe, epoch: int, training: Split) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    count = _outlier_count(recipe, len(training))
+    if not count:
+        return training.images, training.labels
+    drawn = outliers.make(count, np.random.default_rng((recipe.seed, epoch, _OUTLIERS)), training)
+    images = np.concatenate([training.images, drawn])
+    labels = np.concatenate([training.labels, np.full(count, NO_DIGIT, np.uint8)])
+    return images, labels
+
+
+def _teacher_targets(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what the teachers answer, shape ``(n, 10)``; of an outlier, which they would call a digit, its target."""
+    targets = label_targets(labels)
+    digits = labels != NO_DIGIT
+    targets[digits] = teachers.answer(images[digits])
+    return targets

@@ -1,0 +1,44 @@
+"""What a training minimizes, and which answers it counts as right."""
+
+import functools
+from typing import Any
+
+from edge_digits_runtime.mnist_format import DIGITS
+
+from edge_digits_train.engine import teachers
+from edge_digits_train.engine.keras_session import keras
+
+
+class DistillationLoss(keras.losses.Loss):  # type: ignore[misc]
+    """Cross-entropy of the labels' targets, mixed with that of the teachers' probabilities.
+
+    Targets have shape ``(n, 10)``, or ``(n, 20)`` with the probabilities of the teachers behind them. The teachers'
+    part is computed on logits divided by their temperature, and multiplied by its square, which makes the gradients of
+    both parts alike in size (Hinton et al. 2015, section 2).
+    """
+
+    def __init__(self, smoothing: float = 0.0, distillation: float = 0.0) -> None:
+        """Take the recipe's ``label_smoothing`` and its ``distillation``, the teachers' share of the loss in [0, 1)."""
+        super().__init__()
+        self._smoothing, self._distillation = smoothing, distillation
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        entropy = functools.partial(keras.losses.categorical_crossentropy, from_logits=True)
+        loss = entropy(y_true[:, :DIGITS], y_pred, label_smoothing=self._smoothing)
+        if not self._distillation:
+            return loss
+        of_teachers = entropy(y_true[:, DIGITS:], y_pred / teachers.TEMPERATURE) * teachers.TEMPERATURE**2
+        return (1 - self._distillation) * loss + self._distillation * of_teachers
+
+
+class DigitAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
+    """Share of the digits that are answered right, in [0, 1]; outliers do not count."""
+
+    def __init__(self) -> None:
+        super().__init__(name="accuracy")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
+        labels = y_true[:, :DIGITS]
+        # The target of an outlier is 0.1 everywhere.
+        is_digit = keras.ops.max(labels, axis=-1) > 0.5
+        super().update_state(labels, y_pred, keras.ops.cast(is_digit, "float32"))
