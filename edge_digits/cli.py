@@ -1,7 +1,7 @@
-"""The ``edge-digits`` command: one table of verbs, each imported only when it is called.
+"""The ``edge-digits`` command: a table of verbs, each of which is imported only when it is called.
 
-``--help`` looks the same on every machine and imports nothing heavy; a verb whose packages are not installed
-says which extra brings them.
+``--help`` is the same on every machine and imports nothing heavy. A verb whose packages are not installed says which
+extra brings them.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ EXTRAS = {
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
     "study": ("edge_digits_study", "edge_digits_train", "keras", "jinja2", "matplotlib", "scipy", "sklearn", "ray"),
 }
-"""For each extra the packages whose absence means that it is not installed."""
+"""The packages that each extra brings. If one of them is absent, the extra is not installed."""
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One word after ``edge-digits``."""
+    """A subcommand of ``edge-digits``."""
 
     target: str
-    """Where its click command is, ``module:name``."""
+    """The click command, as ``module:function``."""
     help: str
-    """One line for the list of verbs."""
+    """Its line in the list of verbs."""
     extras: tuple[str, ...] = ()
-    """The extras it needs beyond the device profile; names of `EXTRAS`."""
+    """Extras that it needs beyond the device profile, as named in `EXTRAS`."""
 
 
 VERBS = {
@@ -48,13 +48,15 @@ VERBS = {
     "convert": Verb(
         "edge_digits.commands.convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)
     ),
-    "classify": Verb("edge_digits.commands.classify:classify", "Say which digit is in a picture."),
+    "classify": Verb("edge_digits.commands.classify:classify", "Recognize the digit in a picture."),
     "read": Verb("edge_digits.commands.read:read", "Read all digits of a picture or page, line by line."),
     "evaluate": Verb(
         "edge_digits.commands.evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."
     ),
     "report": Verb(
-        "edge_digits.commands.report:report", "Compare evaluations: what did quantization and device cost?", ("report",)
+        "edge_digits.commands.report:report",
+        "Compare evaluations: what did quantization and the device cost?",
+        ("report",),
     ),
     "bundle": Verb("edge_digits.commands.bundle:bundle", "Pack model, test pictures and edge-digits for a device."),
     "deploy": Verb(
@@ -73,7 +75,10 @@ VERBS = {
     "testset": Verb(
         "edge_digits.commands.testset:testset", "Write the test pictures as one file for the device.", ("train",)
     ),
-    "doctor": Verb("edge_digits.commands.doctor:doctor", "Check whether this device can run, and say what to mend."),
+    "doctor": Verb(
+        "edge_digits.commands.doctor:doctor",
+        "Check whether this device can run a model.",
+    ),
 }
 
 
@@ -91,14 +96,14 @@ def _reader_gone() -> Iterator[None]:
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by `VERBS` and imports one when it is called."""
+    """The group of all commands in `VERBS`, which imports a command when it is called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The verbs in the order of the pipeline."""
+        """Return the verbs in the order of the pipeline."""
         return list(VERBS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb, or make the stub that says which extra it needs."""
+        """Import the command of a verb, or make one that says which extra it needs."""
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
@@ -111,7 +116,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs from the table alone."""
+        """List the verbs and their help lines without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
@@ -125,7 +130,7 @@ class LazyGroup(click.Group):
         with _reader_gone():
             return super().invoke(ctx)
 
-    # The overloads of the original tell type checkers alone whether it returns.
+    # click declares overloads, which only tell type checkers whether it returns.
     def main(  # type: ignore[override]
         self,
         args: Sequence[str] | None = None,
@@ -133,9 +138,10 @@ class LazyGroup(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run; every error that a user can cause becomes one line on stderr and exit code 2.
+        """Run a command and exit with the code that it returns, 0 for None.
 
-        A command returns its exit code, None for 0.
+        An error that a user can cause and mend becomes one line on standard error and exit code 2. Any other exception
+        keeps its traceback.
         """
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
@@ -159,7 +165,7 @@ class LazyGroup(click.Group):
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
         except (BrokenPipeError, _ReaderGoneError):
-            # The reader has gone, as in `edge-digits recipes | head`; keep Python from complaining at exit.
+            # The reader is gone, as in `edge-digits recipes | head`. Python shall not complain at exit.
             sys.stdout = None
             sys.exit(0)
         except OSError as error:
@@ -169,14 +175,14 @@ class LazyGroup(click.Group):
             try:
                 _flush()
             except OSError:
-                # It is standard output that takes nothing; keep Python from complaining at exit.
+                # Standard output takes nothing. Python shall not complain at exit.
                 sys.stdout = None
             _fail(f"{error.filename or 'standard output'}: {error.strerror}")
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def _flush() -> None:
-    """Write out what Python holds back, where there is a standard output at all."""
+    """Write out what Python has buffered, if there is a standard output."""
     if sys.stdout is not None:
         sys.stdout.flush()
 
@@ -191,13 +197,16 @@ def _fail(message: str) -> NoReturn:
 
 
 def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
-    """A command that takes anything and says what to install; shell completion works on it as on any other."""
+    """Return a command that takes any arguments and says what to install.
+
+    Shell completion works on it as on any other.
+    """
 
     def say() -> int:
         print_error(f"'{name}' needs more than the device profile: {install_line(missing)}")
         return WRONG_INPUT
 
-    # The real options are not known here.
+    # The module with the real options cannot be imported.
     return click.Command(
         name,
         callback=lambda **_: say(),
@@ -208,7 +217,7 @@ def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
 
 
 def install_line(extras: Sequence[str]) -> str:
-    """What to type to get ``extras``."""
+    """Return the command that installs ``extras``."""
     return f"pip install 'edge-digits[{','.join(extras)}]'"
 
 
@@ -216,7 +225,7 @@ def install_line(extras: Sequence[str]) -> str:
 @click.version_option(package_name="edge-digits", prog_name="edge-digits")
 def main() -> None:
     """Train a small digit classifier, quantize it to one int8 .tflite file, run that file on a small device, and
-    report what it cost.
+    report what that cost.
 
     \b
     On the workstation:

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options and exit codes that several verbs share."""
 
 from pathlib import Path
 
@@ -13,26 +13,26 @@ model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="A .tflite file, or the name of an installed model, see 'models'.  [default: that of the runtime]",
+    help="A .tflite file, or the name of an installed model (see 'models').  [default: the one in the runtime]",
 )
 backend_option = click.option(
     "--backend",
     type=click.Choice(["litert", "tflite-runtime"]),
-    help="The interpreter.  [default: $EDGE_DIGITS_BACKEND, else the one that is installed]",
+    help="The interpreter.  [default: $EDGE_DIGITS_BACKEND, or the one that is installed]",
 )
 unverified_option = click.option(
-    "--allow-unverified", is_flag=True, help="Run a model even if its bytes do not match the sha256 in its card."
+    "--allow-unverified", is_flag=True, help="Run a model even if it does not match the sha256 in its card."
 )
 confidence_option = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    help="Below this confidence an answer is not sure.  [default: what the model's card says]",
+    help="The confidence below which an answer is not sure.  [default: that in the model's card]",
 )
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A Keras-layout .npz, a folder with the IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
+    help="An .npz in Keras' layout, a folder with IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
 )
 
 

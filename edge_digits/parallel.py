@@ -1,4 +1,4 @@
-"""The same work for many items with all cores, results in order."""
+"""Do the same work for many items on all cores, with the results in order."""
 
 import contextlib
 import signal
@@ -10,24 +10,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TRIED_S = 0.5
-"""Work is tried this long in this process, to see what is left of it."""
+"""Seconds that this process works alone, to estimate how long the rest takes."""
 _WORTH_S = 3.0
-"""More processes, which need up to a second to start, are worth it if this much is left for one."""
+"""Seconds of work that must be left before more processes are started, each of which takes up to a second."""
 _CHUNK_S = 0.1
-"""A process gets work for about this long at once."""
+"""Seconds of work that a process is handed at a time."""
 
 _work: Callable[[Any], Any]
-"""What a process that was started here does with an item."""
+"""The function that a process started by `_shared_out` applies to each item."""
 
 
 def in_order(prepare: Callable[[], Callable[[Item], Result]], items: Sequence[Item]) -> Iterator[Result]:
-    """What the function that ``prepare`` makes says of each item, one after the other.
+    """Yield the result for each item, in order.
 
-    Little work is done here. Of more, the rest goes to a process on each core; what they print is lost.
+    The work begins in this process. If it turns out to be long, a process on each core shares the rest; what those
+    print is lost.
 
     Args:
-        prepare: called once here and once in each process, so it can be pickled, as can the items and results.
-        items: what to work on.
+        prepare: returns the function that is applied to each item. It is called once in each process, so it must be
+            picklable, and so must items and results.
+        items: the items.
     """
     work = prepare()
     begin = time.monotonic()
@@ -35,7 +37,7 @@ def in_order(prepare: Callable[[], Callable[[Item], Result]], items: Sequence[It
         yield work(item)
         spent = time.monotonic() - begin
         if spent > _TRIED_S and spent / done * (len(items) - done) > _WORTH_S:
-            # Not at the top: it imports what one picture does not need.
+            # Imported here, since one picture does not need it.
             from edge_digits_runtime.device import facts
 
             if (cores := facts.cores()) > 1:
@@ -46,11 +48,11 @@ def in_order(prepare: Callable[[], Callable[[Item], Result]], items: Sequence[It
 def _shared_out(
     prepare: Callable[[], Callable[[Any], Any]], items: Sequence[Any], cores: int, chunk: int
 ) -> Iterator[Any]:
-    # Most calls need neither.
+    # Imported here, since most calls need neither.
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    # Not forked: the interpreter of the model may have threads, which do not survive that.
+    # Not forked: the interpreter of the model may have threads, which a fork does not copy.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(cores, -(-len(items) // chunk)), context, _begin, (prepare,))
     try:
@@ -58,13 +60,13 @@ def _shared_out(
             results = pool.map(_one, items, chunksize=chunk)
         yield from results
     finally:
-        # Reached early when the user or the reader of the output has had enough.
+        # Reached early after Ctrl-C, or when the reader of the output is gone.
         pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Processes started meanwhile never hear of Ctrl-C: this one does, and ends them."""
+    """Let processes that are started inside ignore Ctrl-C: this process receives it and ends them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

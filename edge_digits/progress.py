@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, lines now and then where there is none."""
+"""Progress on standard error: a bar on a terminal, otherwise a line now and then."""
 
 import contextlib
 import sys
@@ -10,24 +10,25 @@ from typing import Any
 import click
 
 Update = Callable[[str, int, int, str], None]
-"""``update(label, done, length, note)``: ``done`` of ``length`` are done of what ``label`` calls it."""
+"""``update(label, done, length, note)``: of the step called ``label``, ``done`` of ``length`` parts are done."""
 
 _LINE_EVERY_S = 30.0
-"""Without a terminal, how often a long step says where it is."""
+"""Seconds between two lines of a long step where there is no terminal."""
 _REDRAW_EVERY_S = 0.1
+"""Seconds between two drawings of a bar."""
 
 
 def say(message: str) -> None:
-    """A line of log."""
+    """Print a line on standard error."""
     click.echo(message, err=True)
 
 
 @contextmanager
 def bars() -> Iterator[Update]:
-    """Yield an `Update`; each new label is a new bar below the last.
+    """Yield an `Update`, which shows a bar for each label, one below the other.
 
-    Without a terminal there is a line when a label is finished and about every 30 seconds before that, so that a log
-    shows that the work is alive and stays short.
+    Without a terminal, a line is printed when a label is finished, and before that about every 30 seconds: a log stays
+    short and still shows that work goes on.
     """
     shown = _Bars() if sys.stderr.isatty() else _Lines()
     with contextlib.closing(shown):
@@ -74,4 +75,4 @@ class _Lines:
             say(self._last)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no bar is open."""

@@ -1,1 +1,1 @@
-"""The verbs. Each module imports click alone at its top; what a verb needs is imported when it runs."""
+"""The verbs. At its top a module imports only what is light; what a verb needs is imported when it runs."""

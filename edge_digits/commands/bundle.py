@@ -15,19 +15,19 @@ run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="R
 scheme_option = click.option(
     "--scheme",
     type=click.Choice(["int8", "float32", "float16", "dynamic"]),
-    help="Which of RUN's .tflite files.  [default: int8]",
+    help="Which of RUN's .tflite files to pack.  [default: int8]",
 )
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="This .tflite, or installed model, instead of one in RUN.",
+    help="Pack this .tflite, or installed model, instead of one in RUN.",
 )
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where the data set that RUN was trained on is now.  [default: where it was then]",
+    help="Where the data set is that RUN was trained on.  [default: where it was then]",
 )
 
 
@@ -47,7 +47,7 @@ data_option = click.option(
 @click.option(
     "--runtime/--no-runtime",
     default=True,
-    help="Pack edge-digits itself, too, as it is installed here.  [default: --runtime]",
+    help="Also pack edge-digits itself, as it is installed here.  [default: --runtime]",
 )
 @unverified_option
 def bundle(
@@ -59,10 +59,10 @@ def bundle(
     runtime: bool,
     allow_unverified: bool,
 ) -> None:
-    """Pack what a device needs to run and measure the model of RUN into one ZIP.
+    """Pack all that a device needs to run and measure the model of RUN into one ZIP.
 
-    In it are the model, the test pictures, ten pictures to try, edge-digits itself, checksums, and a README with
-    the three commands to type on the device. The same input gives the same bytes.
+    It holds the model, the test pictures, ten pictures to try, edge-digits itself, checksums, and a README with the
+    three commands to type on the device. The same input gives the same bytes.
 
     \b
     Example:
@@ -78,13 +78,21 @@ def bundle(
 def make(
     run: Path, scheme: str | None, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
 ) -> "Bundle":
-    """The bundle of a run; ``data`` replaces the path of the data set in its record.
+    """Make the bundle of a run.
+
+    Args:
+        run: the run folder.
+        scheme: which of its models to pack; None for int8.
+        model: a ``.tflite``, or the name of an installed model, to pack instead.
+        data: where the data set of the run is; None for where its record says.
+        runtime: whether to pack edge-digits itself.
+        allow_unverified: pack a model that does not match the sha256 in its card.
 
     Raises:
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
-        DataError: its data set is not to be found, or has changed.
-        ModelError: as `edge_digits.deploy.bundle.make_bundle`.
-        UsageError: ``model`` is no installed model, or ``scheme`` is given as well; and as
+        DataError: its data set cannot be found, or has changed.
+        ModelError: as in `edge_digits.deploy.bundle.make_bundle`.
+        UsageError: ``model`` is no installed model, or ``scheme`` is given as well; and as in
             `edge_digits.deploy.bundle.make_bundle`.
     """
     if model and scheme:
@@ -96,7 +104,7 @@ def make(
     from edge_digits.pipeline import load_test
 
     record = RunRecord.load(run)
-    # Before the data, which may take a while to load.
+    # Checked before the data are loaded, which may take a while.
     chosen = find(model) if model else find_model(run, scheme or "int8")
     source = data or record.data.get("source")
     dataset = load_test(None if source is None else Path(source))

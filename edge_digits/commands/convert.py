@@ -17,9 +17,9 @@ from edge_digits.options import data_option
     "--calibration-count",
     type=click.IntRange(1),
     metavar="N",
-    help="Training pictures that int8 is calibrated on, the same number of each digit.",
+    help="How many training pictures int8 is calibrated on, the same number of each digit.",
 )
-@click.option("--seed", type=click.IntRange(0), help="Seed of the draw of these pictures.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the draw of the calibration pictures.")
 @data_option
 @click.option(
     "-o",
@@ -28,7 +28,9 @@ from edge_digits.options import data_option
     metavar="FILE",
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )
-@click.option("--max-drop", type=float, metavar="PP", help="Exit with 1 if one loses more than PP percentage points.")
+@click.option(
+    "--max-drop", type=float, metavar="PP", help="Exit with 1 if a model loses more than PP percentage points."
+)
 def convert(
     run: Path | None,
     schemes: tuple[str, ...],
@@ -38,11 +40,11 @@ def convert(
     out: Path | None,
     max_drop: float | None,
 ) -> int:
-    """Quantize a trained RUN (a folder that 'train' wrote) after training, to one .tflite file with labels and model
-    card inside. Without RUN: the newest one under runs/.
+    """Quantize a trained RUN (a folder that 'train' wrote) to one .tflite file with labels and model card inside.
+    Without RUN it takes the newest run under runs/.
 
-    Prints the size before and after slimming, accuracy on validation and test pictures, and in brackets by how much
-    that differs from the float original. --max-drop looks at the test pictures.
+    Prints the size before and after slimming, the accuracy on validation and test pictures, and in brackets the
+    difference from the float original. --max-drop applies to the test pictures.
 
     \b
     Example:
@@ -53,9 +55,9 @@ def convert(
 
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
     if out is not None and len(chosen) > 1:
-        raise click.UsageError("--out names one file, but several schemes are asked for")
+        raise click.UsageError("--out names one file, but several schemes were asked for: leave out --out")
     if "int8" not in chosen and (calibration_count is not None or seed is not None):
-        raise click.UsageError("--calibration-count and --seed are of int8 alone, which is not asked for")
+        raise click.UsageError("--calibration-count and --seed are for int8 alone, which was not asked for: add --int8")
     run = run or newest_run()
     results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
     return print_drop_verdict(max(result.drop_pp["test"] for result in results), max_drop)

@@ -26,8 +26,8 @@ from edge_digits.progress import say
 @click.option(
     "--python",
     metavar="PYTHON",
-    help="The interpreter on the device: the one to install with; with --no-install the one that has edge-digits.  "
-    "[default: python3; with --no-install that of the last installation]",
+    help="The interpreter on the device: the one to install with, or with --no-install the one that has edge-digits.  "
+    "[default: python3, or with --no-install that of the last installation]",
 )
 @click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port of the ssh server.")
 @click.option(
@@ -53,10 +53,10 @@ def deploy(
 ) -> None:
     """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
 
-    HOST is what you type behind ssh. Your ssh configuration and keys are used, and one login is shared by all
-    steps. On the device edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits
-    evaluate' are run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits
-    report RUN' finds it. If anything fails before the new model has answered there, what was in use still is.
+    HOST is what you type after ssh. Your ssh configuration and keys are used, and all steps share one login. On the
+    device, edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits evaluate' are
+    run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits report RUN' finds it.
+    If anything fails before the new model has answered there, the former one stays in use.
 
     \b
     Example:

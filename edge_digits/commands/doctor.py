@@ -8,10 +8,10 @@ NOT_FIT = 1
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(as_json: bool) -> int:
-    """Check whether this device can run a model: Python, processor, memory, interpreter, temperature; and name, for
-    each problem, the command that mends it. Exits with 1 if there is a problem.
+    """Check whether this device can run a model: Python, processor, memory, interpreter, temperature. For each problem
+    it names the command that fixes it. Exits with 1 if there is a problem.
 
     \b
     Example:

@@ -10,15 +10,15 @@ from edge_digits.options import backend_option, data_option, unverified_option
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @data_option
-@click.option("--count", type=click.IntRange(1), metavar="N", help="Only the first N test pictures.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="Take only the first N test pictures.")
 @click.option(
     "-o",
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The evaluation to write.  [default: MODEL.evaluation.json, beside a file that is given]",
+    help="The evaluation to write.  [default: MODEL.evaluation.json, beside MODEL if that is a file]",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Cores that a call may use.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads that a call may use.")
 @backend_option
 @unverified_option
 def evaluate(
@@ -30,11 +30,11 @@ def evaluate(
     backend: str | None,
     allow_unverified: bool,
 ) -> None:
-    """Measure accuracy and speed of MODEL, a .tflite file or the name of an installed model (see 'models'), on this
-    device, and write every answer and timing.
+    """Measure accuracy and speed of MODEL on this device, and write every answer and every timing. MODEL is a .tflite
+    file or the name of an installed model (see 'models').
 
-    Needs no TensorFlow. The test pictures come from --data, such as the file that 'testset' writes, or pictures of
-    your own: put them into folders mine/test/0 … mine/test/9 and pass --data mine.
+    It needs no TensorFlow. The test pictures come from --data: a file that 'testset' wrote, or pictures of your own in
+    folders mine/test/0 … mine/test/9 with --data mine.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def evaluate(
     from edge_digits_runtime.model.classifier import DigitClassifier
 
     if threads > facts.cores():
-        raise click.UsageError(f"--threads {threads} is more than the cores that may be used here, {facts.cores()}")
+        raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
     from edge_digits.pipeline import evaluate_model, load_test
 
@@ -53,5 +53,5 @@ def evaluate(
 
 
 def evaluation_path(model: Path) -> Path:
-    """Where the evaluation of ``model`` goes unless told otherwise."""
+    """Return the path of the evaluation of ``model`` where no other is asked for."""
     return model.with_name(f"{model.stem}.evaluation.json")

@@ -21,17 +21,18 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("drop, pp", "drop_pp", "{:.2f}".format),
     ("p50 µs", "p50_us", "{:,.1f}".format),
 )
-"""Title, key of the JSON object, how its value is written."""
+"""For each column its title, the key of the JSON object, and the function that writes the value."""
 _WIDTH = 10
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model, each on a line.")
 def models(as_json: bool) -> int:
-    """List the models that are installed, which --model takes by name: size, work for one picture, accuracy on the
-    test pictures of MNIST, what of it quantization cost, median latency and where that was measured.
+    """List the installed models, which --model takes by name: size, work for one picture, accuracy on MNIST's test
+    pictures, how much of it quantization cost, and the median latency with the device it was measured on.
 
-    The default comes with the runtime, 'pip install edge-digits-models' brings the others. What is not known is a -.
+    The default model comes with the runtime, 'pip install edge-digits-models' brings the others. A - stands for what is
+    not known.
 
     \b
     Example:
@@ -81,4 +82,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
         where = f"  on {row['device']}" if row["device"] else ""
         click.echo("  ".join([f"{row['name']:{width}}{mark}", *cells]) + where)
         click.echo(f"{'':{width}}   {row['path']}")
-    click.echo("\n* what is used when no model is named")
+    click.echo("\n* used when no model is named")

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False, metavar="[RECIPE]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per recipe, each on a line.")
 def recipes(name: str | None, as_json: bool) -> None:
-    """List the recipes: parameters, multiply-accumulates (MACs) and source; with RECIPE, its layers and settings.
+    """List the recipes with parameters, multiply-accumulates (MACs) and source; with RECIPE, show its layers and
+    settings.
 
     \b
     Example:
@@ -40,11 +41,11 @@ def recipes(name: str | None, as_json: bool) -> None:
             f"{recipe.name:{width}}{mark} {recipe.parameters:10,}  {recipe.macs:10,}  {recipe.epochs:6}  {layers}"
         )
         click.echo(f"{'':{width}}  {recipe.source}")
-    click.echo("\n* what 'edge-digits train' takes when no recipe is named")
+    click.echo("\n* trained when no recipe is named")
 
 
 def _show(recipe: "Recipe") -> None:
-    """The layers of one recipe, then how it is trained."""
+    """Print the layers of one recipe, then how it is trained."""
     click.echo(f"{recipe.name}: {recipe.description}\n{recipe.source}\n")
     click.echo(f"{'layer':20}{'output':>14}{'parameters':>12}{'MACs':>12}")
     for row in recipe.table:

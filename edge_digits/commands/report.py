@@ -14,7 +14,7 @@ from edge_digits_runtime.errors import EvaluationError
     type=click.Path(file_okay=False, path_type=Path),
     help="Write report.html, report.md and report.json into this folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of as a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")
 @click.option(
     "--max-drop",
     type=float,
@@ -24,7 +24,7 @@ from edge_digits_runtime.errors import EvaluationError
 def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_drop: float | None) -> int:
     """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
 
-    EVALUATION is a file that 'train' or 'evaluate' wrote, or a run folder, which stands for all of them in it.
+    EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it.
 
     \b
     Example:
@@ -44,15 +44,19 @@ def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_d
 
 
 def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
-    """The evaluation files that the arguments name, each once, in the order given.
+    """Return the evaluation files that the arguments name, each once, in the order given.
 
     Raises:
         EvaluationError: a folder holds none.
     """
+    from edge_digits_runtime.model.registry import EVALUATION_SUFFIX
+    from edge_digits_runtime.records.run import EVALUATION
+
     files: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(path.glob("*evaluation.json"), key=lambda p: (p.name != "evaluation.json", p.name))
+            found = [*path.glob(f"*{EVALUATION}"), *path.glob(f"*{EVALUATION_SUFFIX}")]
+            inside = sorted(found, key=lambda p: (p.name != EVALUATION, p.name))
             if not inside:
                 raise EvaluationError(f"{path}: no evaluation in this folder; make one with 'edge-digits evaluate'")
             files.update(dict.fromkeys(inside))

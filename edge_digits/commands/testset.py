@@ -18,7 +18,7 @@ from edge_digits.options import data_option
     help="The file to write.",
 )
 def testset(data: Path | None, out: Path) -> None:
-    """Write the test pictures as one file, to copy to the device beside the model.
+    """Write the test pictures into one file, to be copied to the device with the model.
 
     \b
     Example:

@@ -23,18 +23,18 @@ from edge_digits.options import data_option
 @click.option(
     "--corrupt",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the training pictures with lines, grey paper or grain on them.",
+    help="Share of the training pictures that get lines, grey paper or grain.",
 )
 @click.option("--standardize", is_flag=True, help="Scale the input to MNIST's mean 0 and standard deviation 1.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Same seed, same machine: same weights.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed gives the same weights on one machine.")
 @data_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The run folder to write.  [default: runs/RECIPE-N, the next number that is free]",
+    help="The run folder to write.  [default: runs/RECIPE-N with the next free number]",
 )
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run: that in --out, else the newest of RECIPE.")
-@click.option("--distribute", is_flag=True, help="Share each batch by all GPUs of this machine, or of several.")
+@click.option("--resume", is_flag=True, help="Continue an unfinished run: the one in --out, or the newest of RECIPE.")
+@click.option("--distribute", is_flag=True, help="Share each batch among all GPUs of this machine, or of several.")
 def train(
     recipe: str | None,
     epochs: int | None,
@@ -49,14 +49,14 @@ def train(
     resume: bool,
     distribute: bool,
 ) -> None:
-    """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, curves, and how good it is.
+    """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, its curves and its accuracy.
 
-    A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume goes on from the last whole epoch
-    and ends with the same weights.
+    A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume continues at the last finished epoch and
+    ends with the same weights.
 
-    --distribute trains on all GPUs of this machine. Over machines, type the same command on each, with TF_CONFIG set
-    (under JAX KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID): process 0 alone writes the run
-    folder. The batch size stays that of the whole.
+    --distribute trains on all GPUs of this machine. To train on several machines, type the same command on each, with
+    TF_CONFIG set (under JAX KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID). Only process 0 writes
+    the run folder. The batch size is that of all devices together.
 
     \b
     Example:

@@ -17,6 +17,7 @@ from edge_digits_train.data import mnist
 from edge_digits_train.recipes import catalogue
 
 from edge_digits.cli import main
+from edge_digits.commands.report import evaluation_files
 from edge_digits.pipeline import finish_run, load_data
 from edge_digits.samples import SAMPLES
 
@@ -118,6 +119,20 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-3)
 
 
+def test_a_folder_stands_for_all_evaluations_in_it_and_the_float_original_comes_first(tmp_path: Path) -> None:
+    names = ["a.evaluation.json", "b.evaluation.json.gz", "evaluation.json", "report.json", "pi.json"]
+    for name in names:
+        (tmp_path / name).touch()
+    files = evaluation_files((tmp_path / "pi.json", tmp_path, tmp_path / "a.evaluation.json"))
+    assert [path.name for path in files] == ["pi.json", "evaluation.json", "a.evaluation.json", "b.evaluation.json.gz"]
+
+
+def test_the_models_that_ship_are_a_folder_of_evaluations() -> None:
+    result = run("report", Path(__file__).parents[2] / "models" / "edge_digits_models", "--json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)["rows"]) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -129,7 +144,7 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
         (["train", "**", "--resume"], "nothing to resume"),
         (["train", "cnn-8-16-32", "--dropout", "0.5"], "no dropout layer"),
         (["convert", "nowhere", "--float", "--calibration-count", "50"], "int8 alone"),
-        (["evaluate", "digits-m", "--threads", "100000"], "more than the cores"),
+        (["evaluate", "digits-m", "--threads", "100000"], "cores that may be used here"),
         (["train", "--data", "nothing.npz"], "nothing.npz"),
         (["report", "nothing.json"], "nothing.json"),
         (["report", "."], "no evaluation in this folder"),
