@@ -1,8 +1,8 @@
-"""``logits.py PICTURES OUT MODEL...``: what each model gives out for the test pictures, before anything rounds it.
+"""``logits.py PICTURES OUT MODEL...``: write the raw output of each model for the test pictures.
 
-Runs on either side with what the device profile installs. An evaluation holds probabilities to five decimals; steps
-of the output scale are counted in the network's own numbers. Each picture goes in alone, as for `classify`, and with
-others, as for `classify_batch`, since LiteRT may compute the two with different kernels.
+It runs on either side with what the device profile installs. An evaluation holds probabilities to five decimals, so it
+cannot show differences in steps of the output scale. Each picture goes in alone, as in `classify`, and with others, as
+in `classify_batch`, since LiteRT may compute the two with different kernels.
 """
 
 import sys

@@ -2,8 +2,8 @@
 
     python tests/arm/run.py [--suite bookworm] [--arch arm64] [--cpu cortex-a53 ...] [--count 1000] [--model FILE ...]
 
-Exits 0 where all is as wanted: no label differs, and no output by more than one step of its scale. Exits 1 where it
-is not, 2 where this machine cannot do it. Needs root, since a userland is entered with chroot; see
+Exits with 0 if no label differs and no output differs by more than one step of its scale, with 1 otherwise, and with 2
+if this machine cannot emulate the boards. Needs root, since a userland is entered with chroot; see
 docs/research/arm.md.
 """
 
@@ -41,35 +41,37 @@ PACKAGES = ("edge-digits", "edge-digits-runtime")
 PICTURES, OUTPUTS, DIGITS, DOCTOR = "pictures.npz", "outputs.npz", "digits.jsonl", "doctor.json"
 DUMP = "logits.py"
 DEFAULT_MODEL = registry.DEFAULT_MODEL.relative_to(Path(edge_digits_runtime.__file__).parents[1])
-"""Where the wheel of the runtime has it."""
+"""Path of the default model within the wheel of the runtime."""
 TEST_PACKAGES = ("pytest", "hypothesis")
-WANTED_LABELS, WANTED_STEPS = 0, 1
-NOT_AS_WANTED, CANNOT = 1, 2
+ALLOWED_LABELS, ALLOWED_STEPS = 0, 1
+"""Largest number of labels that may differ, and largest difference of an output in steps of its scale."""
+DIFFERENT, CANNOT_EMULATE = 1, 2
+"""Exit codes."""
 
 
 class FailedError(Exception):
-    """A program that ended badly on one of the processors; one line."""
+    """A program failed on one of the processors; the message is one line."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One processor that answers: this machine's, or an emulated one."""
+    """One of the processors that are compared: this machine's, or an emulated one."""
 
     name: str
     folder: Path
-    """Its own copy of what goes in, and what comes out."""
+    """Folder with its copy of the input files, and its output files."""
     python: Sequence[str]
-    """The command line that starts Python there, in ``folder``."""
+    """Command line that starts Python on it, in ``folder``."""
     scripts: str
-    """Where its installed commands are."""
+    """Folder of its installed commands."""
     machine: str
-    """What ``uname -m`` prints there."""
+    """Name of its architecture, as ``uname -m`` prints it."""
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run a Python program, files named relative to ``folder``, and return what it printed.
+        """Run a Python program and return its standard output. Files are named relative to ``folder``.
 
         Raises:
-            FailedError: it failed; what it printed is passed on to stderr.
+            FailedError: it failed; its output is passed on to standard error.
         """
         what = f"{self.name}: {' '.join([Path(program).name, *arguments[:2]])}"
         with timed(what):
@@ -85,20 +87,20 @@ class Side:
         return done.stdout.decode()
 
     def edge_digits(self, *arguments: str) -> str:
-        """Run the installed command, as `run`."""
-        # Not by its first line, which names a Python of the machine that installed it.
+        """Run the installed ``edge-digits``, as `run` does."""
+        # Not by its shebang, which names a Python of the machine that installed it.
         return self.run(f"{self.scripts}/edge-digits", *arguments)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one emulated processor answered to some pictures, against this machine."""
+    """Comparison of one emulated processor with this machine on some pictures."""
 
     cpu: str
     what: str
     pictures: int
     labels: int
-    """How many answers differ."""
+    """Number of answers that differ."""
     steps: float | None = None
     """Largest difference of any output in steps of the output scale; None where there is no scale."""
     share: float | None = None
@@ -107,30 +109,30 @@ class Row:
     """There and here, in [0, 1]."""
 
     @property
-    def wanted(self) -> bool:
-        """Whether the two processors agree."""
-        return self.labels <= WANTED_LABELS and (self.steps or 0) <= WANTED_STEPS
+    def agrees(self) -> bool:
+        """Whether the two processors agree closely enough."""
+        return self.labels <= ALLOWED_LABELS and (self.steps or 0) <= ALLOWED_STEPS
 
     def __str__(self) -> str:
         steps = "–" if self.steps is None else f"{self.steps:g}"
         share = "–" if self.share is None else f"{self.share * 100:.2f} %"
         accuracy = "– | –" if self.accuracy is None else " | ".join(f"{a * 100:.2f} %" for a in self.accuracy)
-        verdict = "yes" if self.wanted else "**no**"
+        verdict = "yes" if self.agrees else "**no**"
         cells = (self.cpu, self.what, f"{self.pictures:,}", str(self.labels), steps, share, accuracy, verdict)
         return f"| {' | '.join(cells)} |"
 
 
 HEAD = """\
 | emulated | what | pictures | labels that differ | largest difference in steps | outputs that differ | accuracy | \
-on x86-64 | as wanted |
+on x86-64 | agrees |
 |---|---|---|---|---|---|---|---|---|"""
 
 
 def main() -> int:
-    """Build, run, compare; the exit code."""
+    """Build the userland, run everything on every processor, print the comparison, and return the exit code."""
     arguments = _arguments()
     architecture = ARCHITECTURES[arguments.arch]
-    # An end by kill becomes one by exception, so that children and folders are cleared away as on Ctrl-C.
+    # A kill becomes an exception, so that children and folders are removed as after Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     userland.require_tools(architecture)
     with timed(f"the userland, {arguments.keep}"):
@@ -152,7 +154,7 @@ def main() -> int:
         if arguments.tests:
             for side in there:
                 _test(side)
-    return 0 if all(row.wanted for row in rows) else NOT_AS_WANTED
+    return 0 if all(row.agrees for row in rows) else DIFFERENT
 
 
 def _arguments() -> argparse.Namespace:
@@ -189,21 +191,21 @@ def _arguments() -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Packages:
-    """Our packages and what they need, the same versions and the same wheels of ours on both sides."""
+    """Our packages with their dependencies, in the same versions on both sides."""
 
     site: Path
     """For the emulated side: a folder."""
     python: Path
-    """For this machine: the Python of an environment."""
+    """For this machine: the Python of a virtual environment."""
 
 
 def _install(land: Userland, scratch: Path, more: Sequence[str]) -> Packages:
-    """Build wheels of ours and install them twice, on the emulated side with ``more``."""
+    """Build our wheels and install them for both sides, for the emulated one with the packages ``more``."""
     for package in PACKAGES:
         options = ["--quiet", "--wheel", "--package", package, "--out-dir", str(scratch / "wheels")]
         userland.run(["uv", "build", *options, str(REPOSITORY)])
     wheels = [str(wheel) for wheel in sorted(scratch.glob("wheels/*.whl"))]
-    # In the versions that run here, so that the processor is all that differs.
+    # The versions that are installed here, so that only the processor differs.
     constraints = scratch / "constraints.txt"
     installed = {d.name: d.version for d in importlib.metadata.distributions() if d.name not in PACKAGES}
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()))
@@ -213,7 +215,7 @@ def _install(land: Userland, scratch: Path, more: Sequence[str]) -> Packages:
 
 
 def _environment(folder: Path, land: Userland, wheels: Sequence[str], constraints: Path) -> Path:
-    """Make an environment of this machine that runs models with what ``land`` runs them with; its Python."""
+    """Make a virtual environment for this machine with the interpreter that ``land`` has, and return its Python."""
     requirements = land.architecture.requirements
     python = land.python if requirements else sys.executable
     what = ["--no-deps", *requirements, "numpy<2", "pillow"] if requirements else ["--constraint", str(constraints)]
@@ -230,7 +232,7 @@ def _emulated(land: Userland, cpu: str, site: Path, out: Path) -> Side:
 
 
 def _inputs(folder: Path, count: int, files: Sequence[Path]) -> Path:
-    """Put all that goes into a program into ``folder``: taken once, so that every side gets the same."""
+    """Put all input files into ``folder``, once, so that every side gets the same, and return it."""
     test = mnist.load().test
     pictures = datasets.Split(test.images[:count], test.labels[:count])
     datasets.save_test(folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
@@ -240,7 +242,7 @@ def _inputs(folder: Path, count: int, files: Sequence[Path]) -> Path:
 
 
 def _answer(side: Side, inputs: Path, samples: Sequence[Path], models: Sequence[Path]) -> None:
-    """Let ``side`` do all that a device is for; the answers stay in its folder."""
+    """Run doctor, classify, evaluate and the raw network on ``side``; the answers stay in its folder."""
     shutil.rmtree(side.folder, ignore_errors=True)
     shutil.copytree(inputs, side.folder)
     (side.folder / DOCTOR).write_text(side.edge_digits("doctor", "--json"))
@@ -261,7 +263,7 @@ def _test(side: Side) -> None:
 
 
 def _rows(side: Side, here: Side, samples: Sequence[Path], models: Sequence[Path]) -> Iterator[Row]:
-    """Hold what ``side`` answered against what this machine did."""
+    """Yield the comparisons of ``side`` with this machine."""
     if samples:
         yield Row(side.name, "classify", len(samples), _differing(_digits(side), _digits(here)))
     with np.load(side.folder / OUTPUTS) as there_outputs, np.load(here.folder / OUTPUTS) as here_outputs:
@@ -282,7 +284,7 @@ def _rows(side: Side, here: Side, samples: Sequence[Path], models: Sequence[Path
 
 def _evaluation(side: Side, model: Path) -> Evaluation:
     answers = Evaluation.load(side.folder / f"{model.stem}.json")
-    # A comparison of this machine with itself would find nothing.
+    # If emulation failed silently, this machine would be compared with itself.
     if answers.device["machine"] != side.machine:
         raise FailedError(f"{side.name}: answered as {answers.device['machine']}, not as {side.machine}")
     return answers
@@ -298,7 +300,7 @@ def _differing(there: NDArray[np.integer], here: NDArray[np.integer]) -> int:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Say on stderr how long the block took."""
+    """Print on standard error how long the block took."""
     began = time.monotonic()
     yield
     print(f"{what}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
@@ -309,10 +311,10 @@ if __name__ == "__main__":
         sys.exit(main())
     except (FailedError, EdgeDigitsError) as error:
         print(f"Error: {error}", file=sys.stderr)
-        sys.exit(NOT_AS_WANTED)
+        sys.exit(DIFFERENT)
     except UserlandError as error:
         print(f"Error: {error}", file=sys.stderr)
-        sys.exit(CANNOT)
+        sys.exit(CANNOT_EMULATE)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)

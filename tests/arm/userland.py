@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 SITE, WORK = "/opt/site", "/opt/work"
-"""Where Python packages and the files of a run appear inside."""
+"""Folders inside the userland for Python packages and for the files of a run."""
 _CPUINFO = "/opt/cpuinfo"
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _CORES = 4
@@ -32,7 +32,7 @@ SUITES = tuple(_PYTHON)
 
 
 class UserlandError(Exception):
-    """What keeps this machine from building or entering a userland; one line."""
+    """This machine cannot build or enter a userland; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Cpu:
     """One kind of core, as the kernel of a board would describe it."""
 
     board: str
-    """Where it is found."""
+    """Boards that have it."""
     part: int
     """Arm's part number, from the main ID register."""
     variant: int
     revision: int
     features: str
-    """As in ``/proc/cpuinfo``."""
+    """Features of the core, as in ``/proc/cpuinfo``."""
 
     def cpuinfo(self, architecture: int) -> str:
-        """The text of ``/proc/cpuinfo``.
+        """Return the text of ``/proc/cpuinfo``.
 
         qemu-user 7.2 shows the host's, and LiteRT chooses its kernels by the part number it reads there.
         """
@@ -68,27 +68,27 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A Debian architecture and the cores that it is tried as."""
+    """A Debian architecture and the cores that are emulated for it."""
 
     name: str
     machine: str
-    """What ``uname -m`` prints; also how qemu's binaries are named, but for 32 bits."""
+    """Its name in ``uname -m``; qemu's binaries have the same name, except for 32 bits."""
     qemu: str
     triplet: str
     elf: tuple[int, int]
     """``EI_CLASS`` and ``e_machine`` of its executables."""
     version: int
-    """Of the Arm architecture."""
+    """Version of the Arm architecture."""
     packages: tuple[str, ...]
     """Debian packages beyond the minimum."""
     cpus: Mapping[str, Cpu]
     """By the name that ``QEMU_CPU`` takes."""
     platform: str
-    """What the package client calls it."""
+    """Its name for the package client."""
     requirements: tuple[str, ...] = ()
-    """What to install beside our own packages, instead of what those ask for."""
+    """Packages to install besides our own, in place of their dependencies."""
     pictures: bool = True
-    """Whether there is a Pillow for it that the runtime can use."""
+    """Whether a Pillow exists for it that the runtime can use."""
 
 
 _V8 = "fp asimd evtstrm crc32 cpuid"
@@ -141,7 +141,7 @@ class Userland:
         return _PYTHON[self.suite]
 
     def command(self, cpu: str, site: Path, work: Path, arguments: Sequence[str]) -> list[str]:
-        """The command line that runs ``arguments`` inside: as ``cpu``, in ``work``, with the packages in ``site``."""
+        """Return the command line that runs ``arguments`` inside: as ``cpu``, in ``work``, with packages from ``site``."""
         script = (
             "set -e; root=$1 site=$2 work=$3 cpu=$4; shift 4; "
             f'mount --bind "$site" "$root{SITE}"; mount --bind "$work" "$root{WORK}"; '
@@ -188,10 +188,10 @@ def require_tools(architecture: Architecture) -> None:
 
 
 def build(root: Path, suite: str, architecture: Architecture) -> Userland:
-    """The userland in ``root``, built there if it is not; an interrupted build leaves nothing there.
+    """Return the userland in ``root``, after building it if needed. An interrupted build leaves nothing there.
 
     Raises:
-        UserlandError: the packages cannot be had or unpacked.
+        UserlandError: the packages cannot be downloaded or unpacked.
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     # One build at a time; the lock also tells that building folders found beside it were left by a killed one.
@@ -207,7 +207,7 @@ def build(root: Path, suite: str, architecture: Architecture) -> Userland:
                 building.chmod(0o755)
                 building.rename(root)
             except BaseException:
-                # What a dying child still wrote is left to the next build, above.
+                # What a dying child process still writes is removed by the next build, above.
                 shutil.rmtree(building, ignore_errors=True)
                 raise
     return Userland(root, suite, architecture)
@@ -234,7 +234,7 @@ def _fill(root: Path, suite: str, architecture: Architecture) -> None:
 
 
 def private_mounts() -> None:
-    """Give this process a mount namespace of its own: what it mounts is seen by no other, and goes when it ends.
+    """Give this process a mount namespace of its own: no other process sees its mounts, and they end with it.
 
     Raises:
         UserlandError: not root, or forbidden here.
@@ -250,7 +250,7 @@ def private_mounts() -> None:
 
 @contextmanager
 def executable(architecture: Architecture) -> Iterator[None]:
-    """Let the kernel start executables of ``architecture`` through qemu, by a rule of our own that goes at the end.
+    """Let the kernel start executables of ``architecture`` through qemu, by a rule that is removed at the end.
 
     Call `private_mounts` before. A kernel of 6.7 or later forgets the rule with our mount, others when it is removed.
 
@@ -270,9 +270,9 @@ def executable(architecture: Architecture) -> Iterator[None]:
 
 
 def _rule(name: str, architecture: Architecture, interpreter: str) -> bytes:
-    """A binfmt_misc rule: the first 20 bytes of the ELF header, with OS ABI left open and e_type 2 or 3.
+    """Return a binfmt_misc rule for the first 20 bytes of the ELF header, with any OS ABI and e_type 2 or 3.
 
-    Flag F opens qemu now, so that it is found from inside a chroot where it is not.
+    Flag F opens qemu at once, so that it also works inside a chroot that does not have it.
     """
     elf_class, machine = architecture.elf
     magic = b"\x7fELF" + bytes((elf_class, 1, 1, 0)) + bytes(8) + bytes((2, 0, machine, 0))
@@ -285,7 +285,7 @@ def install(userland: Userland, site: Path, what: Sequence[str], constraints: Pa
     """Put ``what`` (names or wheels) and its dependencies into ``site``, as the file ``constraints`` allows.
 
     Raises:
-        UserlandError: something cannot be had for that architecture.
+        UserlandError: a package has no wheel for that architecture.
     """
     architecture = userland.architecture
     if architecture.requirements:
@@ -302,7 +302,7 @@ def run(command: Sequence[str], **options: Any) -> None:
     """Run to the end; ``options`` are those of `subprocess.Popen`.
 
     Raises:
-        UserlandError: it failed; the message ends with the last line that it printed.
+        UserlandError: it failed; the message ends with its last line of output.
     """
     done = completed(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
     if done.returncode:
@@ -310,7 +310,7 @@ def run(command: Sequence[str], **options: Any) -> None:
 
 
 def completed(command: Sequence[str], **options: Any) -> "subprocess.CompletedProcess[bytes]":
-    """As `subprocess.run`, but an interruption ends the children of the process, too: debootstrap has many."""
+    """Run a command as `subprocess.run` does, but end its children too when interrupted: debootstrap has many."""
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         try:
             output, errors = process.communicate()
@@ -321,6 +321,6 @@ def completed(command: Sequence[str], **options: Any) -> "subprocess.CompletedPr
 
 
 def last_line(output: bytes) -> str:
-    """The last line with anything in it."""
+    """Return the last line that is not blank."""
     lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
     return lines[-1].strip() if lines else "it printed nothing"
