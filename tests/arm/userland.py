@@ -1,11 +1,11 @@
 """A Debian userland of another architecture, built from its packages and entered with qemu-user and chroot.
 
-Only the first stage of debootstrap runs; the packages are then unpacked and never configured, so nothing foreign is
-executed while it is built, and that takes half a minute instead of several. What needs configuring is named here:
-where Debian's numpy finds its BLAS.
+Only the first stage of debootstrap runs. The packages are then unpacked and never configured: nothing foreign is
+executed during the build, which takes half a minute instead of several. The one thing that would need configuring,
+where Debian's numpy finds its BLAS, is set by `Userland.command`.
 
-Everything is mounted in a mount namespace of the one process that needs it: the kernel takes the mounts away with
-that process, however it ends.
+Everything is mounted in a mount namespace of the one process that needs it, so the kernel removes the mounts with that
+process, however it ends.
 """
 
 import ctypes
@@ -141,7 +141,7 @@ class Userland:
         return _PYTHON[self.suite]
 
     def command(self, cpu: str, site: Path, work: Path, arguments: Sequence[str]) -> list[str]:
-        """Return the command line that runs ``arguments`` inside: as ``cpu``, in ``work``, with packages from ``site``."""
+        """Return the command line that runs ``arguments`` inside, as ``cpu``, in ``work``, using ``site``."""
         script = (
             "set -e; root=$1 site=$2 work=$3 cpu=$4; shift 4; "
             f'mount --bind "$site" "$root{SITE}"; mount --bind "$work" "$root{WORK}"; '

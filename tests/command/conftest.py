@@ -1,4 +1,4 @@
-"""What the tests of the command share."""
+"""Fixtures of all tests of the command."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What ``./check`` says where it cannot set up what the tests need."""
+"""``./check`` says what to do where it cannot set up what the tests need."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The documentation says what the commands say."""
+"""The documentation agrees with the code: help, formats, examples, links."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""``models/add.py``: from a run folder to a model that can be asked for by name."""
+"""``models/add.py`` turns a run folder into a model that can be named."""
 
 import importlib.util
 from collections.abc import Callable
@@ -15,7 +15,7 @@ TINY = (ROOT / "tests" / "runtime" / "models" / "foreign-half-scale.tflite").rea
 
 @pytest.fixture
 def add() -> Callable[..., Path]:
-    """The function of that script."""
+    """Return the function of that script."""
     spec = importlib.util.spec_from_file_location("add", ROOT / "models" / "add.py")
     assert spec
     assert spec.loader

@@ -1,4 +1,4 @@
-"""The whole line by the commands alone: train, convert, classify, evaluate, report, on a slice of real MNIST."""
+"""The whole pipeline through the command: train, convert, classify, evaluate, report, on a slice of real MNIST."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Which room may import which, held by reading every import statement."""
+"""No room imports what it must not; every import statement is read."""
 
 import ast
 from pathlib import Path
@@ -41,11 +41,11 @@ WITHIN_RUNTIME = {
     "device": {"data", "image", "model", "records"},
     "drawing": {"image", "model", "page"},
 }
-"""For each room of the runtime the rooms that it may import; modules beside the rooms are free to all."""
+"""The rooms of the runtime that each of them may import; any may import the modules outside the rooms."""
 
 
 def imports(source: str) -> set[str]:
-    """Full names of all modules that ``source`` imports anywhere, also inside functions."""
+    """Return the full names of all modules that ``source`` imports anywhere, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -56,7 +56,7 @@ def imports(source: str) -> set[str]:
 
 
 def rooms_of(source: str) -> set[str]:
-    """The rooms of the runtime that ``source`` imports something from."""
+    """Return the rooms of the runtime that ``source`` imports from."""
     parts = [name.split(".") for name in imports(source)]
     return {each[1] for each in parts if each[0] == "edge_digits_runtime" and len(each) > 1} & set(WITHIN_RUNTIME)
 

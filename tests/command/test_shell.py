@@ -1,4 +1,4 @@
-"""The shell around the verbs: lazy, one-line errors, every verb helped and documented."""
+"""The command around the verbs: lazy imports, errors of one line, exit codes, help."""
 
 import shlex
 import subprocess
@@ -150,7 +150,7 @@ def test_wrong_use_is_one_line(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", ">&- 2>&-"])
-def test_an_output_that_takes_nothing_is_no_fault_of_ours(where: str) -> None:
+def test_a_full_or_closed_output_ends_without_a_traceback(where: str) -> None:
     done = subprocess.run(["sh", "-c", f"{COMMAND} doctor {where}"], capture_output=True, text=True, timeout=120)
     assert done.returncode == (2 if "full" in where else 0)
     assert done.stderr == ("Error: standard output: No space left on device\n" if "full" in where else "")
@@ -168,14 +168,14 @@ def test_a_path_that_cannot_be_written_is_one_line(where: str, out: str, tmp_pat
 
 
 @pytest.mark.parametrize("arguments", ["models", "recipes --json", "--help", "train --help"])
-def test_a_reader_that_has_seen_enough_is_no_error(arguments: str) -> None:
+def test_a_pipe_whose_reader_is_gone_is_no_error(arguments: str) -> None:
     # A pipe whose reader is gone before the first line is written, every time.
     command = f"set -o pipefail; {{ sleep 0.1; {COMMAND} {arguments}; }} | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_drop_of_exactly_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_drop_that_equals_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
     for right in range(9500, 10_000):
         drop = 100 * (right / 10_000 - (right - 10) / 10_000)
         assert print_drop_verdict(drop, 0.1) == 0
@@ -190,7 +190,7 @@ def test_two_trainings_get_two_folders(tmp_path: Path) -> None:
     assert sorted(folder.name for folder in folders) == sorted(f"mlp-{number}" for number in range(8, 16))
 
 
-def test_runs_that_link_to_nowhere_are_an_error_and_no_loop(tmp_path: Path) -> None:
+def test_a_broken_link_in_place_of_the_runs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted" / "runs")
     with pytest.raises(OutputError, match="this folder cannot be made"):
         next_run("mlp", tmp_path / "runs")

@@ -1,4 +1,4 @@
-"""What the tests of the device profile share."""
+"""Fixtures of all tests of the device profile."""
 
 import pytest
 

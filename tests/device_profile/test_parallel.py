@@ -1,4 +1,4 @@
-"""Many pictures on all cores: the same lines in the same order."""
+"""Work shared among all cores gives the same results in the same order."""
 
 import functools
 import operator
@@ -15,7 +15,7 @@ from edge_digits.samples import SAMPLES
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All items but the first go to two other processes."""
+    """Hand all items but the first to two other processes."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     monkeypatch.setattr(parallel, "_TRIED_S", 0.0)
     monkeypatch.setattr(parallel, "_WORTH_S", -1.0)

@@ -1,4 +1,4 @@
-"""Names of what is drawn of pictures: short, different for different pictures, and fit for every file system."""
+"""Names for drawings of pictures are short, differ for different pictures, and suit every file system."""
 
 from pathlib import Path
 
@@ -39,13 +39,13 @@ def test_an_ordinary_name_is_kept(name: str, flat: str) -> None:
     assert flat_name(name) == flat
 
 
-def test_a_path_that_is_not_kept_is_recognized_by_its_end() -> None:
+def test_any_other_path_keeps_its_end() -> None:
     for name in ("../7.png", "/home/pi/scans/7.png", f"{'n' * 300}/7.png"):
         assert "7.png--" in flat_name(name)
 
 
 @given(st.text())
-def test_what_is_printed_is_one_line_that_leaves_printable_text_alone(text: str) -> None:
+def test_printable_text_is_one_line_and_otherwise_unchanged(text: str) -> None:
     assert printable(text).isprintable()
     if text.isprintable():
         assert printable(text) == text

@@ -1,4 +1,4 @@
-"""The verbs a device has, with the device profile alone: no TensorFlow, no training side."""
+"""The verbs that need only the device profile: no TensorFlow, no training side."""
 
 import errno
 import io
@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.drawing.annotate import annotate
+from edge_digits_runtime.drawing.explain import explain
 from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.image.picture import digit_pixels, open_picture
+from edge_digits_runtime.page import reading
 from edge_digits_runtime.records.evaluation import Evaluation
 from PIL import Image, ImageDraw, ImageFont
 
@@ -34,7 +39,7 @@ def test_the_default_model_reads_the_bundled_digits() -> None:
     assert [row["digit"] for row in answers(result)] == list(range(10))
 
 
-def test_text_names_file_digit_and_confidence() -> None:
+def test_text_has_file_digit_and_confidence() -> None:
     result = run("classify", SAMPLES[8], "--top", "2")
     first, second = result.stdout.strip().removeprefix(f"{SAMPLES[8]}: ").split(", ")[:2]
     assert first.startswith("8 (")
@@ -202,16 +207,18 @@ def test_read_says_where_there_are_no_digits_and_strict_says_no(shape: tuple[int
     assert run("read", "--strict", tmp_path / "missing.png", blank).exit_code == 2
 
 
-def test_explain_writes_a_picture(tmp_path: Path) -> None:
+def test_explain_writes_what_is_drawn_of_the_picture(tmp_path: Path) -> None:
     result = run("classify", "--explain", tmp_path / "why", SAMPLES[7])
     assert result.exit_code == 0, result.stderr
+    found = digit_pixels(open_picture(SAMPLES[7]))
+    drawn = explain(open_picture(SAMPLES[7]), found, DigitClassifier().classify_found(found))
     (written,) = (tmp_path / "why").iterdir()
     with Image.open(written) as image:
-        assert image.width > 200
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(drawn))
 
 
 @pytest.mark.parametrize(("verb", "option"), [("classify", "--explain"), ("read", "--annotate")])
-def test_what_is_drawn_of_two_pictures_has_two_names(
+def test_drawings_of_different_pictures_have_different_names(
     verb: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = f"{'n' * 200}/{'m' * 200}/7.png"
@@ -227,7 +234,7 @@ def test_what_is_drawn_of_two_pictures_has_two_names(
     assert len(list((tmp_path / "out").iterdir())) == len(names)
 
 
-def test_a_picture_that_comes_through_a_pipe(tmp_path: Path) -> None:
+def test_a_picture_from_a_pipe_is_read_whole(tmp_path: Path) -> None:
     # More than a pipe holds at once.
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)).save(tmp_path / "noise.png")
     content = (tmp_path / "noise.png").read_bytes()
@@ -306,7 +313,7 @@ def test_models_lists_the_others_beside_a_damaged_one(tmp_path: Path, monkeypatc
     assert len(answers(result)) == 1
 
 
-def test_doctor_is_content_here() -> None:
+def test_doctor_finds_no_problem_here() -> None:
     result = run("doctor", "--json")
     assert result.exit_code == 0, result.stdout
     assert {check["status"] for check in json.loads(result.stdout)["checks"]} <= {"ok", "warning"}
@@ -323,7 +330,9 @@ def test_read_prints_the_lines(tmp_path: Path) -> None:
     row = json.loads(result.stdout)
     assert [line.replace(" ", "") for line in row["lines"]] == ["738", "052"]
     assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "sure", "reason", "box", "line"}] * 6
-    assert (tmp_path / "seen.png").is_file()
+    drawn = annotate(page, reading.read(page, DigitClassifier()))
+    with Image.open(tmp_path / "seen.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(drawn))
 
 
 @pytest.mark.parametrize(
