@@ -7,15 +7,14 @@ import importlib
 import os
 import platform
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime import native_stderr
 from edge_digits_runtime.errors import BackendError, ModelError
 from edge_digits_runtime.model import flatbuffer
 
@@ -24,8 +23,8 @@ VARIABLE = "EDGE_DIGITS_BACKEND"
 # tflite-runtime was last built for this Python and against numpy 1.
 _TFLITE_PYTHON = (3, 11)
 _TFLITE_LAST = (2, 14)
+# Printed by native code for every interpreter; neither package has a switch for it.
 _DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-_stderr_lock = threading.Lock()
 
 
 class Interpreter(Protocol):
@@ -93,7 +92,7 @@ class Backend(NamedTuple):
             raise ModelError(f"{name}: the model is damaged or was cut off: copy the file again")
         make = self.load().Interpreter
         try:
-            with _without_delegate_line():
+            with native_stderr.without(_DELEGATE_LINE):
                 interpreter: Interpreter = make(model_content=content, num_threads=threads)
                 if batch is not None:
                     tensor = interpreter.get_input_details()[0]
@@ -195,33 +194,3 @@ def _major(version: str) -> int:
 def _release(version: str) -> tuple[int, int]:
     major, minor = version.split(".")[:2]
     return int(major), int(minor)
-
-
-@contextmanager
-def _without_delegate_line() -> Iterator[None]:
-    """Keep the line with which XNNPACK announces itself off stderr; whatever else is written there stays.
-
-    It is printed by native code, without a switch in either package.
-    """
-    with _stderr_lock:
-        try:
-            real = os.dup(2)
-        except OSError:
-            # A process without stderr shows nothing anyway.
-            yield
-            return
-        kept, written = os.pipe()
-        # Nobody reads before the end: what a full pipe cannot take is lost, rather than waited for.
-        os.set_blocking(written, False)
-        os.set_blocking(kept, False)
-        os.dup2(written, 2)
-        os.close(written)
-        try:
-            yield
-        finally:
-            os.dup2(real, 2)
-            os.close(real)
-            with os.fdopen(kept, "rb") as pipe:
-                rest = (pipe.read() or b"").replace(_DELEGATE_LINE, b"")
-            if rest:
-                os.write(2, rest)

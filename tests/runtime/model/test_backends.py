@@ -139,21 +139,6 @@ def test_one_answer_and_nothing_else_is_printed(tiny: Callable[[str], Path]) -> 
     assert done.stdout.strip().isdigit()
 
 
-def test_what_else_is_written_to_stderr_stays(capfd: pytest.CaptureFixture[str]) -> None:
-    with backends._without_delegate_line():
-        os.write(2, b"one\nINFO: Created TensorFlow Lite XNNPACK delegate for CPU.\ntwo\n")
-    with pytest.raises(OSError, match="file descriptor"), backends._without_delegate_line():
-        os.write(2, b"three\n") and os.close(-1)
-    os.write(2, b"four\n")
-    assert capfd.readouterr().err == "one\ntwo\nthree\nfour\n"
-
-
-def test_a_process_without_stderr_still_answers(tiny: Callable[[str], Path]) -> None:
-    close = f"import os; os.close(2){CLASSIFY}"
-    done = subprocess.run([sys.executable, "-c", close, str(tiny("int8"))], stdout=subprocess.PIPE, text=True)
-    assert done.stdout.strip().isdigit()
-
-
 def test_an_interpreter_answers_and_can_take_more_than_one_picture(tiny: Callable[[str], Path]) -> None:
     interpreter = choose().interpreter(tiny("float32").read_bytes(), "tiny", threads=2, batch=3)
     (entry,), (end,) = interpreter.get_input_details(), interpreter.get_output_details()
