@@ -1,6 +1,7 @@
 """What several tests of the command need."""
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from edge_digits_runtime.records.run import RunRecord
 
 MakeEvaluation = Callable[..., Evaluation]
 _ROLES = {"keras": "float-original", "int8": "int8"}
+
+
+def digest(text: str) -> str:
+    """A sha256 that differs where ``text`` does."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +48,7 @@ def make_evaluation() -> MakeEvaluation:
         size: int = 1000,
         latency_us: float | Sequence[float] = 10.0,
         device: Mapping[str, Any] | None = None,
-        pictures: str = "p",
+        pictures: str = "a",
         **fields: Any,
     ) -> Evaluation:
         truth, predicted = np.array(labels, np.uint8), np.array(answers, np.uint8)
@@ -53,7 +59,7 @@ def make_evaluation() -> MakeEvaluation:
         facts = {"name": "Laptop", "machine": "x86_64", "python": "3.11.2", "backend": "litert 2.3.0", "threads": 1}
         return Evaluation(
             model=ModelInfo(
-                name, _ROLES.get(scheme, "float-tflite"), scheme, size, f"{scheme}{weights_sha256}", weights_sha256
+                name, _ROLES.get(scheme, "float-tflite"), scheme, size, digest(scheme + weights_sha256), weights_sha256
             ),
             data=DataInfo("MNIST", "test", pictures * 64),
             labels=truth,
@@ -92,17 +98,21 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             data={
                 "name": "Noise",
                 "source": str(source),
-                "sha256": {"test": datasets.digest(test)},
+                "sha256": {"train": "c" * 64, "validation": "d" * 64, "test": datasets.digest(test)},
                 "counts": {"test": len(test)},
             },
-            weights_sha256="",
-            model_sha256="",
-            device={"name": "here", "kind": "CPU"},
+            weights_sha256="a" * 64,
+            model_sha256="b" * 64,
+            device={"name": "here", "machine": "x86_64", "python": "3.11.2", "backend": "keras", "kind": "CPU"},
             versions={},
             history={},
             accuracy={"validation": 0.98, "test": 0.9812},
-            metrics={},
-            latency_us={},
+            metrics={
+                **dict.fromkeys(("precision", "recall", "f1"), [0.98] * 10),
+                "macro": dict.fromkeys(("precision", "recall", "f1"), 0.98),
+                "confusion": [[0] * 10] * 10,
+            },
+            latency_us=dict.fromkeys(("p50", "p90", "p99", "mean", "std"), 800.0),
             parameters=1,
             macs=1,
         ).save(folder)

@@ -7,11 +7,12 @@ A test compares the file with what this would write.
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import click
 from edge_digits_runtime.model import card
-from edge_digits_runtime.records import evaluation, files, run
+from edge_digits_runtime.records import device_facts, evaluation, files, run
 from edge_digits_study import results
 
 TARGET = Path(__file__).with_name("formats.md")
@@ -42,6 +43,25 @@ EVALUATION_KEYS = {
 }
 """What the keys of an evaluation's JSON mean; a test holds them to `Evaluation.to_dict`."""
 
+_KINDS = {
+    "Share": "float, 0 to 1",
+    "Count": "int, 0 or more",
+    "Positive": "int, 1 or more",
+    "Line": "str, one line",
+    "Name": "str, one line",
+    "Sha256": "str, 64 hexadecimal digits",
+    "Time": "str, UTC, ISO 8601",
+    "Scheme": "str, 'float32', 'float16', 'dynamic' or 'int8'",
+    "Role": "str, 'float-original', 'float-tflite' or 'int8'",
+    "Part": "str",
+    "_Microseconds": "float, 0 or more",
+    "_Milliseconds": "float, 0 or more",
+    "_Megahertz": "float, 0 or more",
+    "_Celsius": "float",
+    "_OfEachDigit": "list[float], 10 of 0 to 1",
+}
+"""Types that the records share, in words."""
+
 
 def text() -> str:
     """Return the whole page."""
@@ -62,6 +82,18 @@ there. Reading checks the format name and the fields; a file that does not fit i
 
 {_fields(run.RunRecord)}
 
+`recipe` has a `name` and whatever else the training side keeps of it. `data`:
+
+{_fields(run.RunData)}
+
+`metrics`:
+
+{_fields(run.Metrics)}
+
+`device`, where `kind` is always there:
+
+{_fields(device_facts.DeviceFacts)}
+
 ## Model file
 
 `convert` writes it, everything that runs a model reads it. It is a TFLite flatbuffer with a stored (uncompressed) ZIP
@@ -75,6 +107,10 @@ The output is ten logits.
 `card.json` has `format` = `{card.FORMAT}` and these fields (`{card.ModelCard.__module__}.ModelCard`):
 
 {_fields(card.ModelCard)}
+
+`input`:
+
+{_fields(card.ModelInput)}
 
 `calibration`:
 
@@ -102,6 +138,22 @@ compressed where its name ends in `.gz` (`{evaluation.Evaluation.__module__}.Eva
 
 {_fields(evaluation.DataInfo)}
 
+`device` is as in a run, without `kind` where no Keras took part. `extra` may hold any JSON, and these:
+
+{_fields(evaluation.Extra)}
+
+`loops` by part, and `picture`:
+
+{_fields(evaluation.LoopTimes)}
+
+Each of `threads`:
+
+{_fields(evaluation.ThreadTimes)}
+
+`conditions` has `before` and `after` the measurement:
+
+{_fields(device_facts.Conditions)}
+
 ## Results of a study
 
 `study` writes `results.json`, its page and `study compare` read it. It has `format` = `{results.FORMAT}`, `study`,
@@ -125,9 +177,25 @@ def _fields(record: type) -> str:
             meaning = ""
             if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
                 meaning = " ".join(inspect.cleandoc(str(below.value.value)).split()).replace("``", "`")
-            kind = ast.unparse(statement.annotation).replace("|", "\\|")
+            kind = _kind(statement.annotation).replace("|", "\\|")
             rows.append(f"| `{statement.target.id}` | {kind} | {meaning} |")
     return "\n".join(rows)
+
+
+def _kind(annotation: ast.expr) -> str:
+    """Return an annotation in words: of ``Annotated``, the type and what is allowed."""
+    source = re.sub(r"^(?:Not)?Required\[(.+)\]$", r"\1", ast.unparse(annotation))
+    alone = source.removesuffix(" | None")
+    if alone in _KINDS:
+        return source.replace(alone, _KINDS[alone])
+    for name, words in _KINDS.items():
+        source = re.sub(rf"\b{name}\b", words.partition(",")[0], source)
+    source = re.sub(r"Annotated\[Mapping.*, As\((\w+)\)\]", r"\1", source)
+    source = re.sub(r"Annotated\[(\w+), Within\(([^,]+), ([^)]+)\)\]", r"\1, \2 to \3", source)
+    source = re.sub(r"Annotated\[(\w+), Matching\(.*, '(.+?)'\)\]", r"\1, \2", source)
+    while re.search(r"Annotated\[.+, Length", source):
+        source = re.sub(r"Annotated\[([^ ]+), Length\([^)]*\)\]", r"\1", source)
+    return re.sub(r"Literal\[(.+)\]", r"\1", source)
 
 
 def _table_in(docstring: str | None) -> str:

@@ -165,12 +165,13 @@ def evaluation() -> Evaluation:
     labels = np.array([*range(10), 4, 9], np.uint8)
     answers = labels.copy()
     answers[[4, 10, 11]] = 9, 9, 4
-    probabilities = np.full((12, 10), 0.01, np.float32)
-    probabilities[range(12), answers] = np.linspace(0.5, 0.9, 12)
+    top = np.linspace(0.5, 0.9, 12, dtype=np.float32)
+    probabilities = np.repeat((1 - top[:, None]) / 9, 10, axis=1)
+    probabilities[range(12), answers] = top
     images = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
     return Evaluation(
-        ModelInfo("mlp", "float-original", "keras", 1, "a"),
-        DataInfo("noise", "test", "b"),
+        ModelInfo("mlp", "float-original", "keras", 1, "a" * 64),
+        DataInfo("noise", "test", "b" * 64),
         labels,
         probabilities,
         {"invoke": Latency(np.array([1.0]))},

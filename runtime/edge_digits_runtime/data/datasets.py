@@ -18,13 +18,13 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.errors import DataError, PictureError
-from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.library_errors import GZIP, NUMPY, first_line
 from edge_digits_runtime.mnist_format import DIGITS, SIDE
 from edge_digits_runtime.records import files
 
@@ -216,31 +216,32 @@ def _check_integers(source: str, what: str, values: NDArray[Any], low: int, high
 
 
 def _load_npz(path: Path, need_train: bool) -> DataSet:
-    if not zipfile.is_zipfile(path):
+    wanted = [f"{axis}_{split}" for split in _IDX_PREFIXES if _wanted(split, need_train) for axis in "xy"]
+    try:
+        with path.open("rb") as stream:
+            is_zip = zipfile.is_zipfile(stream)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if not is_zip:
         raise DataError(f"{path}: not a .npz, or cut off; give {FORMS}")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            name = str(archive["name"]) if "name" in archive else path.name
-            wanted = [f"{axis}_{split}" for split in _IDX_PREFIXES if _wanted(split, need_train) for axis in "xy"]
-            absent = [key for key in wanted if key not in archive]
-            if absent:
-                found = " ".join(", ".join(archive.files[:10]).split()) or "nothing"
-                raise DataError(f"{path}: no {absent[0]} in it, only {found}; needed are {', '.join(wanted)}")
+            members = archive.files
             # A member that is no array comes as bytes, which the checks refuse as soon as they are an array.
-            arrays = {key: np.asarray(archive[key]) for key in wanted}
-    except DAMAGE as error:
-        raise DataError(f"{path}: cannot be read: {_line(error)}") from error
+            arrays = {key: np.asarray(archive[key]) for key in (*wanted, "name") if key in members}
+    except NUMPY as error:
+        raise DataError(f"{path}: cannot be read: {first_line(error)}") from error
+    absent = [key for key in wanted if key not in arrays]
+    if absent:
+        found = " ".join(", ".join(members[:10]).split()) or "nothing"
+        raise DataError(f"{path}: no {absent[0]} in it, only {found}; needed are {', '.join(wanted)}")
+    name = str(arrays["name"]) if "name" in arrays else path.name
     parts = {
         split: _check_split(f"{path}: {split}", arrays[f"x_{split}"], arrays[f"y_{split}"], split == "train")
         for split in _IDX_PREFIXES
         if f"x_{split}" in arrays
     }
     return DataSet(name, parts.get("train", _empty()), parts["test"])
-
-
-def _line(error: BaseException) -> str:
-    """The first line of an exception's text, or its name if it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 # --- IDX
@@ -278,12 +279,20 @@ def _read_idx(file: Path, axes: int) -> NDArray[np.uint8]:
                 raise DataError(f"{file}: not an IDX file of unsigned bytes with {axes} axes")
             shape = struct.unpack(f">{axes}I", head[4:])
             # One byte more than the header announces, to notice a file that is too long.
-            content = stream.read(math.prod(shape) + 1)
-    except DAMAGE as error:
-        raise DataError(f"{file}: cannot be read: {_line(error)}") from error
+            content = _read_up_to(math.prod(shape) + 1, stream)
+    except GZIP as error:
+        raise DataError(f"{file}: cannot be read: {first_line(error)}") from error
     if len(content) != math.prod(shape):
         raise DataError(f"{file}: {'x'.join(map(str, shape))} bytes announced, but it is cut off or too long")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read_up_to(count: int, stream: BinaryIO | gzip.GzipFile) -> bytes:
+    """Read ``count`` bytes, or what there is; a header that announces too much does not make `read` reserve it."""
+    content = bytearray()
+    while len(content) < count and (part := stream.read(min(count - len(content), 1 << 20))):
+        content += part
+    return bytes(content)
 
 
 # --- class folders

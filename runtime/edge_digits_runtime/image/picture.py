@@ -18,7 +18,7 @@ from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.digit import Found, find_digit
 from edge_digits_runtime.image.frame import frame, framed_box
 from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
-from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.mnist_format import SIDE
 
 MAX_PIXELS = 90_000_000
@@ -95,15 +95,15 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side
         raise PictureError(f"{prefix}not a picture that can be read; give a {kinds} file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{prefix}more than {MAX_PIXELS // 10**6} megapixels; make it smaller") from error
-    except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+    except PILLOW as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
         raise PictureError(f"{prefix}cannot be read: {reason}") from error
     factor = round(width / image.width)
     if image.format == "TIFF" or not _ORIENTED.isdisjoint(image.info):
         from PIL import ImageOps
 
         # Damaged EXIF data says nothing about the pixels: take them as they lie.
-        with contextlib.suppress(*DAMAGE):
+        with contextlib.suppress(*PILLOW):
             ImageOps.exif_transpose(image, in_place=True)
     if factor > 1:
         image.info[_REDUCED] = (factor, image.size)

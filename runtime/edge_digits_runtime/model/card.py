@@ -4,6 +4,9 @@ A model file is a flatbuffer with a stored (uncompressed) ZIP behind it that hol
 ``card.json``: the TFLite metadata convention for associated files. An interpreter stops reading at the end of
 the flatbuffer, ``unzip -l model.tflite`` lists the rest. The card holds the sha256 of the flatbuffer, since
 flipped weight bytes load without a complaint and answer nonsense.
+
+A card says nothing that nobody obeys: what changes an answer (`labels`, `input`, `temperature`, `min_confidence`)
+is used as it is stated or the file is refused, and a field that is unknown here is refused, too.
 """
 
 import dataclasses
@@ -15,18 +18,19 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 from edge_digits_runtime.errors import ChecksumError, ModelError
-from edge_digits_runtime.library_errors import DAMAGE
-from edge_digits_runtime.records.fields import check_fields
+from edge_digits_runtime.library_errors import JSON, ZIP, first_line
+from edge_digits_runtime.records import fields
+from edge_digits_runtime.records.fields import Count, FieldError, Line, Matching, Name, Sha256, Share, Time, Within
 
 FORMAT = "edge-digits-card/2"
 LABELS = tuple("0123456789")
-PREPROCESSING_VERSION = 1
-"""Raised when the same picture would become other pixels, so that a card says which rules its figures are for."""
-SCHEMES = ("float32", "float16", "dynamic", "int8")
+Scheme = Literal["float32", "float16", "dynamic", "int8"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _CARD, _LABELS = "card.json", "labels.txt"
+_LARGEST = 1 << 20
 # A fixed time stamp: the same model and card are the same file, byte for byte.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # An entry of a ZIP starts with these four bytes, and has its name 30 bytes behind them.
@@ -34,14 +38,24 @@ _ENTRY, _NAME_AT = b"PK\x03\x04", 30
 
 
 @dataclass(frozen=True)
+class ModelInput:
+    """How a picture becomes the input of the model."""
+
+    kind: Literal["ink"] = "ink"
+    """``ink``: the digit is found in the picture and framed as in MNIST, see `edge_digits_runtime.image.picture`."""
+    version: Literal[1] = 1
+    """Raised when the same picture would become other pixels: what was measured of the model is for this version."""
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The pictures that the activation ranges of an int8 model were taken from."""
 
-    split: str
-    """Always ``train``; test and validation pictures are for measuring."""
-    count: int
+    split: Literal["train"]
+    """Test and validation pictures are for measuring."""
+    count: Count
     """Number of pictures, the same number of each digit give or take one."""
-    seed: int
+    seed: Count
     """Seed of the class-balanced draw."""
 
 
@@ -49,11 +63,11 @@ class Calibration:
 class FloatReference:
     """What the Keras model scored before conversion, on the device that trained it."""
 
-    device: str
+    device: Name
     """Name of that device, such as ``AMD EPYC`` or ``NVIDIA H200``."""
-    accuracy: Mapping[str, float]
+    accuracy: Mapping[str, Share]
     """Share of right answers in [0, 1] by split, ``validation`` and ``test``."""
-    p50_us: float
+    p50_us: Annotated[float, Within(0, 1e12)]
     """Median latency of one picture in microseconds."""
 
 
@@ -61,67 +75,62 @@ class FloatReference:
 class ModelCard:
     """Everything that a model file says of itself, beyond its tensors."""
 
-    name: str
+    name: Name
     """Name of the recipe, such as ``cnn-32-64-64``."""
-    scheme: str
-    """One of `SCHEMES`: how weights and activations are stored."""
-    sha256: str
+    scheme: Scheme
+    """How weights and activations are stored."""
+    sha256: Sha256
     """Hex digest of the flatbuffer part of the file."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The recipe that was trained, as `Recipe.to_dict` of the training side wrote it, seed included."""
-    data: str = ""
+    data: Line = ""
     """What it was trained on, such as ``MNIST (54,000 pictures)``."""
-    weights_sha256: str = ""
+    weights_sha256: Annotated[str, Matching("([0-9a-f]{64})?", "64 hexadecimal digits, or none")] = ""
     """sha256 of the Keras weights that it was converted from, as in ``ModelInfo.weights_sha256`` of its evaluations."""
     calibration: Calibration | None = None
     """None unless the scheme is int8."""
     reference: FloatReference | None = None
     """The float original; None where it is not known."""
-    accuracy: Mapping[str, float] = field(default_factory=dict)
+    accuracy: Mapping[str, Share] = field(default_factory=dict)
     """Share of right answers in [0, 1] by split, measured on this file when it was converted."""
-    temperature: float = 1.0
-    """Logits are divided by it before softmax, so that confidence is calibrated; > 0, fitted on validation data."""
-    min_confidence: float = 0.5
+    temperature: Annotated[float, Within(0.001, 1000)] = 1.0
+    """Logits are divided by it before softmax, so that confidence is calibrated; fitted on validation data."""
+    min_confidence: Share = 0.5
     """Below this calibrated confidence an answer is not sure, in [0, 1]."""
-    labels: tuple[str, ...] = LABELS
-    preprocessing: int = PREPROCESSING_VERSION
-    """Version of the picture preprocessing that the figures were measured with."""
-    runtime: str = "0.1.0"
+    labels: tuple[Line, ...] = LABELS
+    """The classes in the order of the outputs: the digits 0 to 9."""
+    input: ModelInput = field(default_factory=ModelInput)
+    """How a picture becomes the input."""
+    runtime: Annotated[str, Matching(r"\d{1,9}(\.\d{1,9}){0,3}", "a version such as 0.1.0")] = "0.1.0"
     """The oldest edge-digits-runtime that can run this file."""
-    created: str = ""
+    created: Time = ""
     """UTC time of the conversion, ISO 8601."""
-    parameters: int | None = None
-    """Number of trainable parameters of the network; None in cards of before this was kept."""
-    macs: int | None = None
-    """Multiply-accumulates of one picture; None in cards of before this was kept."""
+    parameters: Count | None = None
+    """Number of trainable parameters of the network; None where it is not known."""
+    macs: Count | None = None
+    """Multiply-accumulates of one picture; None where they are not known."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON-ready values, with the format name first."""
-        return {"format": FORMAT} | dataclasses.asdict(self)
+        """Return the card as JSON-ready values, with the format name first."""
+        return {"format": FORMAT} | dataclasses.asdict(self) | {"labels": list(self.labels)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "ModelCard":
-        """Read what `to_dict` wrote; fields of later versions are ignored.
+    def from_dict(cls, values: Any) -> "ModelCard":
+        """Read what `to_dict` returned, after JSON.
 
         Raises:
-            ModelError: not a card, or a field is missing or of the wrong type.
+            ModelError: not a card, or a field is missing, unknown, or holds what this runtime does not obey.
         """
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise ModelError(f"the model card is not of format {FORMAT}: convert the run again with this version")
-        known = {f.name for f in dataclasses.fields(cls)}
-        fields = {name: value for name, value in values.items() if name in known}
         try:
-            if fields.get("calibration") is not None:
-                fields["calibration"] = Calibration(**fields["calibration"])
-            if fields.get("reference") is not None:
-                fields["reference"] = FloatReference(**fields["reference"])
-            fields["labels"] = tuple(fields.get("labels", LABELS))
-            card = cls(**fields)
-            check_fields(card)
-            if card.scheme not in SCHEMES or not float(card.temperature) > 0 or len(card.labels) != len(LABELS):
-                raise ValueError("scheme, temperature or labels out of range")
-        except DAMAGE as error:
-            raise ModelError(f"the model card is damaged ({error}): convert the run again") from error
+            card: ModelCard = fields.read(cls, {name: value for name, value in values.items() if name != "format"})
+            if card.labels != LABELS:
+                raise FieldError(f"labels are {', '.join(card.labels)[:60]}; allowed are {', '.join(LABELS)}")
+            if card.calibration is not None and card.scheme != "int8":
+                raise FieldError(f"calibration is there, but the scheme is {card.scheme}")
+        except FieldError as error:
+            raise ModelError(f"the model card does not fit this runtime ({error}): convert the run again") from error
         return card
 
 
@@ -143,12 +152,18 @@ class ModelFile:
 
 
 def append_card(flatbuffer: bytes, card: ModelCard) -> bytes:
-    """Join a flatbuffer and its card to one model file; the card's ``sha256`` is set here."""
+    """Join a flatbuffer and its card to one model file; the card's ``sha256`` is set here.
+
+    Raises:
+        ModelError: the card is one that `ModelCard.from_dict` would refuse.
+    """
     card = dataclasses.replace(card, sha256=hashlib.sha256(flatbuffer).hexdigest())
+    values = card.to_dict()
+    ModelCard.from_dict(values)
     buffer = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
-        text = json.dumps(card.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        archive.writestr(zipfile.ZipInfo(_LABELS, _ZIP_TIME), "\n".join(card.labels) + "\n")
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        archive.writestr(zipfile.ZipInfo(_LABELS, _ZIP_TIME), _labels_file(card))
         archive.writestr(zipfile.ZipInfo(_CARD, _ZIP_TIME), text)
     return buffer.getvalue()
 
@@ -173,7 +188,17 @@ def read_model_file(path: str | os.PathLike[str], allow_unverified: bool = False
 
 
 def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) -> ModelFile:
-    """As `read_model_file`, for bytes at hand; ``name`` is what messages call them."""
+    """Take a model file apart and check it against its card.
+
+    Args:
+        content: the whole file.
+        name: what messages call it.
+        allow_unverified: accept a flatbuffer whose sha256 is not the one in the card.
+
+    Raises:
+        ModelError: not a TFLite flatbuffer, or a card that is damaged or does not fit this runtime.
+        ChecksumError: the flatbuffer does not have the sha256 that the card states.
+    """
     # A flatbuffer has its 4-byte identifier behind the 4-byte root offset.
     if content[4:8] != b"TFL3":
         raise ModelError(f"{name}: not a TFLite model (the file identifier TFL3 is missing)")
@@ -183,15 +208,25 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
         return ModelFile(content, len(content), None)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            end = min((entry.header_offset for entry in entries), default=len(content))
-            if _CARD not in archive.namelist():
-                return ModelFile(content, end, None)
-            card = ModelCard.from_dict(json.loads(archive.read(_CARD)))
+            entries = {entry.filename: entry for entry in archive.infolist()}
+            found = [entries[entry] for entry in (_CARD, _LABELS) if entry in entries]
+            # A card takes about 2 KB; a compressed entry can announce gigabytes.
+            parts = {entry.filename: archive.read(entry) for entry in found if entry.file_size <= _LARGEST}
+    except ZIP as error:
+        raise _damaged(name, error) from error
+    end = min((entry.header_offset for entry in entries.values()), default=len(content))
+    if _CARD not in entries:
+        return ModelFile(content, end, None)
+    try:
+        values = json.loads(parts.get(_CARD, b""))
+    except JSON as error:
+        raise _damaged(name, error) from error
+    try:
+        card = ModelCard.from_dict(values)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
-    except DAMAGE as error:
-        raise ModelError(f"{name}: the model card behind the model is damaged ({error}): copy it again") from error
+    if parts.get(_LABELS) != _labels_file(card).encode():
+        raise ModelError(f"{name}: {_LABELS} behind the model does not have the labels of the card: copy it again")
     model = ModelFile(content, end, card)
     if model.sha256 != card.sha256 and not allow_unverified:
         raise ChecksumError(
@@ -199,6 +234,14 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
             "or pass --allow-unverified to run it as it is"
         )
     return model
+
+
+def _labels_file(card: ModelCard) -> str:
+    return "".join(f"{label}\n" for label in card.labels)
+
+
+def _damaged(name: str, error: Exception) -> ModelError:
+    return ModelError(f"{name}: the model card behind the model is damaged ({first_line(error)}): copy it again")
 
 
 def _ends_within_card(content: bytes) -> bool:

@@ -1,45 +1,64 @@
 """The evaluation record: what a model answered to every picture of a data set, and what that cost on which device.
 
 ``edge-digits evaluate`` writes one for a ``.tflite``, training writes one for the Keras original, the report reads
-nothing else. It keeps every answer, so two of them can be compared picture by picture, and the pixels of the
+nothing else. It keeps every answer, so that two of them can be compared picture by picture, and the pixels of the
 pictures that were answered wrong: where two models differ at least one of them is wrong, so these are all that
 a gallery of changed answers needs.
 """
 
-import base64
 import dataclasses
 import gzip
-import io
 import json
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from edge_digits_runtime.data import metrics
 from edge_digits_runtime.errors import EvaluationError
-from edge_digits_runtime.library_errors import DAMAGE
-from edge_digits_runtime.mnist_format import DIGITS, SIDE
-from edge_digits_runtime.records import files
-from edge_digits_runtime.records.fields import check_fields
+from edge_digits_runtime.library_errors import GZIP, JSON, first_line
+from edge_digits_runtime.mnist_format import DIGITS
+from edge_digits_runtime.records import fields, files, picture_column
+from edge_digits_runtime.records.device_facts import Conditions, DeviceFacts
+from edge_digits_runtime.records.fields import (
+    Count,
+    FieldError,
+    Length,
+    Line,
+    Matching,
+    Name,
+    Numbers,
+    Positive,
+    Sha256,
+    Share,
+    Time,
+    Within,
+)
+from edge_digits_runtime.records.picture_column import PictureColumn
 
 FORMAT = "edge-digits-evaluation/2"
-ROLES = ("float-original", "float-tflite", "int8")
+Role = Literal["float-original", "float-tflite", "int8"]
+ROLES: tuple[Role, ...] = get_args(Role)
+Part = Literal["preprocess", "invoke", "postprocess", "total"]
+# A year in microseconds: nothing that is timed here takes as long.
+_LONGEST_US = 32_000_000_000_000
+_Milliseconds = Annotated[float, Within(0, _LONGEST_US)]
+_Microseconds = Annotated[float, Within(0, _LONGEST_US)]
+# Ten probabilities of 5 decimals each sum up to one within 0.00005.
+_SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Latency:
     """Timed repetitions of one thing, one picture each."""
 
-    samples_us: NDArray[np.float64]
+    samples_us: Annotated[NDArray[np.float64], Numbers((None,), 0, _LONGEST_US)]
     """Every timed repetition in microseconds, shape ``(n,)``, in the order measured."""
-    what: str = ""
+    what: Line = ""
     """What was timed, such as ``uint8 pixels to prediction``."""
 
     @property
@@ -81,11 +100,11 @@ class Latency:
 class DataInfo:
     """Which pictures were answered."""
 
-    name: str
+    name: Name
     """Such as ``MNIST`` or the name of the file given with ``--data``."""
-    split: str
-    """``train``, ``validation`` or ``test``."""
-    sha256: str
+    split: Literal["train", "validation", "test"]
+    """Which part of the data set."""
+    sha256: Sha256
     """Hex digest of the image bytes and then the label bytes: equal digests are equal pictures in equal order."""
 
 
@@ -93,18 +112,66 @@ class DataInfo:
 class ModelInfo:
     """Which model answered."""
 
-    name: str
+    name: Name
     """The recipe, such as ``cnn-32-64-64``."""
-    role: str
-    """One of `ROLES`. Weight-only schemes (float16, dynamic) compute in float and count as ``float-tflite``."""
-    scheme: str
-    """``keras``, ``float32``, ``float16``, ``dynamic`` or ``int8``."""
-    bytes: int
+    role: Role
+    """What it is compared as. Schemes that quantize weights alone (float16, dynamic) compute in float and count as
+    ``float-tflite``."""
+    scheme: Literal["keras", "float32", "float16", "dynamic", "int8"]
+    """How its weights and activations are stored."""
+    bytes: Positive
     """Size of the model file in bytes, card and labels included."""
-    sha256: str
+    sha256: Sha256
     """Hex digest of the flatbuffer, or of the weights of a Keras model."""
-    weights_sha256: str = ""
-    """sha256 of the Keras weights that this model descends from; pairs a converted model with its original."""
+    weights_sha256: Annotated[str, Matching("([0-9a-f]{64})?", "64 hexadecimal digits, or none")] = ""
+    """Hex digest of the Keras weights that this model descends from; pairs a converted model with its original. Empty
+    where they are not known."""
+
+
+class LoopTimes(TypedDict):
+    """Five loops of one thing, see `edge_digits_runtime.device.timing.Loops`."""
+
+    median_us: _Microseconds
+    """Median over the loops of the time of one invocation, in microseconds."""
+    loop_us: Annotated[list[_Microseconds], Length(1, 1000)]
+    """Time of one invocation in each loop, in microseconds."""
+    invocations: Positive
+    """Invocations in each loop."""
+
+
+class ThreadTimes(TypedDict):
+    """What one picture takes with a number of threads."""
+
+    threads: Annotated[int, Within(1, 4096)]
+    """How many cores a call may use."""
+    one_us: _Microseconds
+    """A picture alone, in microseconds."""
+    many_us: _Microseconds
+    """A picture among all of the data set, in microseconds."""
+
+
+class ConditionsAround(TypedDict):
+    """The state of the device before and after it was measured."""
+
+    before: Conditions
+    after: Conditions
+
+
+class Extra(TypedDict, total=False):
+    """Further measurements, see `edge_digits_runtime.device.measurement.evaluate`."""
+
+    loops: Mapping[Part, LoopTimes]
+    """The parts of an answer."""
+    picture: LoopTimes
+    """Finding the digit in a photograph, which goes before all parts."""
+    load_ms: _Milliseconds
+    """Median time to read the model, check it and answer the first picture, in a running process."""
+    cold_start_ms: _Milliseconds
+    """The same from the start of the process."""
+    threads: list[ThreadTimes]
+    """By number of threads."""
+    conditions: ConditionsAround
+    """What may have slowed the device down."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +181,13 @@ class Evaluation:
     model: ModelInfo
     data: DataInfo
     labels: NDArray[np.uint8]
-    """The true digits, shape ``(n,)``."""
+    """The true digits, shape ``(n,)``, n at least 1, each 0-9."""
     probabilities: NDArray[np.float32]
     """Calibrated probabilities, shape ``(n, 10)``, each in [0, 1]; the answer is the largest."""
     latency: Mapping[str, Latency]
-    """By part: ``invoke`` always; ``preprocess``, ``postprocess`` and ``total`` where they were timed."""
+    """By `Part`: ``invoke`` always; ``preprocess``, ``postprocess`` and ``total`` where they were timed."""
     device: Mapping[str, Any]
-    """Facts of the device; ``name``, ``machine``, ``python`` and ``backend`` are always there."""
+    """Facts of the device, see `DeviceFacts`."""
     pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
     """Pixels of the pictures that were answered wrong, by index, uint8 of shape ``(28, 28)``, 255 ink."""
     peak_memory_bytes: int | None = None
@@ -130,11 +197,11 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     """Warnings that belong beside the figures, such as a device that slowed down."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Further measurements, JSON-ready, by name; shown by the report where it knows them."""
+    """Further measurements by name, see `Extra`; what that does not declare may be any JSON."""
 
     @property
     def predicted(self) -> NDArray[np.uint8]:
-        """The answers, shape ``(n,)``; of equal probabilities the smaller digit, as argmax does."""
+        """The answers, shape ``(n,)``, each 0-9; of equal probabilities the smaller digit, as argmax does."""
         answers: NDArray[np.uint8] = self.probabilities.argmax(axis=1).astype(np.uint8)
         return answers
 
@@ -161,61 +228,29 @@ class Evaluation:
             "labels": "".join(map(str, self.labels.tolist())),
             "predicted": "".join(map(str, self.predicted.tolist())),
             "probabilities": [[round(p, 5) for p in row] for row in self.probabilities.astype(np.float64).tolist()],
-            "pictures": _pack_pictures(self.pictures),
+            "pictures": picture_column.pack(self.pictures),
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Evaluation":
-        """Read what `to_dict` wrote.
+    def from_dict(cls, values: Any) -> "Evaluation":
+        """Read what `to_dict` returned, after JSON.
 
         Raises:
-            EvaluationError: not an evaluation, of another version, or a field is missing or does not fit.
+            EvaluationError: not an evaluation, of another version, or a field is missing, unknown or does not fit.
         """
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise EvaluationError(f"not an evaluation of format {FORMAT}: make it with 'edge-digits evaluate'")
         try:
-            labels = np.array(list(values["labels"]), dtype=np.uint8)
-            probabilities = np.asarray(values["probabilities"], dtype=np.float32).reshape(-1, DIGITS)
-            predicted = np.array(list(values["predicted"]), dtype=np.uint8)
-            _repair_ties(probabilities, predicted)
-            evaluation = cls(
-                model=ModelInfo(**values["model"]),
-                data=DataInfo(**{k: v for k, v in values["data"].items() if k != "count"}),
-                labels=labels,
-                probabilities=probabilities,
-                latency={
-                    name: Latency(np.asarray(latency["samples_us"], np.float64), latency["what"])
-                    for name, latency in values["latency_us"].items()
-                },
-                device=values["device"],
-                pictures=_unpack_pictures(values["pictures"]),
-                peak_memory_bytes=values["peak_memory_bytes"],
-                created=values["created"],
-                notes=tuple(values["notes"]),
-                extra=values["extra"],
-            )
-            if not len(labels) or len(labels) != len(probabilities) or evaluation.model.role not in ROLES:
-                raise ValueError("labels, probabilities or role do not fit")
-            if "invoke" not in evaluation.latency:
-                raise ValueError("no latency of the bare invocation")
-            for name, latency in evaluation.latency.items():
-                if not len(latency.samples_us) or not np.isfinite(latency.samples_us).all():
-                    raise ValueError(f"the latency {name} is not all there")
-            if not np.isfinite(probabilities).all():
-                raise ValueError("probabilities that are no numbers")
-            for record in (evaluation, evaluation.model, evaluation.data):
-                check_fields(record)
-            for name in ("name", "machine", "python", "backend"):
-                if not isinstance(evaluation.device[name], str):
-                    raise TypeError(f"the device's {name} is {evaluation.device[name]!r:.40}")
-        except DAMAGE as error:
-            raise EvaluationError(
-                f"the evaluation is damaged ({type(error).__name__}: {error}): make it again"
-            ) from error
-        return evaluation
+            return _checked(fields.read(_File, values))
+        except FieldError as error:
+            raise EvaluationError(f"the evaluation is damaged ({error}): make it again") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the record as one JSON file, whole or not at all; compressed where the name ends in ``.gz``."""
+        """Write the record as one JSON file, whole or not at all; compressed where the name ends in ``.gz``.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         content = files.json_bytes(self.to_dict(), indent=None)
         # A fixed time: the same record is the same file.
         files.write_bytes(path, gzip.compress(content, mtime=0) if _is_gzip(path) else content)
@@ -229,14 +264,19 @@ class Evaluation:
         """
         try:
             content = Path(path).read_bytes()
-            text = (gzip.decompress(content) if _is_gzip(path) else content).decode("utf-8")
-            return cls.from_dict(json.loads(text))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise EvaluationError(f"{path}: not an evaluation: cannot be decompressed ({error})") from error
         except OSError as error:
-            raise EvaluationError(f"{path}: cannot be read: {error.strerror or error}") from error
-        except ValueError as error:
-            raise EvaluationError(f"{path}: not an evaluation: no JSON in it ({error})") from error
+            raise EvaluationError(f"{path}: cannot be read: {error.strerror}") from error
+        if _is_gzip(path):
+            try:
+                content = gzip.decompress(content)
+            except GZIP as error:
+                raise EvaluationError(f"{path}: not an evaluation: cannot be decompressed ({error})") from error
+        try:
+            values = json.loads(content)
+        except JSON as error:
+            raise EvaluationError(f"{path}: not an evaluation: no JSON in it ({first_line(error)})") from error
+        try:
+            return cls.from_dict(values)
         except EvaluationError as error:
             raise EvaluationError(f"{path}: {error}") from error
 
@@ -244,8 +284,101 @@ class Evaluation:
 def wrong_pictures(
     images: NDArray[np.uint8], labels: NDArray[np.uint8], predicted: NDArray[np.uint8]
 ) -> dict[int, NDArray[np.uint8]]:
-    """The pictures of ``images`` (n, 28, 28) whose answer is not their label, by index."""
+    """Return the pictures whose answer is not their label, by index.
+
+    Args:
+        images: shape ``(n, 28, 28)``.
+        labels: the true digits, shape ``(n,)``.
+        predicted: the answers, shape ``(n,)``.
+    """
     return {int(i): images[i] for i in np.flatnonzero(labels != predicted)}
+
+
+_Digits = Annotated[str, Matching("[0-9]+", "digits, one for each picture")]
+
+
+class _DataInFile(TypedDict):
+    name: Name
+    split: Literal["train", "validation", "test"]
+    sha256: Sha256
+    count: Positive
+
+
+class _LatencyInFile(TypedDict):
+    what: Line
+    p50: _Microseconds
+    p90: _Microseconds
+    p99: _Microseconds
+    mean: _Microseconds
+    std: _Microseconds
+    samples_us: Annotated[NDArray[np.float64], Numbers((None,), 0, _LONGEST_US)]
+
+
+@dataclass(frozen=True)
+class _File:
+    """An evaluation as `Evaluation.to_dict` writes it."""
+
+    format: str
+    created: Time
+    model: ModelInfo
+    data: _DataInFile
+    accuracy: Share
+    confusion: Annotated[NDArray[np.float64], Numbers((DIGITS, DIGITS), 0, 2**53)]
+    latency_us: Mapping[Part, _LatencyInFile]
+    peak_memory_bytes: Count | None
+    device: DeviceFacts
+    notes: list[Line]
+    extra: Extra
+    labels: _Digits
+    predicted: _Digits
+    probabilities: Annotated[NDArray[np.float64], Numbers((None, DIGITS), 0, 1)]
+    pictures: PictureColumn
+
+
+def _checked(file: _File) -> Evaluation:
+    """Turn the fields of a file, each of which fits, into an evaluation whose fields fit together.
+
+    Raises:
+        FieldError: they do not.
+    """
+    labels, predicted = _digits(file.labels), _digits(file.predicted)
+    probabilities = file.probabilities.astype(np.float32)
+    if not len(labels) == len(predicted) == len(probabilities) == file.data["count"]:
+        raise FieldError("labels, predicted, probabilities and data.count are not of the same number of pictures")
+    # A foreign softmax may be rounded to ten times 0.
+    sums = file.probabilities.sum(axis=1)
+    if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
+        raise FieldError("probabilities are not 1 together")
+    _repair_ties(probabilities, predicted)
+    if "invoke" not in file.latency_us:
+        raise FieldError("latency_us.invoke is missing")
+    latency: dict[str, Latency] = {
+        name: Latency(part["samples_us"], part["what"]) for name, part in file.latency_us.items()
+    }
+    for name, part in latency.items():
+        if not part.p50:
+            raise FieldError(f"latency_us.{name} has a median of 0")
+    evaluation = Evaluation(
+        model=file.model,
+        data=DataInfo(file.data["name"], file.data["split"], file.data["sha256"]),
+        labels=labels,
+        probabilities=probabilities,
+        latency=latency,
+        device=file.device,
+        pictures=picture_column.unpack(file.pictures, np.flatnonzero(labels != predicted).tolist()),
+        peak_memory_bytes=file.peak_memory_bytes,
+        created=file.created,
+        notes=tuple(file.notes),
+        extra=file.extra,
+    )
+    confusion = metrics.confusion_matrix(labels, predicted)
+    if not np.array_equal(confusion, file.confusion) or abs(evaluation.accuracy - file.accuracy) > 1e-6:
+        raise FieldError("accuracy and confusion are not those of labels and predicted")
+    return evaluation
+
+
+def _digits(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
 
 
 def _is_gzip(path: str | os.PathLike[str]) -> bool:
@@ -257,22 +390,5 @@ def _repair_ties(probabilities: NDArray[np.float32], predicted: NDArray[np.uint8
     rows = np.flatnonzero(probabilities.argmax(axis=1) != predicted)
     top = probabilities[rows].max(axis=1, initial=0.0)
     if np.any(top - probabilities[rows, predicted[rows]] > 2e-5):
-        raise ValueError("predicted digits are not those of the largest probability")
+        raise FieldError("predicted digits are not those of the largest probability")
     probabilities[rows, predicted[rows]] = np.nextafter(top, np.float32(2))
-
-
-def _pack_pictures(pictures: Mapping[int, NDArray[np.uint8]]) -> dict[str, Any]:
-    """One PNG with the pictures below each other: small, and any program can show it."""
-    if not pictures:
-        return {"index": [], "png": ""}
-    buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(list(pictures.values()))).save(buffer, "PNG", optimize=True)
-    return {"index": list(pictures), "png": base64.b64encode(buffer.getvalue()).decode("ascii")}
-
-
-def _unpack_pictures(packed: Mapping[str, Any]) -> dict[int, NDArray[np.uint8]]:
-    if not packed["index"]:
-        return {}
-    with Image.open(io.BytesIO(base64.b64decode(packed["png"]))) as image:
-        column = np.asarray(image.convert("L"), np.uint8).reshape(-1, SIDE, SIDE)
-    return {int(i): column[k] for k, i in enumerate(packed["index"])}

@@ -15,83 +15,165 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
 from edge_digits_runtime.errors import RunError
-from edge_digits_runtime.library_errors import DAMAGE
-from edge_digits_runtime.records import files
-from edge_digits_runtime.records.fields import check_fields
+from edge_digits_runtime.library_errors import JSON, first_line
+from edge_digits_runtime.mnist_format import DIGITS
+from edge_digits_runtime.records import fields, files
+from edge_digits_runtime.records.device_facts import DeviceFacts
+from edge_digits_runtime.records.fields import As, Count, FieldError, Length, Line, Name, Sha256, Share, Time, Within
 
-FORMAT = "edge-digits-run/1"
+FORMAT = "edge-digits-run/2"
 MODEL, RECORD, EVALUATION, CURVES = "model.keras", "run.json", "evaluation.json", "curves.png"
 # One file, not a model and a record beside it: a process killed between the two would leave a pair that does not match.
 CHECKPOINT = "checkpoint.npz"
+_Microseconds = Annotated[float, Within(0, 1e12)]
+
+
+class NamedRecipe(TypedDict):
+    """As much of a recipe as the runtime reads; the other fields are the training side's."""
+
+    name: Name
+
+
+class Digests(TypedDict):
+    """`edge_digits_runtime.data.datasets.digest` of each split."""
+
+    train: Sha256
+    validation: Sha256
+    test: Sha256
+
+
+class RunData(TypedDict):
+    """The data set of a run."""
+
+    name: Name
+    """What reports call it, such as ``MNIST``."""
+    source: str | None
+    """Absolute path of what ``--data`` was given; None for MNIST."""
+    sha256: Digests
+    """Digest by split."""
+    counts: Mapping[Literal["train", "validation", "test"], Count]
+    """Number of pictures by split."""
+
+
+class Accuracy(TypedDict):
+    """Share of right answers in [0, 1] by split."""
+
+    validation: Share
+    test: Share
+
+
+class KerasLatency(TypedDict):
+    """What one picture takes in Keras, in microseconds."""
+
+    p50: _Microseconds
+    p90: _Microseconds
+    p99: _Microseconds
+    mean: _Microseconds
+    std: _Microseconds
+
+
+_OfEachDigit = Annotated[list[Share], Length(DIGITS, DIGITS)]
+
+
+class MacroMeans(TypedDict):
+    """Means over the digits, each in [0, 1]."""
+
+    precision: Share
+    recall: Share
+    f1: Share
+
+
+class Metrics(TypedDict):
+    """What the answers to the test split are worth, see `edge_digits_runtime.data.metrics`."""
+
+    precision: _OfEachDigit
+    """Share of the answers of each digit that are right."""
+    recall: _OfEachDigit
+    """Share of the pictures of each digit that are answered right."""
+    f1: _OfEachDigit
+    """Harmonic mean of both, for each digit."""
+    macro: MacroMeans
+    """Means of the three over the digits."""
+    confusion: Annotated[list[Annotated[list[Count], Length(DIGITS, DIGITS)]], Length(DIGITS, DIGITS)]
+    """Row is the true digit, column the answer."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
     """What ``run.json`` holds."""
 
-    recipe: Mapping[str, Any]
+    recipe: Annotated[Mapping[str, Any], As(NamedRecipe)]
     """The recipe as trained, options and seed included (`Recipe.to_dict` of the training side)."""
-    data: Mapping[str, Any]
-    """``name``, ``source`` (what ``--data`` was given, None for MNIST), ``sha256`` and ``counts`` by split."""
-    weights_sha256: str
+    data: Annotated[Mapping[str, Any], As(RunData)]
+    """The data set, see `RunData`."""
+    weights_sha256: Sha256
     """Hex digest of the trained weights; also the identity of the run."""
-    model_sha256: str
+    model_sha256: Sha256
     """Hex digest of ``model.keras``, so that a damaged file is noticed before it is converted."""
-    device: Mapping[str, Any]
-    """Facts of the training device, at least ``name`` and ``kind`` (``CPU`` or ``GPU``)."""
-    versions: Mapping[str, str]
+    device: Annotated[Mapping[str, Any], As(DeviceFacts)]
+    """Facts of the training device, see `DeviceFacts`; ``kind`` is ``CPU`` or ``GPU``."""
+    versions: Mapping[str, Line]
     """Versions of the packages that took part, by name."""
     history: Mapping[str, list[float]]
     """By epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy`` and ``seconds``."""
-    accuracy: Mapping[str, float]
+    accuracy: Annotated[Mapping[str, float], As(Accuracy)]
     """Share of right answers in [0, 1] by split: ``validation`` and ``test``."""
-    metrics: Mapping[str, Any]
-    """Of the test split: ``precision``, ``recall``, ``f1`` (10 values each), their ``macro`` means, ``confusion``."""
-    latency_us: Mapping[str, float]
+    metrics: Annotated[Mapping[str, Any], As(Metrics)]
+    """Of the test split, see `Metrics`."""
+    latency_us: Annotated[Mapping[str, float], As(KerasLatency)]
     """Single-picture latency of the Keras model in microseconds: ``p50``, ``p90``, ``p99``, ``mean``, ``std``."""
-    parameters: int
+    parameters: Count
     """Number of trainable parameters."""
-    macs: int
+    macs: Count
     """Multiply-accumulates of one picture."""
-    created: str = ""
+    created: Time = ""
     """UTC time, ISO 8601."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """More about the training, such as how many processes took part."""
 
     @property
     def name(self) -> str:
-        """Name of the recipe."""
+        """Name of the recipe, such as ``digits-m``."""
         return str(self.recipe["name"])
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-ready values, with the format name first."""
+        """Return the record as JSON-ready values, with the format name first."""
         return {"format": FORMAT} | dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "RunRecord":
-        """Read what `to_dict` wrote; fields of later versions are ignored.
+    def from_dict(cls, values: Any) -> "RunRecord":
+        """Read what `to_dict` returned, after JSON.
 
         Raises:
-            RunError: not a run record, or a field is missing.
+            RunError: not a run record, or a field is missing, unknown or does not fit.
         """
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise RunError(f"not a run of format {FORMAT}; runs are made by 'edge-digits train'")
-        known = {f.name for f in dataclasses.fields(cls)}
         try:
-            record = cls(**{name: value for name, value in values.items() if name in known})
-            check_fields(record)
-            _ = record.name
-            if not isinstance(record.data.get("source", ...), str | None):
-                raise TypeError("it does not say where its data came from")
-        except DAMAGE as error:
+            record: RunRecord = fields.read(cls, {name: value for name, value in values.items() if name != "format"})
+            if "kind" not in record.device:
+                raise FieldError("device.kind is missing")
+            source = record.data["source"]
+            if source is not None and not Path(source).is_absolute():
+                raise FieldError(f"data.source is {source[:60]!r}; allowed is an absolute path")
+        except FieldError as error:
             raise RunError(f"the record of the run is damaged ({error}): train again") from error
         return record
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``run.json`` into ``folder``, whole or not at all."""
-        files.write_json(Path(folder) / RECORD, self.to_dict())
+        """Write ``run.json`` into ``folder``, whole or not at all.
+
+        A relative path of the data set becomes an absolute one: the run may be converted from another folder.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        source = self.data["source"]
+        absolute = dict(self.data) | {"source": source and str(Path(source).absolute())}
+        files.write_json(Path(folder) / RECORD, dataclasses.replace(self, data=absolute).to_dict())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "RunRecord":
@@ -108,9 +190,13 @@ class RunRecord:
                 raise RunError(f"{folder}: unfinished; finish it with 'edge-digits train --resume --out {folder}'")
             raise RunError(f"{folder}: not a run folder (no {RECORD} in it); make one with 'edge-digits train'")
         try:
-            values = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{folder / RECORD}: cannot be read ({error}): train again") from error
+            content = (folder / RECORD).read_bytes()
+        except OSError as error:
+            raise RunError(f"{folder / RECORD}: cannot be read ({error.strerror})") from error
+        try:
+            values = json.loads(content)
+        except JSON as error:
+            raise RunError(f"{folder / RECORD}: cannot be read ({first_line(error)}): train again") from error
         try:
             return cls.from_dict(values)
         except RunError as error:

@@ -281,3 +281,9 @@ def test_the_backend_in_use_is_the_one_asked_for(tiny: Tiny) -> None:
     wanted = backends.choose()
     assert DigitClassifier(tiny("int8")).backend is wanted
     assert wanted.version[0].isdigit()
+
+
+def test_an_output_of_ten_times_zero_is_no_digit(tiny: Tiny, drawn: Drawn) -> None:
+    classifier = DigitClassifier(tiny("foreign-uint8-flat"))
+    nothing = np.zeros_like(classifier.network.one(drawn[0][0]))
+    assert not classifier.read_output(nothing, drawn[0][0]).sure

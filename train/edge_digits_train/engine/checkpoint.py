@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import RunError
-from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.library_errors import JSON, NUMPY
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import CHECKPOINT
 from numpy.typing import NDArray
@@ -57,10 +57,12 @@ class Checkpoint:
             raise RunError(f"{folder}: no unfinished training to resume; leave --resume out to start one")
         try:
             with np.load(path, allow_pickle=False) as archive:
-                fields = json.loads(str(archive["record"]))
-                if fields.pop("format") != FORMAT:
-                    raise ValueError(f"not of format {FORMAT}")
-                state = [archive[name] for name in sorted(set(archive.files) - {"record"})]
-            return cls(**fields, state=state)
-        except DAMAGE as error:
+                arrays = {name: archive[name] for name in archive.files}
+            fields = json.loads(str(arrays.pop("record", "")))
+        except (*NUMPY, *JSON) as error:
             raise RunError(f"{path}: damaged ({error}): delete the folder and train again") from error
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+            raise RunError(f"{path}: damaged (not of format {FORMAT}): delete the folder and train again")
+        if fields.keys() != {"recipe", "data_sha256", "history"}:
+            raise RunError(f"{path}: damaged (it holds {', '.join(fields)}): delete the folder and train again")
+        return cls(**fields, state=[arrays[name] for name in sorted(arrays)])

@@ -19,7 +19,7 @@ import numpy as np
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.device import facts
 from edge_digits_runtime.errors import DataError, ModelError
-from edge_digits_runtime.library_errors import DAMAGE
+from edge_digits_runtime.library_errors import NUMPY
 from edge_digits_runtime.mnist_format import DIGITS
 from numpy.typing import NDArray
 
@@ -38,8 +38,12 @@ def load() -> Mapping[str, DigitClassifier]:
     """
     try:
         with np.load(_PACKED) as packed:
-            return {name: DigitClassifier(packed[name].tobytes(), threads=facts.cores()) for name in packed.files}
-    except (*DAMAGE, ModelError) as error:
+            models = {name: packed[name].tobytes() for name in packed.files}
+    except NUMPY as error:
+        raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
+    try:
+        return {name: DigitClassifier(model, threads=facts.cores()) for name, model in models.items()}
+    except ModelError as error:
         raise DataError(f"{_PACKED}: cannot be read ({error}): install edge-digits-train again") from error
 
 

@@ -1,0 +1,61 @@
+"""What an evaluation or a run says of the device that it was made on; `edge_digits_runtime.device.facts` collects it.
+
+None stands for what the system does not show.
+"""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from edge_digits_runtime.records.fields import Count, Line, Name, Positive, Within
+
+_Megahertz = Annotated[float, Within(0, 1e6)]
+_Celsius = Annotated[float, Within(-273.15, 1000)]
+
+
+class Conditions(TypedDict):
+    """What changes while a device works."""
+
+    governor: Line | None
+    """What sets the clock rate, such as ``ondemand``; several joined by a comma."""
+    frequency_mhz: _Megahertz | None
+    """Clock rate of the fastest core."""
+    temperature_c: _Celsius | None
+    """Degrees Celsius of the processor."""
+    throttled: list[Line] | None
+    """What a Raspberry Pi reports of its power supply and temperature."""
+    throttle_count: Count | None
+    """How often the processor has slowed itself down since boot."""
+
+
+class DeviceFacts(TypedDict):
+    """A device and what ran on it."""
+
+    name: Name
+    """The board where there is one, else the processor, such as ``Raspberry Pi 5 Model B Rev 1.0``."""
+    machine: Line
+    """The architecture, such as ``aarch64``."""
+    python: Line
+    """Version of Python."""
+    backend: Line
+    """What ran the model, with its version, such as ``litert 2.3.0``."""
+    threads: NotRequired[Positive]
+    """How many threads one answer may use."""
+    kind: NotRequired[Line]
+    """``CPU`` or ``GPU``; where Keras ran."""
+    system: NotRequired[Line | None]
+    """Operating system and its version."""
+    numpy: NotRequired[Line | None]
+    """Version of numpy."""
+    cpu: NotRequired[Line | None]
+    """The processor."""
+    cpu_features: NotRequired[list[Line] | None]
+    """Vector instructions that matter to a small network, such as ``neon``."""
+    cores: NotRequired[Positive | None]
+    """How many cores the process may use."""
+    memory_bytes: NotRequired[Count | None]
+    """Size of the memory."""
+    governor: NotRequired[Line | None]
+    """This and the following as in `Conditions`."""
+    frequency_mhz: NotRequired[_Megahertz | None]
+    temperature_c: NotRequired[_Celsius | None]
+    throttled: NotRequired[list[Line] | None]
+    throttle_count: NotRequired[Count | None]
