@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from edge_digits_runtime.errors import ModelError, RunError
+from edge_digits_runtime.library_errors import first_line
 from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
 from numpy.typing import NDArray
 
@@ -44,8 +45,9 @@ def load_model(path: Path) -> keras.Model:
     try:
         model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RunError(f"{path}: Keras {keras.__version__} cannot load it ({reason}): train again") from error
+        raise RunError(
+            f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)}): train again"
+        ) from error
     shapes = model.input_shape, model.output_shape
     if shapes != ((None, *PICTURE_SHAPE), (None, DIGITS)):
         raise RunError(f"{path}: a model of shapes {shapes}; a digit classifier has (None, 28, 28, 1), (None, 10)")

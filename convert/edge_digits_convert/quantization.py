@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError
+from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.native_stderr import quiet
 from numpy.typing import NDArray
 
@@ -21,11 +22,10 @@ class Quantized:
     """A model as ``TFLiteConverter`` made it."""
 
     flatbuffer: bytes
-    scheme: str
-    """One of `edge_digits_runtime.model.card.SCHEMES`."""
+    scheme: Scheme
 
 
-def quantize(run: TrainedRun, scheme: str, calibration: NDArray[np.uint8], probe: NDArray[np.uint8]) -> Quantized:
+def quantize(run: TrainedRun, scheme: Scheme, calibration: NDArray[np.uint8], probe: NDArray[np.uint8]) -> Quantized:
     """Convert the Keras model of a run.
 
     Equal arguments give equal bytes but for the names of tensors.
@@ -50,7 +50,7 @@ def quantize(run: TrainedRun, scheme: str, calibration: NDArray[np.uint8], probe
         return Quantized(to_flatbuffer(infer, scheme, calibration), scheme)
 
 
-def to_flatbuffer(infer: Any, scheme: str, calibration: NDArray[np.uint8]) -> bytes:
+def to_flatbuffer(infer: Any, scheme: Scheme, calibration: NDArray[np.uint8]) -> bytes:
     """Convert a function with ``TFLiteConverter``.
 
     Args:

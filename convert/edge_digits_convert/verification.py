@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
+from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.model.classifier import DigitClassifier
 from numpy.typing import NDArray
 
@@ -38,8 +39,7 @@ class Verified:
     """A model that keeps the promises of its scheme, without what no interpreter reads."""
 
     flatbuffer: bytes
-    scheme: str
-    """One of `edge_digits_runtime.model.card.SCHEMES`."""
+    scheme: Scheme
     bytes_before: int
     """Size of the flatbuffer before it was slimmed."""
 
@@ -62,7 +62,7 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
     return Verified(slim, quantized.scheme, len(quantized.flatbuffer))
 
 
-def check_model(flatbuffer: bytes, scheme: str) -> None:
+def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
     """Check that a model takes one picture and gives ten logits in the way that its scheme promises.
 
     All schemes: one input of shape `INPUT_SHAPE`, one output of shape `OUTPUT_SHAPE`, no operator that computes a shape
