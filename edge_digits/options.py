@@ -34,8 +34,3 @@ data_option = click.option(
     metavar="PATH",
     help="An .npz in Keras' layout, a folder with IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
 )
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """``0.98765`` as ``98.77 %``."""
-    return f"{share * 100:.{digits}f} %"

@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
-from edge_digits.options import percent, unverified_option
+from edge_digits.formatting import percent
+from edge_digits.options import unverified_option
 from edge_digits.progress import say
 
 

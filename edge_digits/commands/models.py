@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from edge_digits_runtime.errors import EdgeDigitsError
 
-from edge_digits.options import WRONG_INPUT, percent
+from edge_digits.formatting import percent
+from edge_digits.options import WRONG_INPUT
 from edge_digits.printing import print_error, print_json
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from edge_digits_runtime.records.run import RunRecord
 
 from edge_digits import samples
 from edge_digits.deploy import wheels
-from edge_digits.options import percent
+from edge_digits.formatting import percent
 
 FOLDER = "edge-digits-bundle"
 """The one folder at the top, so that unpacking does not litter the place where it is done."""

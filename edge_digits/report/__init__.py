@@ -1,4 +1,4 @@
-"""The report: evaluations set against each other, in four forms.
+"""The report: evaluations compared with each other, as text, HTML, Markdown and JSON.
 
 It reads evaluations and nothing else; it never trains, converts or measures.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 from edge_digits_runtime.records import files
 
 from edge_digits.report.compare import compare
+from edge_digits.report.html import to_html
+from edge_digits.report.json_record import to_dict
 from edge_digits.report.markdown import to_markdown
-from edge_digits.report.page import to_html
 from edge_digits.report.paired import Paired
-from edge_digits.report.record import to_dict
 from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.text import to_text
 
@@ -36,13 +36,13 @@ __all__ = [
 def write(report: Report, folder: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
     """Write ``report.html``, ``report.md`` and ``report.json`` into ``folder``, each whole or not at all.
 
-    All are made before the first is written, and the folder is made if it is not there.
+    All three are made before the first is written. The folder is made if it does not exist.
 
     Returns:
-        The paths of the three.
+        The paths of the three files.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OutputError: the folder cannot be made or written to.
     """
     html, markdown, record = to_html(report), to_markdown(report), to_dict(report)
     page, text, values = (Path(folder) / f"report.{suffix}" for suffix in ("html", "md", "json"))

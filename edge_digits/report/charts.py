@@ -1,15 +1,13 @@
-"""The figures of the HTML report: matplotlib draws them, the page colours them.
+"""The figures of the HTML report.
 
-A figure is an SVG element to be put into a page. Its colours are CSS variables, so it follows the light or dark
-theme of the page, and its text is text in the page's own font. It refers to nothing outside itself.
+Each function draws one figure for a light background and returns it as an SVG file. On a dark page the style sheet
+reverses its lightness; the colours here can be read on both.
 """
 
 import io
-import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -18,24 +16,24 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
-from edge_digits.report.confidence import WANTED_ACCURACY
+from edge_digits.formatting import microseconds, percent
 from edge_digits.report.paired import wilson_interval
+from edge_digits.report.reliability import WANTED_ACCURACY
 from edge_digits.report.structure import ORIGINAL, Row
-from edge_digits.report.wording import microseconds, percent, tone
+from edge_digits.report.verdict import tone
 
-# What matplotlib draws with, and what the page puts in its place; each hex code is used for one thing only.
-INK, MUTED, LINE = "#101011", "#707071", "#d0d0d1"
-TONES = {"plain": "#606162", "bad": "#c02021", "good": "#209021"}
-SERIES = ("#3060c1", "#c06011", "#108071", "#8040a1", "#a08011", "#404142")
-_VARIABLES: Mapping[str, str] = (
-    {INK: "--ink", MUTED: "--muted", LINE: "--line"}
-    | {colour: f"--{name}" for name, colour in TONES.items()}
-    | {colour: f"--series-{k}" for k, colour in enumerate(SERIES)}
-)
+INK, MUTED, LINE = "#16191d", "#5d6670", "#ccd2d9"
+TONES = {"plain": "#5d6670", "bad": "#b3261e", "good": "#1b7a36"}
+"""Colours of a difference, by `edge_digits.report.verdict.tone`."""
+SERIES = ("#2f5fc4", "#c2620e", "#12806f", "#7d3fa6", "#96780c", "#45505c")
+"""Colours of several lines in one figure, in order."""
 _STYLE = {
+    # Text stays text: it is smaller than its outlines, and can be searched.
     "svg.fonttype": "none",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    # The same figure is the same file.
     "svg.hashsalt": "edge-digits",
-    # A dollar sign in a model's name is no formula.
+    # A dollar sign in the name of a model is not a formula.
     "text.parse_math": False,
     "text.color": INK,
     "font.size": 9,
@@ -62,11 +60,10 @@ _STYLE = {
 _DASHED = (0, (4, 3))
 _WIDTH = 5.4
 _NAME_WIDTH = 27
-_NAMESPACE = re.compile(r"^\{[^}]*\}")
 
 
-def drops(rows: Sequence[Row]) -> str:
-    """The drop of each row with its 95 % interval; coloured only where it is beyond chance.
+def drops(rows: Sequence[Row]) -> bytes:
+    """Draw the drop of each row with its 95 % interval, coloured only if it is beyond chance.
 
     Args:
         rows: rows with a drop, at least one.
@@ -82,11 +79,11 @@ def drops(rows: Sequence[Row]) -> str:
         _name_rows(axes, rows)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("drop in percentage points (right of 0: worse)")
-        return _svg(figure, "drops", "Accuracy drop of each model with its 95 % interval")
+        return _svg(figure)
 
 
-def latencies(rows: Sequence[Row]) -> str:
-    """Median, 90th and 99th percentile of each row's latency, on a logarithmic axis."""
+def latencies(rows: Sequence[Row]) -> bytes:
+    """Draw median, 90th and 99th percentile of the latency of each row on a logarithmic axis."""
     with drawing(_WIDTH, _height(rows)) as figure:
         axes = figure.subplots()
         for y, row in enumerate(rows):
@@ -99,35 +96,33 @@ def latencies(rows: Sequence[Row]) -> str:
         _plain_log_ticks(axes)
         _name_rows(axes, rows)
         axes.set_xlabel("µs a picture")
-        return _svg(figure, "latencies", "Latency of each model: median, 90th and 99th percentile")
+        return _svg(figure)
 
 
-def reliability(rows: Sequence[Row], name: str) -> str:
-    """A reliability diagram for each row: accuracy by confidence, with the number of pictures beneath.
+def reliability(rows: Sequence[Row]) -> bytes:
+    """Draw a reliability diagram for each row: accuracy by confidence, and below it the number of pictures.
 
     Args:
         rows: at least one.
-        name: tells the figure from others on the page; letters, digits and hyphens.
     """
     columns = min(len(rows), 4)
     lines = -(-len(rows) // columns)
     with drawing(_WIDTH / 2 * columns, _WIDTH / 2 * lines) as figure:
         for panel, row in zip(figure.subfigures(lines, columns, squeeze=False).flat, rows, strict=False):
             upper, lower = panel.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-            _draw_reliability(upper, row)
+            _draw_accuracy(upper, row)
             _draw_counts(lower, row)
-        return _svg(figure, name, "Reliability diagrams: " + ", ".join(row.name for row in rows))
+        return _svg(figure)
 
 
-def risk(rows: Sequence[Row], name: str) -> str:
-    """Error rate among the answers given, against the share of pictures answered, a line for each row.
+def risk(rows: Sequence[Row]) -> bytes:
+    """Draw the share of wrong answers against the share of pictures answered, one line for each row.
 
     Args:
         rows: at least one; the colours repeat after six.
-        name: as for `reliability`.
     """
     limit = 1 - WANTED_ACCURACY
-    highest = max(float(row.confidence.curve.risk.max()) for row in rows)
+    highest = max(float(row.reliability.curve.risk.max()) for row in rows)
     with drawing(_WIDTH, _WIDTH / 2) as figure:
         axes = figure.subplots()
         axes.axhline(limit, color=MUTED, linewidth=1, linestyle=_DASHED)
@@ -136,43 +131,45 @@ def risk(rows: Sequence[Row], name: str) -> str:
         )
         for k, row in enumerate(rows):
             colour = SERIES[k % len(SERIES)]
-            curve, answered = row.confidence.curve, row.confidence.answered
+            curve, answered = row.reliability.curve, row.reliability.answered
             axes.plot(curve.coverage, curve.risk, color=colour, linewidth=1.8, label=row.name)
             if answered.coverage:
                 axes.plot(answered.coverage, limit, "o", color=colour, markersize=6)
         axes.set_xlim(0, 1.01)
-        # Head-room for the legend, which stands where the curves are low.
+        # Room above the curves for the legend.
         axes.set_ylim(0, max(4 * limit, (1.1 + 0.09 * len(rows)) * highest))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-        axes.set_xlabel("pictures answered, the surest first")
+        axes.set_xlabel("pictures answered, the most confident first")
         axes.set_ylabel("wrong among them")
         axes.legend(loc="upper left", labelcolor=INK)
-        return _svg(figure, name, "Error rate against the share of pictures answered")
+        return _svg(figure)
 
 
-def _draw_reliability(axes: Axes, row: Row) -> None:
+def _draw_accuracy(axes: Axes, row: Row) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=_DASHED)
-    filled = [b for b in row.confidence.bins if b.count]
-    # With three pictures in a bin its accuracy says little, and Wilson's interval shows that.
+    filled = [b for b in row.reliability.bins if b.count]
+    # The accuracy of a bin with three pictures says little, and Wilson's interval shows that.
     whiskers = np.array([wilson_interval(b.right, b.count) for b in filled])
     confidence = np.array([b.confidence for b in filled])
-    axes.vlines(confidence, whiskers[:, 0], whiskers[:, 1], color=SERIES[0], linewidth=1.2, alpha=0.5)
-    axes.plot(confidence, [b.accuracy for b in filled], "o", color=SERIES[0], markersize=4.5)
+    colour = SERIES[0]
+    axes.vlines(confidence, whiskers[:, 0], whiskers[:, 1], color=colour, linewidth=1.2, alpha=0.5)
+    axes.plot(confidence, [b.accuracy for b in filled], "o", color=colour, markersize=4.5)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(0, 1.04)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylabel("right")
     axes.set_title(_wrapped(row))
-    error = percent(row.confidence.expected_calibration_error)
+    error = percent(row.reliability.expected_calibration_error)
     axes.annotate(f"ECE {error}", (0.96, 0.06), xycoords="axes fraction", ha="right", color=INK)
 
 
 def _draw_counts(axes: Axes, row: Row) -> None:
-    bins = row.confidence.bins
+    bins = row.reliability.bins
     width = bins[0].high - bins[0].low
-    axes.bar([b.low for b in bins], [b.count for b in bins], 0.88 * width, align="edge", color=SERIES[0], alpha=0.6)
-    # Nearly all pictures are in the last bin, so that the others show on a logarithmic axis only.
+    colour = SERIES[0]
+    axes.bar([b.low for b in bins], [b.count for b in bins], 0.88 * width, align="edge", color=colour, alpha=0.6)
+    # Nearly all pictures are in the last bin; only on a logarithmic axis can the others be seen.
     axes.set_yscale("log")
     axes.set_ylim(0.7, 3 * max(b.count for b in bins))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -184,7 +181,7 @@ def _draw_counts(axes: Axes, row: Row) -> None:
 
 
 def _height(rows: Sequence[Row]) -> float:
-    """Inches for a line for each row, and the axis."""
+    """Return the height of a figure with one line for each row and an axis, in inches."""
     return 0.65 + sum(0.16 + 0.17 * len(_wrapped(row).splitlines()) for row in rows)
 
 
@@ -197,13 +194,13 @@ def _name_rows(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _wrapped(row: Row) -> str:
-    """The row's name in lines: what it is, and then what tells it from others."""
+    """Return the name of a row in lines: first its label, then what tells it apart from other rows."""
     parts = (row.label, row.name.removeprefix(row.label).lstrip(" ,"))
     return "\n".join(textwrap.fill(part, _NAME_WIDTH, break_on_hyphens=False) for part in parts if part)
 
 
 def _plain_log_ticks(axes: Axes) -> None:
-    """Numbers in full, and between the powers of ten where these are few."""
+    """Write out the numbers on a logarithmic axis, between the powers of ten too if there are few of these."""
 
     def number(value: float, _position: int) -> str:
         return microseconds(value).removesuffix(".0")
@@ -219,47 +216,15 @@ def _plain_log_ticks(axes: Axes) -> None:
 
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Figure]:
-    """A figure of ``width`` × ``height`` inches in our style; no pyplot, so nobody's settings are changed."""
+    """Yield a figure of ``width`` × ``height`` inches in our style.
+
+    It does not use pyplot, so the settings of the process stay as they are.
+    """
     with matplotlib.rc_context(_STYLE):
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure, name: str, title: str) -> str:
-    """The figure as an element for a page.
-
-    Namespaces and metadata go, since they are web addresses that no page needs; ids get a prefix, since every
-    figure has the same; colours become variables and fonts those of the page.
-    """
+def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    root = ElementTree.fromstring(buffer.getvalue())
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if _NAMESPACE.sub("", child.tag) in ("metadata", "style"):
-                parent.remove(child)
-    for element in root.iter():
-        element.tag = _NAMESPACE.sub("", element.tag)
-        element.attrib = {
-            (key := _NAMESPACE.sub("", full)): _for_page(key, value, name) for full, value in element.attrib.items()
-        }
-    # A point of the figure is shown as 4/3 pixels, so that text of 9 points has 12 pixels.
-    width = float(root.attrib.pop("width").removesuffix("pt")) * 4 / 3
-    root.attrib.pop("height")
-    root.attrib |= {"role": "img", "aria-label": title, "style": f"width: {width:.0f}px; stroke-linejoin: round"}
-    text = ElementTree.tostring(root, encoding="unicode")
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    return text
-
-
-def _for_page(key: str, value: str, name: str) -> str:
-    """One attribute of an SVG element as it is in the page."""
-    if key == "id":
-        return f"{name}-{value}"
-    if key == "href":
-        return value.replace("#", f"#{name}-", 1)
-    if key == "style":
-        # Before matplotlib 3.11 the font was one shorthand property.
-        value = re.sub(r"font: ((?:\w+ )*)([\d.]+px) [^;]+", r"font-weight: \1; font-size: \2", value)
-        value = re.sub(r"font-family: [^;]+", "", value)
-    return value.replace("url(#", f"url(#{name}-")
+    return buffer.getvalue()

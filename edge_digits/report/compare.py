@@ -1,4 +1,4 @@
-"""Set evaluations against each other."""
+"""Compare evaluations with each other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,9 +10,10 @@ from edge_digits_runtime.mnist_format import DIGITS
 from edge_digits_runtime.records.evaluation import ROLES, Evaluation
 from numpy.typing import NDArray
 
-from edge_digits.report.confidence import judge, top_confidence
-from edge_digits.report.difference import ways
+from edge_digits.formatting import counted
+from edge_digits.report.breakdown import breakdowns
 from edge_digits.report.paired import pair
+from edge_digits.report.reliability import judge, top_confidence
 from edge_digits.report.structure import (
     FLOAT,
     KERAS,
@@ -27,6 +28,7 @@ from edge_digits.report.structure import (
 )
 
 FEW_PICTURES = 1000
+"""With fewer pictures the report warns that its intervals are wide."""
 _KINDS = ("lost", "won", "other")
 
 
@@ -37,14 +39,14 @@ class _Named(NamedTuple):
 
 
 def compare(evaluations: Iterable[Evaluation]) -> Report:
-    """Set evaluations of the same pictures against each other.
+    """Compare evaluations of the same pictures with each other.
 
-    Models that descend from the same Keras weights (``ModelInfo.weights_sha256``) form a family; drops are counted from
-    the float original of the family, the first one given where it was evaluated more than once. An evaluation that is
+    Models that descend from the same Keras weights (``ModelInfo.weights_sha256``) form a family. Drops are counted from
+    the float original of the family; if it was evaluated more than once, from the first of these. An evaluation that is
     given twice counts once.
 
     Raises:
-        EvaluationError: there is none, or two are of different pictures; the message names both.
+        EvaluationError: there is no evaluation, or two are of different pictures; the message names both.
     """
     given = list(evaluations)
     if not given:
@@ -79,7 +81,7 @@ def _what(evaluation: Evaluation) -> str:
 
 
 def _identity(evaluation: Evaluation) -> tuple[object, ...]:
-    """Equal for two copies of the same evaluation: no two measurements have the same thousand latencies."""
+    """Return what is equal for copies of one evaluation; two measurements never have the same thousand latencies."""
     return (
         evaluation.model,
         device_name(evaluation),
@@ -90,7 +92,7 @@ def _identity(evaluation: Evaluation) -> tuple[object, ...]:
 
 
 def _families(evaluations: Sequence[Evaluation]) -> tuple[Family, ...]:
-    """Group by the weights that a model descends from, families and their rows in the order given."""
+    """Group evaluations by the weights that their models descend from; families and rows keep the order given."""
     groups: dict[str, list[_Named]] = {}
     for named in _named(evaluations):
         groups.setdefault(_origin(named.evaluation), []).append(named)
@@ -102,7 +104,7 @@ def _families(evaluations: Sequence[Evaluation]) -> tuple[Family, ...]:
 
 
 def _origin(evaluation: Evaluation) -> str:
-    """What the members of a family share; a model of unknown descent is a family of its own."""
+    """Return what the members of a family share; a model whose weights are unknown is a family of its own."""
     return evaluation.model.weights_sha256 or evaluation.model.sha256
 
 
@@ -113,22 +115,27 @@ def _base_name(evaluation: Evaluation) -> str:
 
 
 def _named(evaluations: Sequence[Evaluation]) -> list[_Named]:
-    """Model and scheme, and of what tells equal ones apart only as much as is needed."""
+    """Name each evaluation by model and scheme, and by device, backend and threads where these tell it apart."""
     origins = [f"({_origin(evaluation)[:7]})" for evaluation in evaluations]
     labels = _told_apart([_base_name(evaluation) for evaluation in evaluations], origins, " {}")
     names = labels
     devices = [device_name(evaluation) for evaluation in evaluations]
     backends = [str(evaluation.device.get("backend", "unknown backend")) for evaluation in evaluations]
-    threads = [f"{evaluation.device.get('threads', '?')} threads" for evaluation in evaluations]
+    threads = [_threads(evaluation) for evaluation in evaluations]
     for join, values in ((" on {}", devices), (", {}", backends), (", {}", threads)):
         names = _told_apart(names, values, join)
-    # The same thing measured again: count.
+    # The same model measured again in the same way gets a number.
     names = [f"{name} #{names[:k].count(name) + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
     return [_Named(*parts) for parts in zip(names, labels, evaluations, strict=True)]
 
 
+def _threads(evaluation: Evaluation) -> str:
+    count = evaluation.device.get("threads")
+    return counted(count, "thread") if isinstance(count, int) else "unknown threads"
+
+
 def _told_apart(names: Sequence[str], values: Sequence[str], join: str) -> list[str]:
-    """Append to each name its value if that differs between rows of this name."""
+    """Append its value to each name that stands for rows with different values."""
     by_name: dict[str, set[str]] = {}
     for name, value in zip(names, values, strict=True):
         by_name.setdefault(name, set()).add(value)
@@ -144,7 +151,7 @@ def _family(title: str, members: Sequence[_Named]) -> Family:
     rows = tuple(_row(named, original, members) for named in members)
     pixels = {index: picture for named in members for index, picture in named.evaluation.pictures.items()}
     comparisons, same_answers = _comparisons(rows, pixels)
-    return Family(title, rows, rows[0] if original else None, comparisons, same_answers, ways(rows))
+    return Family(title, rows, rows[0] if original else None, comparisons, same_answers, breakdowns(rows))
 
 
 def _place_in_family(named: _Named) -> tuple[int, bool]:
@@ -160,7 +167,7 @@ def _row(named: _Named, original: Evaluation | None, members: Sequence[_Named]) 
         name=named.name,
         label=named.label,
         evaluation=evaluation,
-        confidence=judge(evaluation),
+        reliability=judge(evaluation),
         drop=pair(evaluation.labels, before.predicted, evaluation.predicted) if before else None,
         bytes_ratio=before.model.bytes / evaluation.model.bytes if before else None,
         latency_ratio=p50 / before.latency["invoke"].p50 if before else None,
@@ -169,7 +176,7 @@ def _row(named: _Named, original: Evaluation | None, members: Sequence[_Named]) 
 
 
 def _like_for_like(evaluation: Evaluation, members: Sequence[_Named]) -> LikeForLike | None:
-    """The float32 ``.tflite`` that ran on the same device in the same way."""
+    """Compare with the float32 ``.tflite`` that ran on the same device in the same way; None if there is none."""
     if evaluation.model.scheme in (KERAS, FLOAT):
         return None
     for name, _, other in members:
@@ -189,7 +196,7 @@ def _setting(device: Mapping[str, object]) -> tuple[object, ...]:
 def _comparisons(
     rows: Sequence[Row], pixels: Mapping[int, NDArray[np.uint8]]
 ) -> tuple[tuple[Comparison, ...], dict[str, str]]:
-    """The first row against every other whose answers are new, and for the rest the row that answers the same."""
+    """Compare the first row with each row whose answers are new; name for the others the row with the same answers."""
     reference, *others = rows
     by_answers: dict[bytes, Row] = {reference.evaluation.predicted.tobytes(): reference}
     comparisons: list[Comparison] = []

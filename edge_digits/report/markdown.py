@@ -1,19 +1,20 @@
-"""A report as one Markdown file: tables and sentences, no figures, so that it can be pasted anywhere."""
+"""A report as one Markdown file: tables and sentences without figures, to be pasted anywhere."""
 
 import re
 from collections.abc import Iterator, Sequence
 
+from edge_digits.formatting import percent
 from edge_digits.report import tables
 from edge_digits.report.structure import Comparison, Family, Report
 from edge_digits.report.tables import Cell, Table
-from edge_digits.report.wording import agreement, percent, verdict
+from edge_digits.report.verdict import agreement, verdict
 
-LISTED = 60
-"""Most changed answers that are listed for one comparison; the JSON has all."""
+MAX_CHANGES = 60
+"""Largest number of changed answers that are listed for one comparison; the JSON has all."""
 
 
 def to_markdown(report: Report) -> str:
-    """The report as GitHub's Markdown."""
+    """Return the report as GitHub Flavored Markdown."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -28,8 +29,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     yield from table(tables.summary(report.rows))
     yield (
-        "The drop is counted against the float original of the same weights, with its 95 % interval for paired "
-        "samples and the p value of the exact McNemar test; **bold** where both say that it is more than chance."
+        "The drop is counted from the float original of the same weights, with its 95 % interval for paired samples "
+        "and the p value of the exact McNemar test; **bold** if both say that it is more than chance."
     )
     yield ""
     if report.notes:
@@ -50,20 +51,20 @@ def _lines(report: Report) -> Iterator[str]:
 def _family(family: Family) -> Iterator[str]:
     yield f"## {escaped(family.title)}"
     yield ""
-    for way in family.ways:
-        yield f"### From {escaped(way[0].before.name)} to {escaped(way[-1].after.name)}"
+    for steps in family.breakdowns:
+        yield f"### From {escaped(steps[0].before.name)} to {escaped(steps[-1].after.name)}"
         yield ""
-        yield from table(tables.difference(way))
+        yield from table(tables.breakdown(steps))
     for comparison in family.comparisons:
         yield from _comparison(comparison)
     yield "### Confidence"
     yield ""
-    yield from table(tables.confidence(family.rows))
+    yield from table(tables.reliability(family.rows))
     yield "### Confusion"
     yield ""
     for row in family.rows:
         if row.name not in family.same_answers:
-            yield f"{escaped(row.name)}; row: the true digit, column: the answer."
+            yield f"{escaped(row.name)}: each line is a true digit, each column an answer."
             yield ""
             yield from table(tables.confusion(row))
 
@@ -74,15 +75,15 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield (
         f"The same answer to {agreement(paired)} of the pictures; {paired.changed:,} of {paired.count:,} differ: "
-        f"{paired.lost:,} right → wrong, {paired.won:,} wrong → right, {paired.changed - paired.lost - paired.won:,} "
+        f"{paired.lost:,} right → wrong, {paired.won:,} wrong → right, {paired.wrong_in_another_way:,} "
         "wrong in another way."
     )
     yield ""
     yield from table(tables.recall(comparison))
     if comparison.changes:
         yield from table(_changes(comparison))
-        if len(comparison.changes) > LISTED:
-            yield f"The first {LISTED} of {len(comparison.changes):,} changed answers; report.json has all."
+        if len(comparison.changes) > MAX_CHANGES:
+            yield f"The first {MAX_CHANGES} of {len(comparison.changes):,} changed answers; report.json has all."
             yield ""
 
 
@@ -96,13 +97,13 @@ def _changes(comparison: Comparison) -> Table:
                 Cell(str(change.before), (percent(change.before_confidence, 1),)),
                 Cell(str(change.after), (percent(change.after_confidence, 1),)),
             )
-            for change in comparison.changes[:LISTED]
+            for change in comparison.changes[:MAX_CHANGES]
         ),
     )
 
 
 def table(content: Table) -> Iterator[str]:
-    """The lines of a table, with an empty one behind; what is not plain is bold."""
+    """Yield the lines of a table and an empty one after it; cells whose tone is not plain are bold."""
     yield _line(content.columns)
     yield _line(["---"] + ["---:"] * (len(content.columns) - 1))
     for cells in content.lines:
@@ -123,6 +124,6 @@ def _cell(cell: Cell) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape ``text`` so that Markdown shows it as it is, on one line."""
     text = " ".join(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").split())
     return re.sub(r"([\\`*_|\[\]])", r"\\\1", text)

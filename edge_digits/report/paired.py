@@ -1,7 +1,7 @@
-"""What two lists of answers to the same pictures say about the difference of their accuracies.
+"""The difference of two accuracies that were measured on the same pictures.
 
-The two models saw the same pictures, so only those count on which one of them is right and the other is not. An
-interval or a test for independent samples would be far too wide here.
+Both models saw the same pictures, so only those count that one of them answers right and the other wrong. An interval
+or a test for independent samples would be far too wide here.
 """
 
 import math
@@ -18,16 +18,18 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Paired:
-    """How the answers of two models to the same pictures go together."""
+    """The answers of two models to the same pictures, counted by which of the two is right."""
 
     both_right: int
+    """Pictures that both answered right."""
     lost: int
     """Pictures that the first answered right and the second wrong."""
     won: int
     """Pictures that the first answered wrong and the second right."""
     both_wrong: int
+    """Pictures that both answered wrong."""
     agreeing: int
-    """Pictures with the same answer, right or wrong."""
+    """Pictures to which both gave the same answer, right or wrong."""
 
     @property
     def count(self) -> int:
@@ -36,8 +38,13 @@ class Paired:
 
     @property
     def changed(self) -> int:
-        """Pictures with another answer; those that are wrong in two ways count as well."""
+        """Pictures to which the two gave different answers, including those that both answered wrong."""
         return self.count - self.agreeing
+
+    @property
+    def wrong_in_another_way(self) -> int:
+        """Pictures that both answered wrong, but differently."""
+        return self.both_wrong - (self.agreeing - self.both_right)
 
     @property
     def agreement(self) -> float:
@@ -46,38 +53,38 @@ class Paired:
 
     @property
     def drop_pp(self) -> float:
-        """Accuracy of the first less that of the second, in percentage points; negative where the second is better."""
+        """Accuracy of the first minus that of the second in percentage points; negative if the second is better."""
         return 100 * (self.lost - self.won) / self.count
 
     @cached_property
     def interval_pp(self) -> tuple[float, float]:
-        """The 95 % interval of `drop_pp`, see `newcombe_interval`."""
+        """95 % interval of `drop_pp` in percentage points, see `newcombe_interval`."""
         low, high = newcombe_interval(self.both_right, self.lost, self.won, self.both_wrong)
         return 100 * low, 100 * high
 
     @cached_property
     def p_value(self) -> float:
-        """Exact McNemar test, see `mcnemar`."""
+        """p value of the exact McNemar test, see `mcnemar`."""
         return mcnemar(self.lost, self.won)
 
     @property
     def significant(self) -> bool:
-        """Whether the accuracies differ by more than chance explains: both the interval and the test say so.
+        """Whether both the interval and the test say that the accuracies differ by more than chance.
 
-        The interval is approximate and the test exact, so next to the border one may say so without the other;
-        then it is not called significant.
+        The interval is approximate and the test is exact, so in a close case they may disagree; then the difference is
+        not called significant.
         """
         low, high = self.interval_pp
         return (low > 0 or high < 0) and self.p_value < SIGNIFICANCE
 
 
 def pair(labels: NDArray[np.integer], before: NDArray[np.integer], after: NDArray[np.integer]) -> Paired:
-    """Count how two lists of answers go together.
+    """Count two lists of answers to the same pictures by which of them is right.
 
     Args:
-        labels: the true digits, shape ``(n,)``.
-        before: the answers of the first model, shape ``(n,)``.
-        after: the answers of the second model, shape ``(n,)``.
+        labels: true digits, shape ``(n,)``.
+        before: answers of the first model, shape ``(n,)``.
+        after: answers of the second model, shape ``(n,)``.
     """
     first, second = before == labels, after == labels
     return Paired(
@@ -90,9 +97,9 @@ def pair(labels: NDArray[np.integer], before: NDArray[np.integer], after: NDArra
 
 
 def mcnemar(lost: int, won: int) -> float:
-    """Two-sided exact p value of McNemar's test: a fair coin decides each of the ``lost + won`` pictures.
+    """Return the two-sided exact p value of McNemar's test: a fair coin decides each of the ``lost + won`` pictures.
 
-    McNemar, Psychometrika 12 (1947), in the exact binomial form. 1 where there is no such picture.
+    McNemar, Psychometrika 12 (1947), in the exact binomial form. The value is 1 if there is no such picture.
     """
     if lost + won == 0:
         return 1.0
@@ -100,11 +107,11 @@ def mcnemar(lost: int, won: int) -> float:
 
 
 def newcombe_interval(both_right: int, lost: int, won: int, both_wrong: int) -> tuple[float, float]:
-    """The 95 % interval of the difference of two paired proportions, first less second, in [-1, 1].
+    """Return the 95 % interval of the difference of two paired proportions, first minus second, in [-1, 1].
 
     Method 10 of Newcombe, Statistics in Medicine 17 (1998) 2635-2650: Wilson's score intervals of the two
-    proportions, joined with their correlation, which is corrected for continuity. Unlike Wald's interval it keeps
-    its width where no answer is lost or won, which is the usual case here.
+    proportions, combined with their correlation, which is corrected for continuity. Unlike Wald's interval it does
+    not shrink to a point if no answer is lost or won, which is the usual case here. scipy has no such interval.
     """
     n = both_right + lost + won + both_wrong
     first, second = both_right + lost, both_right + won
@@ -118,20 +125,20 @@ def newcombe_interval(both_right: int, lost: int, won: int, both_wrong: int) -> 
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a proportion, both ends in [0, 1]."""
+    """Return Wilson's 95 % score interval of a proportion, both ends in [0, 1]."""
     interval = binomtest(successes, n).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def _wilson_arms(successes: int, n: int) -> tuple[float, float]:
-    """How far Wilson's interval reaches below and above the proportion."""
+    """Return how far Wilson's interval reaches below and above the proportion."""
     low, high = wilson_interval(successes, n)
     share = successes / n
     return share - low, high - share
 
 
 def _correlation(both_right: int, lost: int, won: int, both_wrong: int) -> float:
-    """Newcombe's phi: the correlation of the two proportions with n/2 taken off a positive numerator."""
+    """Return Newcombe's phi: the correlation of the two proportions, with n/2 subtracted from a positive numerator."""
     margins = (both_right + lost) * (won + both_wrong) * (both_right + won) * (lost + both_wrong)
     if margins == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""What a report holds: evaluations set against each other, before anything is drawn or worded."""
+"""The parts of a report: evaluations compared with each other, before anything is drawn or put into words."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from edge_digits_runtime.data import metrics
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
 from numpy.typing import NDArray
 
-from edge_digits.report.confidence import Confidence
 from edge_digits.report.paired import Paired
+from edge_digits.report.reliability import Reliability
 
 KERAS, FLOAT, INT8 = "keras", "float32", "int8"
 ORIGINAL = "float-original"
@@ -16,22 +16,22 @@ ORIGINAL = "float-original"
 
 @dataclass(frozen=True)
 class Row:
-    """One evaluation, and how it stands to the float original of the same weights."""
+    """One evaluation, compared with the float original of the same weights."""
 
     name: str
-    """The label, and so much of device, backend and threads as makes it unique in the report."""
+    """Unique in the report: the label, and device, backend and threads as far as they are needed to tell rows apart."""
     label: str
-    """Model and scheme, such as ``cnn-32-64-64 int8``, for places where the device stands beside it."""
+    """Model and scheme, such as ``cnn-32-64-64 int8``, for places that show the device separately."""
     evaluation: Evaluation
-    confidence: Confidence
+    reliability: Reliability
     drop: Paired | None
-    """Against the float original; None for that itself, and where it is not among the evaluations."""
+    """The float original against this row; None for the original itself and if it is not among the evaluations."""
     bytes_ratio: float | None
-    """Bytes of the original over those of this file; above 1 this is the smaller one. None as with ``drop``."""
+    """Bytes of the original divided by bytes of this file; above 1 this file is smaller. None as for ``drop``."""
     latency_ratio: float | None
-    """Median latency over that of the original, on whichever devices these are; below 1 this is the faster one."""
+    """Median latency divided by that of the original, whatever their devices; below 1 this row is faster."""
     float_tflite: "LikeForLike | None"
-    """Against the float32 ``.tflite`` on the same device, backend and threads; None for that itself or without it."""
+    """Compared with the float32 ``.tflite`` on the same device, backend and threads; None if there is none."""
 
     @property
     def role(self) -> str:
@@ -45,7 +45,7 @@ class Row:
 
     @property
     def latency(self) -> Latency:
-        """Of one bare invocation."""
+        """Latency of one bare invocation."""
         return self.evaluation.latency["invoke"]
 
     @property
@@ -55,12 +55,12 @@ class Row:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Counts of shape ``(10, 10)``: row the true digit, column the answer."""
+        """Counts, shape ``(10, 10)``; row: true digit, column: answer."""
         return metrics.confusion_matrix(self.evaluation.labels, self.evaluation.predicted)
 
     @property
     def accuracy_drop_pp(self) -> float | None:
-        """Percentage points lost to the float original: 0 for the original itself, None where there is none."""
+        """Accuracy lost to the float original in percentage points: 0 for the original, None if there is none."""
         if self.drop is not None:
             return self.drop.drop_pp
         return 0.0 if self.role == ORIGINAL else None
@@ -68,35 +68,38 @@ class Row:
 
 @dataclass(frozen=True)
 class LikeForLike:
-    """A model against the float32 ``.tflite`` of the same weights, measured on the same device in the same way."""
+    """A model compared with the float32 ``.tflite`` of the same weights, measured on one device in the same way."""
 
     name: str
-    """The row of the float32 model."""
+    """Name of the float32 row."""
     bytes_ratio: float
-    """Its bytes over those of this file; above 1 this is the smaller one."""
+    """Bytes of the float32 file divided by bytes of this one; above 1 this one is smaller."""
     latency_ratio: float
-    """Median latency of this over its; below 1 this is the faster one."""
+    """Median latency divided by that of the float32 file; below 1 this model is faster."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A picture that two models answer differently."""
+    """A picture to which two models give different answers."""
 
     index: int
-    """Where it is in the data set, from 0."""
+    """Position in the data set, from 0."""
     truth: int
+    """The true digit."""
     before: int
+    """Answer of the first model."""
     before_confidence: float
-    """In [0, 1]."""
+    """Its confidence in [0, 1]."""
     after: int
+    """Answer of the second model."""
     after_confidence: float
-    """In [0, 1]."""
+    """Its confidence in [0, 1]."""
     pixels: NDArray[np.uint8] | None
-    """Shape ``(28, 28)``, 255 ink; None where no evaluation brought them."""
+    """Shape ``(28, 28)``, 255 ink; None if no evaluation contains the picture."""
 
     @property
     def kind(self) -> str:
-        """``lost`` (right, then wrong), ``won`` (wrong, then right) or ``other`` (wrong in two ways)."""
+        """``lost`` (right, then wrong), ``won`` (wrong, then right) or ``other`` (wrong both times)."""
         if self.before == self.truth:
             return "lost"
         return "won" if self.after == self.truth else "other"
@@ -104,70 +107,65 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows, picture by picture."""
+    """Two rows, compared picture by picture."""
 
     before: Row
     after: Row
     paired: Paired
     recall_change_pp: NDArray[np.float64]
-    """By digit: recall after less recall before in percentage points, shape ``(10,)``."""
+    """Recall after minus recall before for each digit, in percentage points, shape ``(10,)``."""
     lost: NDArray[np.int64]
-    """By true digit: how often right became wrong, shape ``(10,)``."""
+    """How often a right answer became wrong, for each true digit, shape ``(10,)``."""
     won: NDArray[np.int64]
-    """By true digit: how often wrong became right, shape ``(10,)``."""
+    """How often a wrong answer became right, for each true digit, shape ``(10,)``."""
     changes: tuple[Change, ...]
-    """Every picture with another answer: lost, then won, then other, in each the surest new answer first."""
+    """Every picture whose answer changed: lost, won, other; within each the most confident new answer first."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One part of the way from the float original on its device to another row."""
+    """One step of a breakdown: two rows that differ in one thing or a few."""
 
     before: Row
     after: Row
     causes: tuple[str, ...]
-    """What differs between the two: any of ``format``, ``quantization``, ``device``, ``backend``, ``threads``."""
+    """What differs between the rows: any of ``format``, ``quantization``, ``device``, ``backend``, ``threads``."""
     paired: Paired
     largest_difference: float
-    """Largest difference between two probabilities of the same digit for the same picture, in [0, 1]."""
+    """Largest difference between the two probabilities of one digit for one picture, in [0, 1]."""
 
     @property
     def bytes_ratio(self) -> float:
-        """Bytes before over bytes after; above 1 the file became smaller."""
+        """Bytes before divided by bytes after; above 1 the file became smaller."""
         return self.before.evaluation.model.bytes / self.after.evaluation.model.bytes
 
     @property
     def latency_ratio(self) -> float:
-        """Median latency after over before; below 1 it became faster."""
+        """Median latency after divided by that before; below 1 the model became faster."""
         return self.after.latency.p50 / self.before.latency.p50
 
 
 @dataclass(frozen=True)
 class Family:
-    """Everything that descends from the same Keras weights."""
+    """All rows that descend from the same Keras weights."""
 
     title: str
-    """Name of the recipe, with the start of the weights' sha256 where two families share it."""
+    """Name of the recipe, with the start of the weights' sha256 if two families have the same name."""
     rows: tuple[Row, ...]
     """The float original, float ``.tflite`` files, then int8, each in the order given."""
     original: Row | None
-    """The float original that drops are counted from."""
+    """The float original, from which drops are counted."""
     comparisons: tuple[Comparison, ...]
-    """The first row against each other one whose answers are not those of a row already compared."""
+    """The first row against each other row whose answers are not equal to those of a row compared earlier."""
     same_answers: dict[str, str]
-    """By name of a row left out of ``comparisons``: the name of the earlier row that answers exactly as it does."""
-    ways: tuple[tuple[Step, ...], ...]
-    """From the first row to each int8 row (to every other row where none is int8), in as many steps as rows allow."""
-
-    @property
-    def reference(self) -> Row:
-        """What the others are compared with: the float original, or the first row where there is none."""
-        return self.rows[0]
+    """Name of each row that is not compared, with the name of the earlier row that gives exactly the same answers."""
+    breakdowns: tuple[tuple[Step, ...], ...]
+    """Steps from the first row to each int8 row, or to every other row if none is int8; see `breakdown`."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Evaluations of any models and devices on the same pictures, set against each other."""
+    """Evaluations of any models on any devices, all on the same pictures, compared with each other."""
 
     data: DataInfo
     count: int
@@ -183,13 +181,13 @@ class Report:
 
     @property
     def worst_drop_pp(self) -> float | None:
-        """Largest drop of a converted model against its float original in percentage points; None without one.
+        """Largest drop of a converted model in percentage points; None if no model has a drop.
 
-        A model without its original among the evaluations has no drop and does not count.
+        A model without its float original among the evaluations has no drop and does not count.
         """
         return max((row.drop.drop_pp for row in self.rows if row.drop and row.role != ORIGINAL), default=None)
 
 
 def device_name(evaluation: Evaluation) -> str:
-    """Name of the device that an evaluation was made on."""
+    """Return the name of the device that an evaluation was made on."""
     return str(evaluation.device.get("name", "unknown device"))

@@ -1,4 +1,4 @@
-"""The tables of a report, once for all its forms: what a cell says does not depend on where it is shown."""
+"""The tables of a report, shared by all its forms: a cell says the same wherever it is shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.mnist_format import DIGITS
 
-from edge_digits.report.difference import step
-from edge_digits.report.structure import Comparison, Row, Step
-from edge_digits.report.wording import (
+from edge_digits.formatting import (
     NONE,
-    ROLE_WORDS,
-    agreement,
-    causes,
-    interval,
+    counted,
+    joined,
     megabytes,
     microseconds,
     p_value,
@@ -22,9 +18,11 @@ from edge_digits.report.wording import (
     smaller,
     speed,
     than,
-    tone,
     utc,
 )
+from edge_digits.report.breakdown import step
+from edge_digits.report.structure import Comparison, Row, Step
+from edge_digits.report.verdict import ROLE_WORDS, agreement, causes, interval, tone
 
 
 @dataclass(frozen=True)
@@ -33,21 +31,21 @@ class Cell:
 
     text: str
     details: tuple[str, ...] = ()
-    """What belongs to it in smaller type, by line."""
+    """Details in smaller type, one for each line."""
     tone: str = "plain"
-    """``bad`` or ``good`` for a loss or gain beyond chance."""
+    """``bad`` for a loss and ``good`` for a gain beyond chance, else ``plain``."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A heading for each column, and lines of cells; the first cell of a line names it."""
+    """Headings and lines of cells; the first cell of a line is its name."""
 
     columns: tuple[str, ...]
     lines: tuple[tuple[Cell, ...], ...]
 
 
 def summary(rows: Sequence[Row]) -> Table:
-    """What the report is about: each row's accuracy, drop, size and speed."""
+    """Return the main table: accuracy, drop, size and speed of each row."""
     columns = ("model", "measured on", "accuracy", "drop, pp", "same answers", "bytes", "µs a picture", "peak memory")
     return Table(columns, tuple(_summary_line(row) for row in rows))
 
@@ -58,7 +56,7 @@ def _summary_line(row: Row) -> tuple[Cell, ...]:
     compared = (than(speed(like.latency_ratio), "float32"),) if like else ()
     return (
         Cell(row.label, (ROLE_WORDS[row.role],)),
-        Cell(row.device, (how(row),)),
+        Cell(row.device, (settings(row),)),
         Cell(percent(row.evaluation.accuracy)),
         Cell(points(drop.drop_pp), (interval(drop), p_value(drop.p_value)), tone(drop)) if drop else Cell(NONE),
         Cell(agreement(drop), (f"{drop.changed:,} differ",)) if drop else Cell(NONE),
@@ -68,21 +66,21 @@ def _summary_line(row: Row) -> tuple[Cell, ...]:
     )
 
 
-def how(row: Row) -> str:
-    """Backend and threads that a row was measured with, as far as its evaluation says."""
+def settings(row: Row) -> str:
+    """Return backend and threads that a row was measured with, as far as its evaluation says; else an empty string."""
     device = row.evaluation.device
     threads = device.get("threads")
     parts = [str(device["backend"])] if device.get("backend") else []
-    parts += [f"{threads} thread{'' if threads == 1 else 's'}"] if threads else []
+    parts += [counted(threads, "thread")] if threads else []
     return ", ".join(parts)
 
 
-def difference(way: Sequence[Step]) -> Table:
-    """What the difference between the ends of ``way`` is made of; with more than one step also the whole."""
+def breakdown(steps: Sequence[Step]) -> Table:
+    """Return the steps of a breakdown, and below them the whole difference if there is more than one step."""
     columns = ("what changes", "from", "to", "drop, pp", "same answers", "largest probability change", "bytes", "µs")
-    lines = [_step_line(part, causes(part.causes)) for part in way]
-    if len(way) > 1:
-        lines.append(_step_line(step(way[0].before, way[-1].after), "all together"))
+    lines = [_step_line(part, causes(part.causes)) for part in steps]
+    if len(steps) > 1:
+        lines.append(_step_line(step(steps[0].before, steps[-1].after), "all together"))
     return Table(columns, tuple(lines))
 
 
@@ -101,7 +99,7 @@ def _step_line(part: Step, what: str) -> tuple[Cell, ...]:
 
 
 def recall(comparison: Comparison) -> Table:
-    """Recall of each digit before and after."""
+    """Return the recall of each digit before and after."""
     before, after = (class_metrics(row.confusion) for row in (comparison.before, comparison.after))
     columns = ("digit", "pictures", "recall before", "after", "change, pp", "right → wrong", "wrong → right")
     return Table(
@@ -122,7 +120,7 @@ def recall(comparison: Comparison) -> Table:
 
 
 def confusion(row: Row) -> Table:
-    """Row: the true digit; column: the answer."""
+    """Return the confusion matrix; line: true digit, column: answer."""
     columns = ("", *map(str, range(DIGITS)))
     lines = (
         (Cell(str(digit)), *(Cell(f"{count:,}" if count else "·") for count in counts))
@@ -131,12 +129,12 @@ def confusion(row: Row) -> Table:
     return Table(columns, tuple(lines))
 
 
-def confidence(rows: Sequence[Row]) -> Table:
-    """What the confidence of each row is worth."""
+def reliability(rows: Sequence[Row]) -> Table:
+    """Return how far the confidence of each row can be relied on."""
     columns = ("model", "expected calibration error", "log loss", "answered at 99.9 % accuracy", "from confidence")
     lines = []
     for row in rows:
-        judged = row.confidence
+        judged = row.reliability
         lines.append(
             (
                 Cell(row.name),
@@ -150,7 +148,7 @@ def confidence(rows: Sequence[Row]) -> Table:
 
 
 def measured(rows: Sequence[Row]) -> Table:
-    """Where and how each row was measured."""
+    """Return where and how each row was measured."""
     columns = ("model", "device", "system", "how", "timed", "state", "when")
     return Table(columns, tuple(_measured_line(row) for row in rows))
 
@@ -158,12 +156,12 @@ def measured(rows: Sequence[Row]) -> Table:
 def _measured_line(row: Row) -> tuple[Cell, ...]:
     device, latency = row.evaluation.device, row.latency
     cores, memory, python = device.get("cores"), device.get("memory_bytes"), device.get("python")
-    size = joined(f"{cores} cores" if cores else "", f"{memory / 1e9:.1f} GB" if memory else "")
+    size = joined(counted(cores, "core") if cores else "", f"{memory / 1e9:.1f} GB" if memory else "")
     return (
         Cell(row.label),
         Cell(row.device, (joined(device.get("kind"), device.get("machine")), size)),
         Cell(joined(device.get("system")), (f"Python {python}",) if python else ()),
-        Cell(how(row) or NONE),
+        Cell(settings(row) or NONE),
         Cell(latency.what or "one picture", (f"{len(latency.samples_us):,} times",)),
         _state(row),
         Cell(utc(row.evaluation.created)),
@@ -171,7 +169,7 @@ def _measured_line(row: Row) -> tuple[Cell, ...]:
 
 
 def _state(row: Row) -> Cell:
-    """What may have slowed the device down: governor, and temperature before and after."""
+    """Return what may have slowed the device down: its governor, and its temperature before and after."""
     device = row.evaluation.device
     conditions = row.evaluation.extra.get("conditions", {"before": device, "after": device})
     degrees = [conditions[when].get("temperature_c") for when in ("before", "after")]
@@ -181,7 +179,7 @@ def _state(row: Row) -> Cell:
 
 
 def parts(rows: Sequence[Row]) -> Table | None:
-    """What else was timed: the parts of an answer, loading and starting; None where that is the invocation alone."""
+    """Return the other times: parts of an answer, loading and starting; None if only the invocation was timed."""
     names = list(dict.fromkeys(name for row in rows for name in row.evaluation.latency))
     extras = [name for name in ("load_ms", "cold_start_ms") if any(name in row.evaluation.extra for row in rows)]
     if names == ["invoke"] and not extras:
@@ -196,7 +194,7 @@ def parts(rows: Sequence[Row]) -> Table | None:
 
 
 def _part(row: Row, name: str) -> Cell:
-    """Median of all timed repetitions, and that of the five loops where there were loops."""
+    """Return the median of all timed repetitions, and that of the five loops if there were loops."""
     latency = row.evaluation.latency.get(name)
     if latency is None:
         return Cell(NONE)
@@ -209,12 +207,12 @@ def _milliseconds(value: float | None) -> Cell:
 
 
 def threads(rows: Sequence[Row]) -> Table | None:
-    """Latency by number of threads, alone and as one of many; None where it was not measured."""
+    """Return the latency by number of threads, one picture alone and in a batch; None if it was not measured."""
     by_row = {row.name: {int(m["threads"]): m for m in row.evaluation.extra.get("threads", ())} for row in rows}
     counts = sorted({count for measured in by_row.values() for count in measured})
     if not counts:
         return None
-    columns = ("µs a picture", *(f"{count} thread{'' if count == 1 else 's'}" for count in counts))
+    columns = ("µs a picture", *(counted(count, "thread") for count in counts))
     lines = []
     for name, by_count in by_row.items():
         if by_count:
@@ -226,8 +224,3 @@ def _by_threads(times: Mapping[str, float] | None) -> Cell:
     if times is None:
         return Cell(NONE)
     return Cell(microseconds(times["one_us"]), (f"{microseconds(times['many_us'])} in a batch",))
-
-
-def joined(*facts: object) -> str:
-    """Those facts that are known, with commas; a dash where none is."""
-    return ", ".join(str(fact) for fact in facts if fact) or NONE

@@ -1,21 +1,22 @@
-"""A report for a terminal."""
+"""The report for a terminal."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from edge_digits.formatting import NONE, joined, microseconds, percent, points
 from edge_digits.report import tables
 from edge_digits.report.structure import Report, Row
-from edge_digits.report.wording import NONE, agreement, interval, microseconds, percent, points, verdict
+from edge_digits.report.verdict import agreement, interval, verdict
 
 WIDTH = 100
-"""Columns that no line goes beyond."""
+"""Largest number of characters in a line."""
 _NAME_WIDTH = 32
 _COLUMNS = ("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs")
 _PLAIN = str.maketrans({"−": "-", "→": "->", "–": "-"})
 
 
 def to_text(report: Report) -> str:
-    """The table, what it means and where it was measured; at most 100 columns, no colour."""
+    """Return the main table, what it means and where it was measured, in lines of at most 100 characters."""
     return "\n".join(_lines(report))
 
 
@@ -34,7 +35,7 @@ def _lines(report: Report) -> Iterator[str]:
     for row in report.rows:
         latency = row.latency
         yield from item(
-            f"{row.name}: {tables.joined(row.device, tables.how(row))}; "
+            f"{row.name}: {joined(row.device, tables.settings(row))}; "
             f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)} µs"
         )
     if report.notes:
@@ -45,18 +46,20 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def item(text: str) -> list[str]:
-    """A paragraph of at most 100 columns, indented, its further lines more so."""
+    """Wrap ``text`` to lines of at most 100 characters, the first one indented and the others more."""
     return textwrap.wrap(plain(text), WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def plain(text: str) -> str:
-    """Without what some terminals and pipes cannot encode."""
+    """Replace the characters that some terminals and pipes cannot encode."""
     return text.translate(_PLAIN)
 
 
 def table(columns: Sequence[str], lines: Sequence[Sequence[str]], name_width: int = _NAME_WIDTH) -> Iterator[str]:
-    """Headings, a rule and the lines, the first cell to the left, the others to the right; a first cell that is longer
-    than ``name_width`` goes on below."""
+    """Yield headings, a rule and the lines; the first cell is aligned to the left, the others to the right.
+
+    A first cell longer than ``name_width`` is wrapped.
+    """
     body = [columns, *lines]
     names = [textwrap.wrap(line[0], name_width) for line in body]
     first = max(len(part) for name in names for part in name)

@@ -1,4 +1,4 @@
-"""What is set against what, and what is said of it."""
+"""Which evaluations are compared with which, and what the report says about them."""
 
 import itertools
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.records.evaluation import Evaluation
 
 from edge_digits.report import Report, compare
-from edge_digits.report.difference import ways
-from edge_digits.report.wording import microseconds, p_value, points, smaller, speed, times, verdict
+from edge_digits.report.breakdown import breakdowns
+from edge_digits.report.verdict import verdict
 
 Make = Callable[..., Evaluation]
 LABELS = [k % 10 for k in range(2000)]
@@ -32,7 +32,7 @@ def trio(make_evaluation: Make) -> list[Evaluation]:
     ]
 
 
-def test_rows_stand_against_their_original(trio: list[Evaluation]) -> None:
+def test_rows_are_compared_with_their_original(trio: list[Evaluation]) -> None:
     report = compare(reversed(trio))
     keras, float32, int8 = report.rows
     assert [row.name for row in report.rows] == ["net Keras", "net float32", "net int8"]
@@ -55,14 +55,14 @@ def test_rows_stand_against_their_original(trio: list[Evaluation]) -> None:
     assert float32.float_tflite is None
 
 
-def test_changed_answers_come_by_kind_with_their_pictures(make_evaluation: Make) -> None:
+def test_changed_answers_are_sorted_by_kind_and_have_their_pictures(make_evaluation: Make) -> None:
     labels = [3, 4, 5, 6, 7]
     before = make_evaluation(labels, [3, 4, 9, 9, 7], "keras", confidence=[0.9, 0.8, 0.7, 0.6, 0.5])
     after = make_evaluation(labels, [2, 1, 5, 8, 7], "int8", confidence=[0.3, 0.4, 0.5, 0.6, 0.7])
     (family,) = compare([before, after]).families
     (comparison,) = family.comparisons
     assert [(c.index, c.kind, c.truth, c.before, c.after) for c in comparison.changes] == [
-        (1, "lost", 4, 4, 1),  # the surer one first
+        (1, "lost", 4, 4, 1),  # the more confident one first
         (0, "lost", 3, 3, 2),
         (2, "won", 5, 9, 5),
         (3, "other", 6, 9, 8),
@@ -92,7 +92,7 @@ def test_equal_answers_are_compared_once(trio: list[Evaluation], make_evaluation
         ([{}], ["net int8 #1", "net int8 #2"]),
         ([{"device": PI}], ["net int8 on Laptop", "net int8 on Pi 4"]),
         ([{"device": {"backend": "other 1"}}], ["net int8, litert 2.3.0", "net int8, other 1"]),
-        ([{"device": {"threads": 4}}], ["net int8, 1 threads", "net int8, 4 threads"]),
+        ([{"device": {"threads": 4}}], ["net int8, 1 thread", "net int8, 4 threads"]),
         ([{"weights_sha256": "b" * 64}], ["net int8 (aaaaaaa)", "net int8 (bbbbbbb)"]),
         ([{"scheme": "float32"}], ["net int8", "net float32"]),
         ([{"name": "a\nb", "weights_sha256": "c" * 64}], ["net int8", "a b int8"]),
@@ -102,7 +102,7 @@ def test_equal_answers_are_compared_once(trio: list[Evaluation], make_evaluation
         ),
     ],
 )
-def test_names_say_what_tells_rows_apart_and_no_more(
+def test_names_hold_no_more_than_what_tells_rows_apart(
     others: list[dict[str, object]], names: list[str], make_evaluation: Make
 ) -> None:
     given = [make_evaluation([1], [1])] + [
@@ -129,31 +129,33 @@ def test_two_families_of_the_same_name_are_told_apart(make_evaluation: Make) -> 
     assert [family.title for family in report.families] == ["net (aaaaaaa)", "net (bbbbbbb)"]
 
 
-def test_like_is_compared_with_like_only(trio: list[Evaluation], make_evaluation: Make) -> None:
+def test_only_rows_measured_in_the_same_way_are_compared_like_for_like(
+    trio: list[Evaluation], make_evaluation: Make
+) -> None:
     on_pi = make_evaluation(LABELS, LABELS, "int8", device=PI)
     threaded = make_evaluation(LABELS, LABELS, "int8", device={"threads": 2}, latency_us=11)
     rows = {row.name: row for row in compare([*trio, on_pi, threaded]).rows}
     assert rows["net int8 on Pi 4"].float_tflite is None
     assert rows["net int8 on Laptop, 2 threads"].float_tflite is None
-    assert rows["net int8 on Laptop, 1 threads"].float_tflite is not None
+    assert rows["net int8 on Laptop, 1 thread"].float_tflite is not None
 
 
-# --- what the difference is made of
+# --- where the difference comes from
 
 
 def steps(report: Report) -> list[list[tuple[str, str, str]]]:
     (family,) = report.families
-    return [[(" + ".join(s.causes), s.before.name, s.after.name) for s in way] for way in family.ways]
+    return [[(" + ".join(s.causes), s.before.name, s.after.name) for s in steps] for steps in family.breakdowns]
 
 
-def test_format_and_quantization_are_told_apart_on_one_device(make_evaluation: Make) -> None:
+def test_format_and_quantization_are_separate_steps_on_one_device(make_evaluation: Make) -> None:
     schemes = ("keras", "float32", "int8")
     report = compare([make_evaluation(LABELS, answers(range(k)), s) for k, s in enumerate(schemes)])
     assert steps(report) == [
         [("format", "net Keras", "net float32"), ("quantization", "net float32", "net int8")],
     ]
-    way = report.families[0].ways[0]
-    assert [step.paired.drop_pp for step in way] == [0.05, 0.05]
+    first = report.families[0].breakdowns[0]
+    assert [step.paired.drop_pp for step in first] == [0.05, 0.05]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_format_and_quantization_are_told_apart_on_one_device(make_evaluation: M
         (["keras PC", "float32 PC", "int8 Pi"], ["format: float32 PC", "quantization + device: int8 Pi"]),
         (["keras PC", "int8 PC", "int8 Pi"], ["format + quantization: int8 PC", "device: int8 Pi"]),
         (["keras PC", "int8 Pi"], ["format + quantization + device: int8 Pi"]),
-        # Another scheme or a third device is no part of the way.
+        # A row with another scheme or on a third device does not lie between the two.
         (["keras PC", "float16 PC", "float32 Phone", "int8 Pi"], ["format + quantization + device: int8 Pi"]),
         (["float32 PC", "int8 PC", "int8 Pi"], ["quantization: int8 PC", "device: int8 Pi"]),
         (["int8 PC", "int8 Pi"], ["device: int8 Pi"]),
@@ -179,31 +181,33 @@ def test_format_and_quantization_are_told_apart_on_one_device(make_evaluation: M
     ],
     ids=" ".join,
 )
-def test_the_way_takes_in_what_lies_between(rows: list[str], expected: list[str], make_evaluation: Make) -> None:
+def test_a_breakdown_goes_by_way_of_the_rows_between(
+    rows: list[str], expected: list[str], make_evaluation: Make
+) -> None:
     given = []
     for row in rows:
         scheme, device = row.split()
         given.append(make_evaluation([1, 2], [1, 2], scheme, device={"name": device}))
-    *_, way = compare(given).families[0].ways
-    assert [f"{' + '.join(step.causes)}: {step.after.scheme} {step.after.device}" for step in way] == expected
-    assert (way[0].before.scheme, way[0].before.device) == tuple(rows[0].split())
-    for former, latter in itertools.pairwise(way):
+    *_, last = compare(given).families[0].breakdowns
+    assert [f"{' + '.join(step.causes)}: {step.after.scheme} {step.after.device}" for step in last] == expected
+    assert (last[0].before.scheme, last[0].before.device) == tuple(rows[0].split())
+    for former, latter in itertools.pairwise(last):
         assert former.after is latter.before
 
 
-def test_a_step_knows_the_largest_change_of_a_probability(make_evaluation: Make) -> None:
+def test_a_step_has_the_largest_change_of_a_probability(make_evaluation: Make) -> None:
     here = make_evaluation([1, 2], [1, 2], confidence=[0.5, 0.9])
     there = make_evaluation([1, 2], [1, 2], confidence=[0.52, 0.91], device=PI | {"backend": "other 1"}, latency_us=5)
-    ((step,),) = ways(compare([here, there]).rows)
+    ((step,),) = breakdowns(compare([here, there]).rows)
     assert step.causes == ("device", "backend")
     assert step.largest_difference == pytest.approx(0.02)
     assert (step.bytes_ratio, step.latency_ratio) == (1.0, 0.5)
 
 
-# --- what does not go together, and what is missing
+# --- evaluations that cannot be compared, and missing ones
 
 
-def test_other_pictures_are_refused_in_one_line_that_names_both(make_evaluation: Make) -> None:
+def test_evaluations_of_different_pictures_are_refused_in_one_line_that_names_both(make_evaluation: Make) -> None:
     with pytest.raises(EvaluationError) as error:
         compare([make_evaluation([1], [1]), make_evaluation([1, 2], [1, 2], "keras", device=PI, pictures="b")])
     message = str(error.value)
@@ -218,7 +222,7 @@ def test_other_labels_under_the_same_digest_are_refused(make_evaluation: Make) -
         compare([make_evaluation([1], [1]), make_evaluation([2], [2], "keras")])
 
 
-def test_nothing_to_report_on() -> None:
+def test_no_evaluation_is_an_error() -> None:
     with pytest.raises(EvaluationError, match="no evaluation to report on"):
         compare([])
 
@@ -231,7 +235,7 @@ def test_a_copy_counts_once(trio: list[Evaluation]) -> None:
     assert report.notes[-1] == "1 of the evaluations given were copies of others and count once"
 
 
-def test_without_the_original_drops_are_unknown_and_that_is_said(trio: list[Evaluation]) -> None:
+def test_without_the_original_drops_are_unknown_and_a_note_says_so(trio: list[Evaluation]) -> None:
     report = compare(trio[1:])
     assert [row.accuracy_drop_pp for row in report.rows] == [None, None]
     assert [row.drop for row in report.rows] == [None, None]
@@ -242,23 +246,23 @@ def test_without_the_original_drops_are_unknown_and_that_is_said(trio: list[Eval
     assert verdict(report.families[0]).headline == "int8: 98.10 % right; drop unknown without the float original"
 
 
-def test_the_original_alone_has_no_drop_to_hold_against_a_limit(trio: list[Evaluation]) -> None:
+def test_the_original_alone_has_no_drop(trio: list[Evaluation]) -> None:
     report = compare(trio[:1])
     assert report.worst_drop_pp is None
     assert verdict(report.families[0]).headline == "Keras: 99.00 % right"
 
 
-def test_notes_of_the_device_are_kept_and_few_pictures_are_noted(make_evaluation: Make) -> None:
+def test_notes_of_the_device_are_kept_and_a_small_data_set_is_noted(make_evaluation: Make) -> None:
     slow = "the device slowed down while it was measured: throttled now"
     report = compare([make_evaluation([1, 2, 3], [1, 2, 3], "keras", notes=(slow,))])
     assert report.notes[0] == f"net Keras: {slow}"
     assert report.notes[1].startswith("3 pictures are few")
 
 
-# --- wording
+# --- words
 
 
-def test_a_loss_beyond_chance_is_called_one(trio: list[Evaluation]) -> None:
+def test_a_loss_beyond_chance_is_called_a_loss(trio: list[Evaluation]) -> None:
     words = verdict(compare(trio).families[0])
     assert (words.title, words.headline, words.tone) == ("net", "int8 loses 0.90 pp of accuracy", "bad")
     accuracy, cost = words.sentences
@@ -288,7 +292,12 @@ def test_a_loss_beyond_chance_is_called_one(trio: list[Evaluation]) -> None:
             "int8 gains 0.10 pp (99.00 % → 99.10 %); within",
         ),
         (range(0), "int8 gains 1.00 pp of accuracy", "good", "int8 gains 1.00 pp (99.00 % → 100.00 %); beyond chance"),
-        (range(20), "int8: no accuracy difference beyond chance", "plain", "int8 answers every picture as Keras does."),
+        (
+            range(20),
+            "int8: no accuracy difference beyond chance",
+            "plain",
+            "int8 gives the same answer as Keras to every picture.",
+        ),
         (
             range(1, 21),
             "int8: no accuracy difference beyond chance",
@@ -298,7 +307,7 @@ def test_a_loss_beyond_chance_is_called_one(trio: list[Evaluation]) -> None:
     ],
     ids=["small-loss", "small-gain", "gain", "same-answers", "as-often"],
 )
-def test_no_more_is_claimed_than_the_figures_carry(
+def test_the_verdict_claims_no_more_than_the_figures_show(
     wrong: range, headline: str, tone: str, start: str, trio: list[Evaluation], make_evaluation: Make
 ) -> None:
     words = verdict(compare([*trio[:2], make_evaluation(LABELS, answers(wrong), "int8")]).families[0])
@@ -308,51 +317,26 @@ def test_no_more_is_claimed_than_the_figures_carry(
         assert "−" in words.sentences[0]  # the lower end of an interval that includes 0
 
 
-def test_the_worst_of_several_int8_rows_makes_the_headline(trio: list[Evaluation], make_evaluation: Make) -> None:
+def test_the_headline_is_about_the_worst_of_several_int8_rows(trio: list[Evaluation], make_evaluation: Make) -> None:
     better = make_evaluation(LABELS, answers(range(20)), "int8", device=PI)
     words = verdict(compare([*trio, better]).families[0])
     assert words.headline == "int8 loses 0.90 pp of accuracy"
-    assert "int8 on Pi 4 answers every picture as Keras does." in words.sentences
+    assert "int8 on Pi 4 gives the same answer as Keras to every picture." in words.sentences
 
 
-def test_a_loss_of_the_float_file_is_said_beside_that_of_int8(trio: list[Evaluation], make_evaluation: Make) -> None:
+def test_a_loss_of_the_float_file_has_a_sentence_of_its_own(trio: list[Evaluation], make_evaluation: Make) -> None:
     broken = make_evaluation(LABELS, answers(range(200)), "float32")
     words = verdict(compare([trio[0], broken, trio[2]]).families[0])
     assert any(sentence.startswith("float32 loses 9.00 pp") for sentence in words.sentences)
 
 
-def test_speed_on_another_device_is_not_put_down_to_int8(trio: list[Evaluation]) -> None:
+def test_speed_on_another_device_is_not_attributed_to_int8(trio: list[Evaluation]) -> None:
     (family,) = compare([trio[0], trio[2]]).families
     assert (
         verdict(family)
         .sentences[-1]
         .endswith(
             "45.0 µs a picture on Laptop (median); Keras took 2,000 µs on GPU. "
-            "How much of that is int8 cannot be told without float TFLite on the same device."
+            "How much of that is due to int8 cannot be told without float TFLite on the same device."
         )
     )
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (speed(0.5), "2.0× faster"),
-        (speed(1.27), "1.3× slower"),
-        (speed(1.04), "about as fast"),
-        (smaller(9.84), "9.8× smaller"),
-        (smaller(0.5), "2.0× larger"),
-        (smaller(1.0), "about as large"),
-        (times(127.4), "127×"),
-        (times(1600.0), "1,600×"),
-        (points(-0.001), "0.00"),
-        (points(-0.25), "−0.25"),
-        (points(0.25, signed=True), "+0.25"),
-        (points(0.0, signed=True), "0.00"),
-        (p_value(0.00004), "p < 0.001"),
-        (p_value(0.0214), "p = 0.021"),
-        (microseconds(4.14), "4.1"),
-        (microseconds(1556.2), "1,556"),
-    ],
-)
-def test_numbers_as_people_read_them(said: str, expected: str) -> None:
-    assert said == expected

@@ -1,4 +1,4 @@
-"""The forms of a report: that they say the same, stand alone, and show any name as it is."""
+"""The forms of a report: they agree, need no other file, and show any name as it is."""
 
 import base64
 import io
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from edge_digits_runtime.records.evaluation import Evaluation, Latency
 from PIL import Image
 
-from edge_digits.report import Report, compare, markdown, page, to_dict, to_html, to_markdown, to_text, write
+from edge_digits.report import Report, compare, html, markdown, to_dict, to_html, to_markdown, to_text, write
 
 Make = Callable[..., Evaluation]
 LABELS = [k % 10 for k in range(1000)]
@@ -59,7 +60,7 @@ def report(make_evaluation: Make) -> Report:
 # --- JSON
 
 
-def test_rows_of_the_record(report: Report) -> None:
+def test_rows_of_the_json(report: Report) -> None:
     record = to_dict(report)
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     wanted = {"name", "role", "accuracy", "accuracy_drop_pp", "agreement", "p50_us", "bytes"}
@@ -101,7 +102,7 @@ def test_rows_of_the_record(report: Report) -> None:
     assert record["data"] == {"name": "MNIST", "split": "test", "sha256": "a" * 64, "count": 1000}
 
 
-def test_the_record_has_all_that_the_page_shows(report: Report) -> None:
+def test_the_json_has_all_that_the_page_shows(report: Report) -> None:
     record = to_dict(report)
     row, family = record["rows"][3], record["families"][0]
     assert np.array(row["confusion"]).sum() == 1000
@@ -123,9 +124,9 @@ def test_the_record_has_all_that_the_page_shows(report: Report) -> None:
     assert family["comparisons"][0]["changes"][0].keys() == {
         "index", "kind", "truth", "before", "before_confidence", "after", "after_confidence"
     }  # fmt: skip
-    way = family["difference"][1]
-    assert (way["from"], way["to"]) == ("net Keras", "net int8 on Raspberry Pi 4 Model B Rev 1.4")
-    assert [step["causes"] for step in way["steps"]] == [["format"], ["quantization"], ["device"]]
+    breakdown = family["breakdowns"][1]
+    assert (breakdown["from"], breakdown["to"]) == ("net Keras", "net int8 on Raspberry Pi 4 Model B Rev 1.4")
+    assert [step["causes"] for step in breakdown["steps"]] == [["format"], ["quantization"], ["device"]]
 
 
 # --- terminal
@@ -135,7 +136,7 @@ def test_text_fits_the_terminal(report: Report) -> None:
     text = to_text(report)
     assert max(map(len, text.splitlines())) <= 100
     assert "\x1b" not in text
-    # What a terminal of Latin-1 can show.
+    # A Latin-1 terminal can show it.
     assert text.encode("latin-1")
     table = text.splitlines()[2:11]
     assert table[0].split() == [
@@ -165,7 +166,7 @@ def unescaped(cell: str) -> str:
     return re.sub(r"\\(.)", r"\1", text)
 
 
-def test_markdown_tables_are_whole_whatever_the_name(report: Report) -> None:
+def test_markdown_tables_are_whole_with_any_name(report: Report) -> None:
     text = to_markdown(report)
     tables = re.findall(r"(?:^\|.*\|\n)+", text, re.M)
     assert len(tables) >= 10
@@ -179,9 +180,9 @@ def test_markdown_tables_are_whole_whatever_the_name(report: Report) -> None:
     assert summary[3][3].startswith("0.00 (−0.")
 
 
-def test_markdown_lists_the_first_changes_and_says_so(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markdown_lists_only_the_first_changes_and_says_so(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "changed answers; report.json has all" not in to_markdown(report)
-    monkeypatch.setattr(markdown, "LISTED", 10)
+    monkeypatch.setattr(markdown, "MAX_CHANGES", 10)
     assert "The first 10 of 30 changed answers; report.json has all." in to_markdown(report)
 
 
@@ -189,7 +190,7 @@ def test_markdown_lists_the_first_changes_and_says_so(report: Report, monkeypatc
 
 
 class Reader(HTMLParser):
-    """Collects what a page refers to, and checks that its elements are nested."""
+    """Collects the tags, attributes and text of a page, and checks that its elements are nested."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -222,58 +223,68 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(report: Report) -> str:
+def page(report: Report) -> str:
     return to_html(report)
 
 
-def test_page_stands_alone(html: str) -> None:
-    reader = Reader(html)
+def sources(page: str, kind: str) -> list[bytes]:
+    """The images of a page that are of ``kind``, such as ``png``."""
+    start = f"data:image/{kind};base64,"
+    return [base64.b64decode(source.removeprefix(start)) for source in Reader(page).all("src") if start in source]
+
+
+def test_page_needs_no_other_file(page: str) -> None:
+    reader = Reader(page)
     assert not {"script", "link", "iframe", "object"} & set(reader.tags)
-    assert not re.search(r"https?://|@import|url\((?!#)", html)
-    assert all(source.startswith("data:image/png;base64,") for source in reader.all("src"))
-    # Every reference within the page leads somewhere, and to one place.
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert all(source.startswith("data:image/") for source in reader.all("src"))
+    assert reader.all("href") == reader.all("srcset") == []
     ids = reader.all("id")
     assert len(ids) == len(set(ids))
-    wanted = set(re.findall(r"url\(#([^)]+)\)", html)) | {href.removeprefix("#") for href in reader.all("href")}
-    assert wanted
-    assert wanted <= set(ids)
-    # Every colour is one that both themes define.
-    light, dark = (set(re.findall(r"(--[\w-]+):", block)) for block in re.findall(r":root \{(.*?)\}", html, re.S)[:2])
+    # Both themes define every colour that is used.
+    light, dark = (set(re.findall(r"(--[\w-]+):", block)) for block in re.findall(r":root \{(.*?)\}", page, re.S)[:2])
     assert light == dark
-    assert set(re.findall(r"var\((--[\w-]+)", html)) - {"--a"} <= light
+    assert set(re.findall(r"var\((--[\w-]+)", page)) - {"--a"} <= light
 
 
-def test_page_shows_any_name_as_it_is(html: str) -> None:
-    reader = Reader(html)
-    text = "".join(reader.text)
-    assert f"{EVIL} int8" in text
-    assert "<script" not in html
-    # In the figures, too; there long names go over several lines.
-    assert "alert('$x$')" in "".join(reader.text)
-    assert any(EVIL in label for label in reader.all("aria-label"))
+def test_figures_refer_to_nothing_outside(page: str) -> None:
+    for source in sources(page, "svg+xml"):
+        attributes = [item for element in ElementTree.fromstring(source).iter() for item in element.attrib.items()]
+        assert all(value.startswith("#") for name, value in attributes if name.endswith("href"))
+        assert not [value for _, value in attributes if re.search(r"url\((?!#)", value)]
 
 
-def test_gallery_has_the_pictures_whose_answer_changed(html: str, report: Report) -> None:
+def test_page_shows_any_name_as_it_is(page: str) -> None:
+    reader = Reader(page)
+    assert f"{EVIL} int8" in "".join(reader.text)
+    assert "<script" not in page
+    assert any(EVIL in words for words in reader.all("alt"))
+    # In the figures long names are wrapped.
+    figures = ["".join(ElementTree.fromstring(source).itertext()) for source in sources(page, "svg+xml")]
+    assert any("alert('$x$')" in text for text in figures)
+
+
+def test_gallery_has_the_pictures_whose_answer_changed(page: str, report: Report) -> None:
     pictures = []
-    for source in Reader(html).all("src"):
-        with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
+    for source in sources(page, "png"):
+        with Image.open(io.BytesIO(source)) as image:
             pictures.append(np.asarray(image))
     changes = report.families[0].comparisons[0].changes
     assert len(pictures) == len(changes) == 30
     for picture, change in zip(pictures, changes, strict=True):
         assert change.pixels is not None
         np.testing.assert_array_equal(picture, 255 - change.pixels)
-    assert f"no. {changes[0].index}" in html
+    assert f"no. {changes[0].index}" in page
 
 
-def test_a_large_gallery_is_cut_and_says_so(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "GALLERY", 7)
-    html = to_html(report)
-    assert len(Reader(html).all("src")) == 7
-    assert "The first 7 of 30; report.json lists all." in html
+def test_a_large_gallery_is_cut_and_the_page_says_so(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html, "MAX_GALLERY", 7)
+    page = to_html(report)
+    assert len(sources(page, "png")) == 7
+    assert "The first 7 of 30; report.json lists all." in page
 
 
-def test_only_what_is_beyond_chance_is_coloured(make_evaluation: Make) -> None:
+def test_only_differences_beyond_chance_are_coloured(make_evaluation: Make) -> None:
     def classes(wrong: int) -> list[str]:
         answers = [(label + (k < wrong)) % 10 for k, label in enumerate(LABELS)]
         report = compare([make_evaluation(LABELS, LABELS, "keras"), make_evaluation(LABELS, answers)])
@@ -283,10 +294,11 @@ def test_only_what_is_beyond_chance_is_coloured(make_evaluation: Make) -> None:
     assert not {"bad", "good", "verdict bad", "verdict good"} & set(classes(3))
 
 
-def test_page_says_what_was_measured(html: str) -> None:
-    text = " ".join("".join(Reader(html).text).split())
+def test_page_says_what_was_measured(page: str) -> None:
+    figures = ["".join(ElementTree.fromstring(source).itertext()) for source in sources(page, "svg+xml")]
+    text = " ".join("".join([*Reader(page).text, *figures]).split())
     for words in (
-        "What the difference is made of: net Keras → net int8 on Raspberry Pi 4 Model B Rev 1.4",
+        "Where the difference comes from: net Keras → net int8 on Raspberry Pi 4 Model B Rev 1.4",
         "throttled now",
         "ondemand, 51 → 63 °C",
         "loop median 102",
@@ -311,7 +323,7 @@ def test_page_says_what_was_measured(html: str) -> None:
     ],
     ids=["int8-alone", "original-alone", "none-wrong", "all-wrong", "twice", "no-int8"],
 )
-def test_every_form_copes_with_little(given: list[tuple[str, list[int]]], make_evaluation: Make) -> None:
+def test_every_form_works_with_few_evaluations(given: list[tuple[str, list[int]]], make_evaluation: Make) -> None:
     report = compare(make_evaluation([1, 2, 3], row, scheme, confidence=1.0) for scheme, row in given)
     json.dumps(to_dict(report), allow_nan=False)
     assert "MNIST test, 3 pictures" in to_text(report)
@@ -319,22 +331,22 @@ def test_every_form_copes_with_little(given: list[tuple[str, list[int]]], make_e
     assert "How to read this" in "".join(Reader(to_html(report)).text)
 
 
-def test_a_picture_that_no_evaluation_brought_leaves_a_gap(make_evaluation: Make) -> None:
+def test_a_picture_that_no_evaluation_has_leaves_a_gap(make_evaluation: Make) -> None:
     before, after = make_evaluation([1, 2], [1, 2], "keras"), make_evaluation([1, 2], [1, 9])
     after.pictures.clear()
-    reader = Reader(to_html(compare([before, after])))
-    assert reader.all("src") == []
-    assert "missing" in reader.all("class")
+    page = to_html(compare([before, after]))
+    assert sources(page, "png") == []
+    assert "missing" in Reader(page).all("class")
 
 
-def test_the_same_evaluations_give_the_same_page(report: Report, html: str) -> None:
-    assert to_html(report) == html
+def test_the_same_evaluations_give_the_same_page(report: Report, page: str) -> None:
+    assert to_html(report) == page
 
 
 # --- files
 
 
-def test_writing_gives_three_files_and_leaves_nothing_else(report: Report, tmp_path: Path) -> None:
+def test_writing_leaves_three_files_and_nothing_else(report: Report, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "report"
     assert write(report, folder) == tuple(folder / f"report.{suffix}" for suffix in ("html", "md", "json"))
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json", "report.md"]
@@ -354,6 +366,6 @@ def test_a_report_that_fails_leaves_the_former_one(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former
 
 
-def test_the_template_is_a_part_of_the_package() -> None:
+def test_the_template_is_part_of_the_package() -> None:
     templates = files("edge_digits.report") / "templates"
     assert {item.name for item in templates.iterdir()} >= {"report.html.j2", "report.css"}

@@ -1,4 +1,4 @@
-"""The report as JSON-ready values: everything that its other forms show."""
+"""The report as JSON-ready values, with everything that its other forms show."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.records.evaluation import Latency
 
-from edge_digits.report.confidence import Confidence
 from edge_digits.report.paired import Paired
+from edge_digits.report.reliability import Reliability
 from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
-from edge_digits.report.wording import verdict
+from edge_digits.report.verdict import verdict
 
 FORMAT = "edge-digits-report/1"
 
 
 def to_dict(report: Report) -> dict[str, Any]:
-    """The report as JSON-ready values.
+    """Return the report as JSON-ready values.
 
     ``rows`` has one entry for each evaluation: ``name``, ``role`` (``float-original``, ``float-tflite`` or ``int8``),
     ``accuracy`` and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage points, ``p50_us`` in microseconds,
-    ``bytes``, and more. What is counted against a float original is null where that is not among the evaluations.
-    ``families`` has what rows have in common: verdict, comparisons picture by picture and what a difference is made of.
+    ``bytes``, and more. Values relative to a float original are null if it is not among the evaluations. ``families``
+    has for each family the verdict, the comparisons picture by picture and the breakdown of each difference.
     """
     return {
         "format": FORMAT,
@@ -69,7 +69,7 @@ def _row(row: Row, family: Family) -> dict[str, Any]:
         "peak_memory_bytes": evaluation.peak_memory_bytes,
         "classes": _classes(row),
         "confusion": row.confusion.tolist(),
-        "confidence": _confidence(row.confidence),
+        "confidence": _reliability(row.reliability),
         "extra": dict(evaluation.extra),
         "notes": list(evaluation.notes),
         "created": evaluation.created,
@@ -88,11 +88,11 @@ def _classes(row: Row) -> dict[str, list[float]]:
     }
 
 
-def _confidence(confidence: Confidence) -> dict[str, Any]:
-    curve, answered = confidence.curve, confidence.answered
+def _reliability(reliability: Reliability) -> dict[str, Any]:
+    curve, answered = reliability.curve, reliability.answered
     return {
-        "expected_calibration_error": _rounded(confidence.expected_calibration_error),
-        "log_loss": _rounded(confidence.log_loss),
+        "expected_calibration_error": _rounded(reliability.expected_calibration_error),
+        "log_loss": _rounded(reliability.log_loss),
         "bins": [
             {
                 "low": _rounded(b.low),
@@ -101,7 +101,7 @@ def _confidence(confidence: Confidence) -> dict[str, Any]:
                 "confidence": _rounded(b.confidence),
                 "accuracy": _rounded(b.accuracy) if b.count else None,
             }
-            for b in confidence.bins
+            for b in reliability.bins
         ],
         "answered": {
             "accuracy": answered.accuracy,
@@ -126,9 +126,9 @@ def _family(family: Family) -> dict[str, Any]:
         "rows": [row.name for row in family.rows],
         "same_answers": family.same_answers,
         "comparisons": [_comparison(comparison) for comparison in family.comparisons],
-        "difference": [
-            {"from": way[0].before.name, "to": way[-1].after.name, "steps": [_step(step) for step in way]}
-            for way in family.ways
+        "breakdowns": [
+            {"from": steps[0].before.name, "to": steps[-1].after.name, "steps": [_step(step) for step in steps]}
+            for steps in family.breakdowns
         ],
     }
 
@@ -185,7 +185,7 @@ def _paired(paired: Paired) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Six decimals: more than any of these figures carries, and no 0.30000000000000004."""
+    """Round to six decimals: more than any of these figures needs, and no 0.30000000000000004."""
     return None if value is None else round(float(value), 6)
 
 

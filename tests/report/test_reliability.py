@@ -8,7 +8,7 @@ from edge_digits_runtime.records.evaluation import Evaluation
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from edge_digits.report.confidence import (
+from edge_digits.report.reliability import (
     BINS,
     expected_calibration_error,
     judge,
@@ -36,7 +36,7 @@ def test_bins_are_open_below_and_closed_above(confidence: float, index: int) -> 
     assert [k for k, b in enumerate(bins) if b.count] == [index]
 
 
-def test_bins_are_those_of_scikit_learn() -> None:
+def test_bins_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.1, 1, 2000)
     right = rng.uniform(size=2000) < confidence
@@ -46,7 +46,7 @@ def test_bins_are_those_of_scikit_learn() -> None:
     assert [b.confidence for b in filled] == pytest.approx(mean.tolist())
 
 
-def test_risk_against_coverage_gives_equal_confidences_together() -> None:
+def test_answers_of_equal_confidence_are_one_point_of_the_curve() -> None:
     curve = risk_against_coverage(np.array([0.9, 0.5, 0.9, 0.7, 0.9]), np.array([True, False, True, True, False]))
     assert curve.threshold.tolist() == [0.9, 0.7, 0.5]
     assert curve.answered.tolist() == [3, 4, 5]
@@ -61,9 +61,9 @@ def test_risk_against_coverage_gives_equal_confidences_together() -> None:
         ([], 1.0, 0.5),
         ([999], 1.0, 0.5),  # one in 1,000 is 99.9 %
         ([998, 999], 0.998, 0.5 + 0.002 / 4),  # 998 and 999 answered have one wrong too many
-        ([0, 999], 0.0, None),  # the surest is wrong: 1 of at most 999
+        ([0, 999], 0.0, None),  # the most confident answer is wrong: 1 of at most 999
     ],
-    ids=["none-wrong", "one-in-1000", "two-last", "surest-wrong"],
+    ids=["none-wrong", "one-in-1000", "two-last", "most-confident-wrong"],
 )
 def test_most_answered_at_999(wrong_at: list[int], coverage: float, threshold: float | None) -> None:
     confidence = 0.5 + np.arange(1000, 0, -1) / 4000 - 1 / 4000
@@ -74,7 +74,7 @@ def test_most_answered_at_999(wrong_at: list[int], coverage: float, threshold: f
     assert answered.threshold == (None if threshold is None else pytest.approx(threshold))
 
 
-def test_judging_an_evaluation(make_evaluation: Callable[..., Evaluation]) -> None:
+def test_reliability_of_an_evaluation(make_evaluation: Callable[..., Evaluation]) -> None:
     labels = [k % 10 for k in range(40)]
     answers = [*labels[:38], 0, 0]
     confidence = [0.999] * 30 + [0.7] * 10
@@ -91,7 +91,7 @@ def test_judging_an_evaluation(make_evaluation: Callable[..., Evaluation]) -> No
     assert judged.curve.coverage.tolist() == [0.75, 1.0]
 
 
-def test_a_long_curve_keeps_its_ends_and_few_points(make_evaluation: Callable[..., Evaluation]) -> None:
+def test_a_long_curve_is_thinned_to_200_points_with_both_ends(make_evaluation: Callable[..., Evaluation]) -> None:
     confidence = np.linspace(0.2, 0.9, 5000)
     labels = np.arange(5000) % 10
     curve = judge(make_evaluation(labels, labels, confidence=confidence)).curve

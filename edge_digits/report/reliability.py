@@ -1,4 +1,4 @@
-"""Whether a model knows when it is wrong: calibration, and accuracy against the share of pictures answered."""
+"""Whether the confidence of a model can be relied on: calibration, and risk against coverage."""
 
 import math
 from collections.abc import Sequence
@@ -10,67 +10,69 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
 BINS = 15
+"""Number of bins of the reliability diagram."""
 WANTED_ACCURACY = 0.999
+"""Accuracy for which the report says how many pictures can be answered."""
 _CURVE_POINTS = 200
 
 
 @dataclass(frozen=True)
 class Bin:
-    """The pictures that were answered with a confidence in ``(low, high]``."""
+    """The pictures answered with a confidence in ``(low, high]``."""
 
     low: float
     high: float
     count: int
     confidence: float
-    """Mean confidence in [0, 1]; the middle of the bin where it is empty."""
+    """Mean confidence in [0, 1]; the middle of the bin if it is empty."""
     right: int
-    """How many were answered right."""
+    """Number of pictures answered right."""
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers in [0, 1]; 0 where the bin is empty."""
+        """Share of right answers in [0, 1]; 0 if the bin is empty."""
         return self.right / self.count if self.count else 0.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Error against coverage: a point for each confidence below which no answer is given."""
+    """Risk against coverage, with one point for each threshold below which no answer is given."""
 
     threshold: NDArray[np.float64]
-    """Lowest confidence that is answered, falling, shape ``(n,)``."""
+    """Lowest confidence that is answered, in falling order, shape ``(n,)``."""
     answered: NDArray[np.int64]
-    """How many pictures are answered then, shape ``(n,)``; the last is all of them."""
+    """Number of pictures answered at each threshold, shape ``(n,)``; the last is all of them."""
     wrong: NDArray[np.int64]
-    """How many of these are answered wrong, shape ``(n,)``."""
+    """Number of these answered wrong, shape ``(n,)``."""
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """Share of pictures answered, in (0, 1], shape ``(n,)``."""
+        """Share of the pictures that are answered, in (0, 1], shape ``(n,)``."""
         shares: NDArray[np.float64] = self.answered / self.answered[-1]
         return shares
 
     @property
     def risk(self) -> NDArray[np.float64]:
-        """Share of wrong answers among those given, in [0, 1], shape ``(n,)``."""
+        """Share of the given answers that are wrong, in [0, 1], shape ``(n,)``."""
         shares: NDArray[np.float64] = self.wrong / self.answered
         return shares
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The most pictures that can be answered at a wanted accuracy."""
+    """The largest number of pictures that can be answered at a wanted accuracy."""
 
     accuracy: float
-    """What was wanted, in (0, 1)."""
+    """The wanted accuracy, in (0, 1)."""
     coverage: float
-    """Share of the pictures, in [0, 1]; 0 where even the surest answers are wrong too often."""
+    """Share of the pictures, in [0, 1]; 0 if even the most confident answers are wrong too often."""
     threshold: float | None
-    """The lowest confidence to answer at; None where ``coverage`` is 0."""
+    """The lowest confidence that is answered; None if ``coverage`` is 0."""
 
 
 @dataclass(frozen=True)
-class Confidence:
-    """What the confidence of a model is worth."""
+class Reliability:
+    """How far the confidence of a model can be relied on."""
 
     bins: tuple[Bin, ...]
     """The reliability diagram: `BINS` of equal width over [0, 1]."""
@@ -84,16 +86,16 @@ class Confidence:
     """At an accuracy of 99.9 %."""
 
 
-def judge(evaluation: Evaluation) -> Confidence:
-    """Judge the confidence of one evaluation, which is the probability of its answer."""
+def judge(evaluation: Evaluation) -> Reliability:
+    """Judge the confidence of one evaluation; the confidence of an answer is its probability."""
     confidence = top_confidence(evaluation)
     right = evaluation.predicted == evaluation.labels
     bins = reliability_bins(confidence, right)
     curve = risk_against_coverage(confidence, right)
     probabilities = evaluation.probabilities.astype(np.float64)
-    # They are stored with 5 decimals, so that a row may miss 1 by a little.
+    # They are stored with 5 decimals, so the sum of a row is not exactly 1.
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return Confidence(
+    return Reliability(
         bins=bins,
         expected_calibration_error=expected_calibration_error(bins),
         log_loss=float(log_loss(evaluation.labels, probabilities, labels=range(probabilities.shape[1]))),
@@ -103,18 +105,18 @@ def judge(evaluation: Evaluation) -> Confidence:
 
 
 def top_confidence(evaluation: Evaluation) -> NDArray[np.float64]:
-    """The probability of each answer, in [0, 1], shape ``(n,)``."""
+    """Return the probability of each answer, in [0, 1], shape ``(n,)``."""
     top: NDArray[np.float64] = np.minimum(evaluation.probabilities.max(axis=1).astype(np.float64), 1.0)
     return top
 
 
 def reliability_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:
-    """Sort answers into bins of equal width, each open below and closed above, as Guo et al. have them.
+    """Sort answers into bins of equal width, each open below and closed above, as Guo et al. do.
 
     Args:
-        confidence: of each answer, in [0, 1], shape ``(n,)``.
-        right: whether it is right, shape ``(n,)``.
-        bins: how many.
+        confidence: confidence of each answer, in [0, 1], shape ``(n,)``.
+        right: whether each answer is right, shape ``(n,)``.
+        bins: number of bins.
     """
     index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(index, minlength=bins)
@@ -133,7 +135,7 @@ def reliability_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_], 
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean distance of accuracy and confidence, each bin weighted by its pictures; in [0, 1].
+    """Return the mean distance of accuracy and confidence, each bin weighted by its pictures; in [0, 1].
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
     """
@@ -142,14 +144,14 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def risk_against_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Curve:
-    """Answer only above a threshold, and lower that from the surest answer to the least sure one.
+    """Count the answers above a threshold, and the wrong ones among them, for every threshold.
 
     El-Yaniv and Wiener, On the Foundations of Noise-free Selective Classification, JMLR 11 (2010). Answers of equal
-    confidence are given together, since no threshold tells them apart.
+    confidence form one point, since no threshold separates them.
 
     Args:
-        confidence: of each answer, in [0, 1], shape ``(n,)``.
-        right: whether it is right, shape ``(n,)``.
+        confidence: confidence of each answer, in [0, 1], shape ``(n,)``.
+        right: whether each answer is right, shape ``(n,)``.
     """
     order = np.argsort(-confidence, kind="stable")
     falling = confidence[order]
@@ -159,8 +161,8 @@ def risk_against_coverage(confidence: NDArray[np.float64], right: NDArray[np.boo
 
 
 def most_answered(curve: Curve, accuracy: float) -> Answered:
-    """The point of ``curve`` that answers most pictures with at least ``accuracy`` of them right."""
-    # The tolerance lets one error in 1,000 pass for 99.9 %, which 1 - 0.999 in binary just misses.
+    """Return the point of ``curve`` that answers the most pictures with at least ``accuracy`` of them right."""
+    # Without the tolerance one error in 1,000 would not count as 99.9 %, since 1 - 0.999 in binary is a bit too small.
     enough = np.flatnonzero(curve.wrong <= (1 - accuracy) * curve.answered + 1e-9)
     if not len(enough):
         return Answered(accuracy, 0.0, None)
@@ -169,7 +171,7 @@ def most_answered(curve: Curve, accuracy: float) -> Answered:
 
 
 def _thinned(curve: Curve) -> Curve:
-    """At most `_CURVE_POINTS` points, evenly taken, both ends included."""
+    """Take at most `_CURVE_POINTS` points at equal distances, both ends included."""
     points = len(curve.answered)
     kept = np.unique(np.linspace(0, points - 1, min(points, _CURVE_POINTS)).round().astype(np.int64))
     return Curve(curve.threshold[kept], curve.answered[kept], curve.wrong[kept])
