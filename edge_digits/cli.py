@@ -26,7 +26,17 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
-    "study": ("edge_digits_study", "edge_digits_train", "keras", "jinja2", "matplotlib", "scipy", "sklearn", "ray"),
+    "study": (
+        "edge_digits_study",
+        "edge_digits_train",
+        "keras",
+        "jinja2",
+        "matplotlib",
+        "msgspec",
+        "scipy",
+        "sklearn",
+        "ray",
+    ),
 }
 """The packages that each extra brings. If one of them is absent, the extra is not installed."""
 
@@ -63,10 +73,10 @@ VERBS = {
         "edge_digits.commands.deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back."
     ),
     "quickstart": Verb(
-        "edge_digits.commands.quickstart:quickstart", "Do all of the above once, on real MNIST.", ("convert", "report")
+        "edge_digits.commands.quickstart:quickstart", "Run the whole pipeline once, on MNIST.", ("convert", "report")
     ),
     "study": Verb(
-        "edge_digits_study.command:study", "Rerun a published study: its systems, its tables, and int8.", ("study",)
+        "edge_digits_study.command:study", "Repeat a published study: its systems, its tables, and int8.", ("study",)
     ),
     "recipes": Verb(
         "edge_digits.commands.recipes:recipes", "List the recipes with layers, parameters and source.", ("train",)

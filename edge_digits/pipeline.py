@@ -1,6 +1,6 @@
-"""The steps of the pipeline as the verbs and ``quickstart`` both take them: library calls with progress shown.
+"""The steps of the pipeline, shared by the verbs and ``quickstart``: calls of the libraries that show their progress.
 
-Each takes and gives what the house's file formats hold, and imports the room that it needs when it is called.
+Each function imports the packages that it needs when it is called.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from edge_digits_runtime.errors import DataError, OutputError, RunError, UsageError
 
-from edge_digits.options import percent
+from edge_digits.formatting import percent
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ TOO_LARGE_A_DROP = 1
 
 
 def load_data(source: Path | None) -> "DataSet":
-    """The data set that ``--data`` names, MNIST where it names none."""
+    """Return the data set that ``--data`` names; MNIST for None."""
     if source is None:
         return _mnist()
     from edge_digits_runtime.data import datasets
@@ -38,10 +38,12 @@ def load_data(source: Path | None) -> "DataSet":
 
 
 def load_test(source: Path | None) -> "DataSet":
-    """As `load_data` where only the test pictures are wanted; works on a device as long as ``source`` is given.
+    """Return the test pictures of the data set that ``--data`` names; MNIST for None.
+
+    Unlike `load_data` this works on a device, if ``source`` is given.
 
     Raises:
-        DataError: no source, and the training side, which carries MNIST, is not installed.
+        DataError: there is no source, and edge-digits-train, which contains MNIST, is not installed.
     """
     if source is None:
         return _mnist()
@@ -55,8 +57,8 @@ def _mnist() -> "DataSet":
 
     if find_spec("edge_digits_train") is None:
         raise DataError(
-            "which pictures? MNIST comes with the training side: run 'edge-digits testset' there, "
-            "copy mnist-test.npz here and pass --data mnist-test.npz"
+            "no test pictures: MNIST is in edge-digits-train, which is not installed here; run 'edge-digits testset' "
+            "where it is, copy mnist-test.npz here and pass --data mnist-test.npz"
         )
     from edge_digits_train.data import mnist
 
@@ -66,22 +68,22 @@ def _mnist() -> "DataSet":
 def train_run(
     recipe: "Recipe",
     dataset: "DataSet",
-    out: Path,
+    folder: Path,
     source: Path | None,
     resume: bool,
     cluster: "Cluster | None" = None,
 ) -> "RunRecord":
-    """Train ``recipe`` into the run folder ``out`` and say what came out; in a cluster only its chief says it."""
+    """Train ``recipe`` into the run folder ``folder`` and print the result; in a cluster only the chief prints it."""
     from edge_digits_train.engine.cluster import ALONE
     from edge_digits_train.engine.trainer import Progress
     from edge_digits_train.engine.training import train
 
     cluster = cluster or ALONE
     if not cluster.chief:
-        say(f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; process 0 writes {out}.")
-        return train(recipe, dataset, out, source=source, resume=resume, cluster=cluster)
+        say(f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; process 0 writes {folder}.")
+        return train(recipe, dataset, folder, source=source, resume=resume, cluster=cluster)
     if cluster.replicas > 1:
-        say(f"Sharing each batch by {cluster.replicas} devices of {cluster.processes} processes.")
+        say(f"Splitting each batch between {cluster.replicas} devices of {cluster.processes} processes.")
     say(f"Training {recipe.name} for {recipe.epochs} epochs: {recipe.parameters:,} parameters, {recipe.macs:,} MACs.")
     with bars() as update:
 
@@ -89,44 +91,57 @@ def train_run(
             figures = f"loss {at.loss:.4f}  accuracy {at.accuracy:.4f}"
             if at.val_accuracy is not None:
                 figures += f"  validation {at.val_accuracy:.4f}"
-            # An epoch is done when it is validated.
+            # An epoch is done only after its validation.
             done = at.steps if at.val_accuracy is not None else min(at.step, at.steps - 1)
             update(f"epoch {at.epoch}/{at.epochs}", done, at.steps, figures)
 
-        record = train(recipe, dataset, out, source=source, resume=resume, progress=show, cluster=cluster)
+        record = train(recipe, dataset, folder, source=source, resume=resume, progress=show, cluster=cluster)
     click.echo(
-        f"{out}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
+        f"{folder}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
     return record
 
 
-def finished_run(recipe: "Recipe", out: Path) -> "RunRecord | None":
-    """The record of the run folder ``out``; None where it is not there or unfinished.
+def finished_run(recipe: "Recipe", folder: Path, dataset: "DataSet") -> "RunRecord | None":
+    """Return the record of the run folder ``folder``; None if it does not exist or is unfinished.
 
     Raises:
-        RunError: it is a run of another recipe or with other options.
+        RunError: the folder holds a run of another recipe, with other options, or on other pictures than ``dataset``.
+        DataError: ``dataset`` has too few pictures for the validation split of ``recipe``.
     """
+    from edge_digits_runtime.data.datasets import digest
     from edge_digits_runtime.records.run import RECORD, RunRecord
+    from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
 
-    if not (out / RECORD).exists():
+    if not (folder / RECORD).exists():
         return None
-    record = RunRecord.load(out)
-    # Read as a recipe, so that a setting that is newer than the run has the value that it had then.
+    record = RunRecord.load(folder)
+    # Compared as recipes: settings that are newer than the run have the value that they had then.
     if Recipe.from_dict(record.recipe).changes(recipe):
-        raise RunError(f"{out}: holds a run with other options; choose another folder or delete it")
+        raise RunError(f"{folder}: holds a run with other options; choose another folder or delete it")
+    training, validation = training_and_validation(recipe, dataset)
+    splits = {"train": training, "validation": validation, "test": dataset.test}
+    if record.data["sha256"] != {name: digest(split) for name, split in splits.items()}:
+        raise RunError(
+            f"{folder}: holds a run on other pictures than {dataset.name}; choose another folder, or give its --data"
+        )
     return record
 
 
-def finish_run(recipe: "Recipe", dataset: "DataSet", out: Path, source: Path | None) -> None:
-    """As `train_run`, but keep a finished run of this recipe and go on with an unfinished one."""
+def finish_run(recipe: "Recipe", dataset: "DataSet", folder: Path, source: Path | None) -> None:
+    """Train ``recipe`` into ``folder`` unless that is done; an unfinished training continues.
+
+    Raises:
+        RunError: the folder holds a run of another recipe, with other options, or on other pictures than ``dataset``.
+    """
     from edge_digits_runtime.records.run import CHECKPOINT
 
-    if finished_run(recipe, out):
-        say(f"{out}: already trained")
+    if finished_run(recipe, folder, dataset):
+        say(f"{folder}: already trained")
         return
-    train_run(recipe, dataset, out, source, resume=(out / CHECKPOINT).exists())
+    train_run(recipe, dataset, folder, source, resume=(folder / CHECKPOINT).exists())
 
 
 def convert_run(
@@ -135,28 +150,41 @@ def convert_run(
     data: Path | None = None,
     calibration_count: int | None = None,
     seed: int | None = None,
-    out: Path | None = None,
+    output: Path | None = None,
 ) -> "ConversionResult":
-    """Convert the run folder ``run`` by ``scheme`` and say what came out; ``data`` where its pictures moved."""
+    """Convert the run folder ``run`` by ``scheme`` and print the result.
+
+    Args:
+        run: the run folder.
+        scheme: one of `edge_digits_runtime.model.card.SCHEMES`.
+        data: path of the data set that the run was trained on; None for the path in its record.
+        calibration_count: number of training pictures that int8 is calibrated on; None for the default.
+        seed: seed of the draw of these pictures; None for the default.
+        output: the file to write; None for ``RUN/RECIPE-SCHEME.tflite``.
+    """
     from edge_digits_runtime.records.run import RunRecord
 
     # Before Keras is imported, which takes seconds.
     record = RunRecord.load(run)
 
-    from edge_digits_convert import CalibrationDraw, RunPictures, convert
+    from edge_digits_convert import convert
     from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
 
     source = record.data["source"]
     dataset = load_data(data or (Path(source) if source else None))
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
+    optional = {} if seed is None else {"seed": seed}
     result = convert(
         run,
         scheme,
-        RunPictures(training, validation, dataset.test),
-        CalibrationDraw(calibration_count, seed or 0),
-        output=out,
+        training,
+        validation,
+        dataset.test,
+        calibration_count=calibration_count,
+        out=output,
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
+        **optional,
     )
     figures = ", ".join(
         f"{split} {percent(result.accuracy[split])} ({0.0 - result.drop_pp[split]:+.2f} pp)"
@@ -169,10 +197,42 @@ def convert_run(
     return result
 
 
+def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
+    """Convert the run folder ``run`` by ``scheme`` with the default settings, unless that is done.
+
+    A ``.tflite`` in the folder counts if its card says that it was converted from the weights of this run, and its
+    bytes match the sha256 in its card.
+
+    Returns:
+        The path of the ``.tflite``.
+    """
+    from edge_digits_runtime.errors import ModelError
+    from edge_digits_runtime.model.card import read_model_file
+    from edge_digits_runtime.records.run import RunRecord
+
+    record = RunRecord.load(run)
+    path = run / f"{record.name}-{scheme}.tflite"
+    try:
+        card = read_model_file(path).card
+    except ModelError:
+        card = None
+    if card is not None and (card.scheme, card.weights_sha256) == (scheme, record.weights_sha256):
+        say(f"{path}: already converted")
+        return path
+    return convert_run(run, scheme, data).path
+
+
 def evaluate_model(
-    classifier: "DigitClassifier", dataset: "DataSet", out: Path, count: int | None = None
+    classifier: "DigitClassifier", dataset: "DataSet", output: Path, count: int | None = None
 ) -> "Evaluation":
-    """Measure ``classifier`` on the first ``count`` test pictures, all by default, write ``out`` and say what came."""
+    """Measure ``classifier`` on test pictures, write the evaluation to ``output`` and print the result.
+
+    Args:
+        classifier: the model.
+        dataset: its test pictures are used.
+        output: the file to write.
+        count: number of test pictures; None for all.
+    """
     from edge_digits_runtime.data.datasets import Split, digest
     from edge_digits_runtime.device.measurement import evaluate
     from edge_digits_runtime.records.evaluation import DataInfo
@@ -185,10 +245,10 @@ def evaluate_model(
         DataInfo(dataset.name, "test", digest(split)),
         progress=lambda step: say(f"{name}: {step}"),
     )
-    evaluation.save(out)
+    evaluation.save(output)
     latency = evaluation.latency["invoke"]
     click.echo(
-        f"{out}: {percent(evaluation.accuracy)} of {len(split):,} pictures right; "
+        f"{output}: {percent(evaluation.accuracy)} of {len(split):,} pictures right; "
         f"p50 {latency.p50:,.1f} µs, p90 {latency.p90:,.1f} µs, p99 {latency.p99:,.1f} µs a picture "
         f"on {evaluation.device['name']}"
     )
@@ -197,23 +257,47 @@ def evaluate_model(
     return evaluation
 
 
-def write_report(files: Sequence[Path], out: Path | None) -> "Report":
-    """Compare the evaluations in ``files``; with ``out``, write the report there in all its forms."""
+def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output: Path) -> None:
+    """Measure ``classifier`` on all test pictures and write the evaluation to ``output``, unless that is done.
+
+    An evaluation counts if it is of the same model on the same pictures, by their sha256, and was made on this device.
+    """
+    from edge_digits_runtime.data.datasets import digest
+    from edge_digits_runtime.device.facts import device_facts
+    from edge_digits_runtime.errors import EvaluationError
+    from edge_digits_runtime.records.evaluation import Evaluation
+
+    try:
+        done = Evaluation.load(output)
+    except EvaluationError:
+        done = None
+    if (
+        done is not None
+        and (done.model.sha256, done.data.sha256) == (classifier.model.sha256, digest(dataset.test))
+        and done.device["name"] == device_facts()["name"]
+    ):
+        say(f"{output}: already evaluated")
+        return
+    evaluate_model(classifier, dataset, output)
+
+
+def write_report(files: Sequence[Path], folder: Path | None) -> "Report":
+    """Compare the evaluations in ``files``; if ``folder`` is given, write the report there in all its forms."""
     from edge_digits_runtime.records.evaluation import Evaluation
 
     from edge_digits import report
 
     result = report.compare([Evaluation.load(file) for file in files])
-    if out is not None:
-        report.write(result, out)
+    if folder is not None:
+        report.write(result, folder)
     return result
 
 
 def print_drop_verdict(worst_pp: float | None, limit_pp: float | None) -> int:
-    """Say whether the drop is within ``limit_pp`` and return the exit code: 0, or 1 above it.
+    """Print whether the drop is within ``limit_pp``, and return the exit code: 0 if it is or there is no limit, else 1.
 
     Raises:
-        UsageError: there is a limit but no drop to hold against it.
+        UsageError: there is a limit, but no drop.
     """
     from edge_digits_runtime.data import metrics
 
@@ -229,10 +313,10 @@ def print_drop_verdict(worst_pp: float | None, limit_pp: float | None) -> int:
 
 
 def newest_run(runs: Path = RUNS) -> Path:
-    """The finished run under ``runs`` that was written last.
+    """Return the finished run under ``runs`` that was written last.
 
     Raises:
-        RunError: there is none.
+        RunError: there is no finished run.
     """
     from edge_digits_runtime.records.run import RECORD
 
@@ -243,10 +327,10 @@ def newest_run(runs: Path = RUNS) -> Path:
 
 
 def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
-    """The unfinished run under ``runs`` that was written last, of ``recipe`` where one is named.
+    """Return the unfinished run of ``recipe``, or of any recipe for None, under ``runs`` that was written last.
 
     Raises:
-        RunError: there is none.
+        RunError: there is no unfinished run.
     """
     from edge_digits_runtime.records.run import CHECKPOINT, RECORD
 
@@ -261,16 +345,18 @@ def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
 
 
 def next_run(recipe: str, runs: Path = RUNS) -> Path:
-    """Make ``runs/RECIPE-N`` with the smallest N behind all that are there, so that no other training takes it.
+    """Make the folder ``runs/RECIPE-N`` and return it; N is 1 more than the largest number in use.
+
+    Since this call made the folder, no other training takes it.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be made.
     """
     from edge_digits_runtime.records import files
 
     taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
     number = max(taken, default=0) + 1
-    # Before the loop: that this is a link to nowhere is no sign that a number is taken.
+    # Before the loop: inside it FileExistsError means that the number is taken, here that runs/ is a broken link.
     files.make_folder(runs)
     while True:
         folder = runs / f"{recipe}-{number}"

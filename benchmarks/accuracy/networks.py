@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from edge_digits_runtime.errors import RunError
+from edge_digits_train.data import mnist
 from edge_digits_train.recipes import catalogue
 
 from edge_digits.pipeline import finished_run
@@ -26,7 +27,7 @@ def run_folder(recipe: str) -> Path:
     """The run folder of a recipe; what is missing in it is made, and what is left of another recipe made anew."""
     run = FOLDER / recipe
     try:
-        trained = finished_run(dataclasses.replace(catalogue.get(recipe), epochs=EPOCHS[recipe]), run)
+        trained = finished_run(dataclasses.replace(catalogue.get(recipe), epochs=EPOCHS[recipe]), run, mnist.load())
     except RunError:
         shutil.rmtree(run)
         trained = None

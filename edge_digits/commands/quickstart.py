@@ -12,26 +12,28 @@ if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
 
 RECIPES = {"mlp-256-128": 3, "cnn-8-16-32": 6}
-"""What is trained, and for how many epochs: enough to be worth looking at, few enough not to wait long."""
+"""The recipes that are trained and their epochs: enough for useful models, few enough for a short wait."""
 SCHEMES = ("float32", "int8")
 
 
 @click.command()
 @click.option(
     "--out",
+    "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("quickstart"),
     show_default=True,
     metavar="DIR",
-    help="Where runs, models and the report go.",
+    help="Folder for runs, models and report.",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Epochs for both.  [default: 3 for the MLP, 6 for the CNN]")
 @data_option
-def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
-    """Do it all once: train an MLP and a small CNN, quantize both, read ten scanned digits, evaluate the float
-    originals and the .tflite files on every test picture, and write the report.
+def quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
+    """Run the whole pipeline once: train an MLP and a small CNN, convert both, classify ten scanned digits, evaluate
+    the .tflite files on every test picture, and write the report.
 
-    About 3 minutes on two cores. Started again with the same DIR it keeps what is done and does the rest.
+    Takes about 3 minutes on two cores. Run again with the same DIR, it keeps every training, model and evaluation that
+    is done and does the rest.
 
     \b
     Example:
@@ -48,37 +50,39 @@ def quickstart(out: Path, epochs: int | None, data: Path | None) -> None:
 
     dataset = pipeline.load_data(data)
     evaluations, models = [], []
-    for name, few in RECIPES.items():
-        run = out / "runs" / name
-        recipe = dataclasses.replace(catalogue.get(name), epochs=epochs or few)
+    for name, default_epochs in RECIPES.items():
+        run = folder / "runs" / name
+        recipe = dataclasses.replace(catalogue.get(name), epochs=epochs or default_epochs)
         pipeline.finish_run(recipe, dataset, run, data)
         evaluations.append(run / "evaluation.json")
         for scheme in SCHEMES:
-            model = pipeline.convert_run(run, scheme, data).path
+            model = pipeline.finish_conversion(run, scheme, data)
             evaluations.append(evaluation_path(model))
-            pipeline.evaluate_model(DigitClassifier(model), dataset, evaluations[-1])
+            pipeline.finish_evaluation(DigitClassifier(model), dataset, evaluations[-1])
         models.append(model)
 
     say("\nTen scanned digits (edge-digits classify)")
     _classify_samples({models[-1].stem: DigitClassifier(models[-1]), "the shipped model": DigitClassifier()})
 
-    say(f"\nThe report ({out / 'report.html'}, report.md and report.json):")
-    click.echo(reports.to_text(pipeline.write_report(evaluations, out)))
+    say(f"\nThe report ({folder / 'report.html'}, report.md and report.json):")
+    click.echo(reports.to_text(pipeline.write_report(evaluations, folder)))
     click.echo(
-        f"\nNext: open {out / 'report.html'} in a browser, or\n"
-        f"  edge-digits classify --model {models[-1]} --explain {out / 'explained'} YOUR-PICTURE.jpg"
+        f"\nNext: open {folder / 'report.html'} in a browser, or\n"
+        f"  edge-digits classify --model {models[-1]} --explain {folder / 'explained'} YOUR-PICTURE.jpg"
     )
 
 
 def _classify_samples(classifiers: "dict[str, DigitClassifier]") -> None:
-    """What each model reads in the bundled pictures, and how many of them it reads right."""
+    """Print the answer of each model to the bundled pictures, and how many of them are right."""
+    from edge_digits.formatting import percent
+    from edge_digits.report.text import table
     from edge_digits.samples import SAMPLES
 
     answers = {name: [each.classify(file) for file in SAMPLES] for name, each in classifiers.items()}
-    width = max(map(len, classifiers))
-    click.echo("  ".join(["picture", *(name.rjust(width) for name in answers)]))
-    for digit, file in enumerate(SAMPLES):
-        cells = (f"{each[digit].digit} ({each[digit].confidence * 100:.1f} %)" for each in answers.values())
-        click.echo("  ".join([file.name.ljust(7), *(cell.rjust(width) for cell in cells)]))
+    lines = [
+        [file.name, *(f"{each[digit].digit} ({percent(each[digit].confidence, 1)})" for each in answers.values())]
+        for digit, file in enumerate(SAMPLES)
+    ]
     right = (sum(each[digit].digit == digit for digit in range(len(SAMPLES))) for each in answers.values())
-    click.echo("  ".join(["right  ", *(f"{count} of {len(SAMPLES)}".rjust(width) for count in right)]))
+    lines.append(["right", *(f"{count} of {len(SAMPLES)}" for count in right)])
+    click.echo("\n".join(table(["picture", *answers], lines)))

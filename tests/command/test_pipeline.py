@@ -1,6 +1,5 @@
 """The whole pipeline through the command: train, convert, classify, evaluate, report, on a slice of real MNIST."""
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -10,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits_train.data import mnist
-from edge_digits_train.recipes import catalogue
 
 from edge_digits.cli import main
 from edge_digits.commands.report import evaluation_files
-from edge_digits.pipeline import finish_run, load_data
 from edge_digits.samples import SAMPLES
 
 
@@ -65,14 +61,56 @@ def test_quickstart_trains_converts_classifies_evaluates_and_reports(first_look:
 
 
 def test_quickstart_again_keeps_what_is_done(first_look: tuple[Path, Result], slice_of_mnist: Path) -> None:
-    run_folder = first_look[0] / "runs" / "mlp-256-128"
-    dataset = load_data(slice_of_mnist)
-    recipe = dataclasses.replace(catalogue.get("mlp-256-128"), epochs=2, description="In other words.")
-    before = (run_folder / "model.keras").stat().st_mtime_ns
-    finish_run(recipe, dataset, run_folder, slice_of_mnist)
-    assert (run_folder / "model.keras").stat().st_mtime_ns == before
-    with pytest.raises(RunError, match="other options"):
-        finish_run(dataclasses.replace(recipe, seed=1), dataset, run_folder, slice_of_mnist)
+    out, first = first_look
+    before = written(out / "runs")
+    result = run("quickstart", "--out", out, "--epochs", "2", "--data", slice_of_mnist)
+    assert result.exit_code == 0, result.output
+    assert written(out / "runs") == before
+    assert [result.stderr.count(f"already {done}") for done in ("trained", "converted", "evaluated")] == [2, 4, 4]
+    assert result.stdout.partition("The report")[2] == first.stdout.partition("The report")[2]
+
+
+def test_quickstart_again_replaces_what_is_damaged_or_of_another_run(
+    first_look: tuple[Path, Result], slice_of_mnist: Path
+) -> None:
+    out, _ = first_look
+    mlp, cnn = (out / "runs" / name for name in ("mlp-256-128", "cnn-8-16-32"))
+    model, evaluation = cnn / "cnn-8-16-32-int8.tflite", cnn / "cnn-8-16-32-float32.evaluation.json"
+    before = written(out / "runs")
+    model.write_bytes((mlp / "mlp-256-128-int8.tflite").read_bytes())
+    evaluation.write_text(evaluation.read_text(encoding="utf-8")[:1000], encoding="utf-8")
+    result = run("quickstart", "--out", out, "--epochs", "2", "--data", slice_of_mnist)
+    assert result.exit_code == 0, result.output
+    assert Evaluation.load(evaluation).model.sha256 == read_model_file(cnn / "cnn-8-16-32-float32.tflite").sha256
+    after = written(out / "runs")
+    assert after.keys() == before.keys()
+    # The same weights give the same model; only the time in its card differs.
+    assert {path for path in after if after[path] != before[path]} == {model, evaluation}
+    assert [result.stderr.count(f"already {done}") for done in ("trained", "converted", "evaluated")] == [2, 3, 3]
+
+
+def test_quickstart_with_other_pictures_or_options_refuses_the_runs_that_are_there(
+    first_look: tuple[Path, Result], slice_of_mnist: Path, tmp_path: Path
+) -> None:
+    out, _ = first_look
+    with np.load(slice_of_mnist) as arrays:
+        splits = dict(arrays)
+    before = written(out / "runs")
+    for name in ("y_train", "y_test"):
+        other = splits | {name: splits[name][::-1]}
+        np.savez(tmp_path / "other.npz", **other)
+        refused = run("quickstart", "--out", out, "--epochs", "2", "--data", tmp_path / "other.npz")
+        assert refused.exit_code == 2
+        assert "mlp-256-128: holds a run on other pictures than other.npz; " in refused.stderr
+    refused = run("quickstart", "--out", out, "--epochs", "3", "--data", slice_of_mnist)
+    assert refused.exit_code == 2
+    assert "mlp-256-128: holds a run with other options; " in refused.stderr
+    assert written(out / "runs") == before
+
+
+def written(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Return for every file below ``folder`` when it was written and what is in it."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
