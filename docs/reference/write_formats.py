@@ -157,7 +157,9 @@ Each of `threads`:
 ## Results of a study
 
 `study` writes `results.json`, its page and `study compare` read it. It has `format` = `{results.FORMAT}`, `study`,
-the name of the study, and `trials`, a list with these fields (`{results.Trial.__module__}.Trial`):
+the name of the study, and `trials`, a list with these fields (`{results.Trial.__module__}.Trial`). A `Count` is an
+integer of at least 0, a `Duration` a number of at least 0, `Points` are percentage points from -100 to 100. Reading
+checks types, ranges and lengths, nested values too.
 
 {_fields(results.Trial)}
 

@@ -5,28 +5,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from edge_digits_runtime.errors import UsageError
+from edge_digits_runtime.records import files
 
+from edge_digits.formatting import counted
 from edge_digits.options import data_option
-from edge_digits_study.overview_command import compare
-from edge_digits_study.plan import Study, System
+from edge_digits_study.definition import Study, System
 from edge_digits_study.results import RESULTS, Results
 from edge_digits_study.studies import STUDIES
 
 FOLDER = Path("runs/studies")
+"""Where a study goes by default, in a folder with its name."""
+FOLDERS = (Path("docs/research/studies"), FOLDER)
+"""Where ``study compare`` looks for studies: the first folder that exists, that of the repository before one's own."""
 SEEDS = 3
 QUICK_EPOCHS = 2
 FAILED = 1
 
 
 class StudyGroup(click.Group):
-    """A group in which each study is a command, all with the same options, beside the group's own."""
+    """A group with one command for each study, all with the same options, and ``compare``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The studies, then what is about all of them."""
+        """Return the names of the studies, then those of the other commands."""
         return [*STUDIES, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a study, or one of the group's own."""
+        """Return the command of a study, or another command of the group."""
         study = STUDIES.get(cmd_name)
         return super().get_command(ctx, cmd_name) if study is None else _command(study)
 
@@ -34,10 +39,11 @@ class StudyGroup(click.Group):
 @click.group(cls=StudyGroup, invoke_without_command=True)
 @click.pass_context
 def study(context: click.Context) -> None:
-    """Rerun a published study: train its systems with several seeds, quantize each, and put what it published beside
-    what was measured. Alone: list the studies and how much of each is done under runs/studies.
+    """Repeat a published study: train its systems with several seeds, quantize each, and compare published with
+    measured figures. Without a command, list the studies and how many trials of each are done under runs/studies.
 
-    Started again, a study keeps what is done and does the rest, an unfinished training from its last whole epoch.
+    A study that is started again keeps the trials that are done and does the rest; an unfinished training continues
+    after its last whole epoch.
 
     \b
     Example:
@@ -50,11 +56,44 @@ def study(context: click.Context) -> None:
         _list()
 
 
-study.add_command(compare)
+@study.command(short_help="Compare published with measured accuracies.")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the page as Markdown to this file.",
+)
+def compare(folder: Path | None, output: Path | None) -> None:
+    """Compare every accuracy that the five documents publish with the measured one: the difference, whether it is
+    larger than the spread over seeds, the best system of each study, and the accuracy of int8.
+
+    FOLDER has one folder for each study, with the name of the study.  [default: docs/research/studies if it exists,
+    else runs/studies]
+
+    \b
+    Example:
+      edge-digits study compare
+      edge-digits study compare --out docs/research/studies/README.md docs/research/studies
+    """
+    from edge_digits.progress import say
+    from edge_digits_study import overview_page, published_comparison
+
+    if folder is None:
+        folder = next((one for one in FOLDERS if one.is_dir()), FOLDERS[-1])
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; run a study with 'edge-digits study NAME', or name its folder")
+    comparisons = published_comparison.compare({name: folder / name for name in STUDIES})
+    click.echo(overview_page.to_text(comparisons))
+    if output is not None:
+        files.write_bytes(output, overview_page.to_markdown(comparisons, output.parent).encode())
+        say(f"Wrote {output}.")
 
 
 def _list() -> None:
-    from edge_digits_study.run import gather, jobs, left
+    from edge_digits_study.grid import gather, jobs, left
 
     rows = []
     for name, each in STUDIES.items():
@@ -66,40 +105,48 @@ def _list() -> None:
 
 
 _OPTIONS = (
-    click.option("--seeds", type=click.IntRange(1), help=f"Trials of each system: seeds 0, 1, ….  [default: {SEEDS}]"),
-    click.option("--epochs", type=click.IntRange(1), help="Passes over the training pictures.  [default: published]"),
     click.option(
-        "--only", multiple=True, metavar="GLOB", help="Only systems of such a name, as 'mlp-*'; may be repeated."
+        "--seeds",
+        type=click.IntRange(1),
+        help=f"Number of trials of each system, with seeds 0, 1, ….  [default: {SEEDS}]",
+    ),
+    click.option("--epochs", type=click.IntRange(1), help="Number of epochs.  [default: that of the document]"),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="GLOB",
+        help="Only systems whose names match, such as 'mlp-*'; may be repeated.",
     ),
     click.option(
         "--budget",
         type=click.Choice(["quick", "full"]),
         default="full",
         show_default=True,
-        help=f"quick: a first look, one seed, at most {QUICK_EPOCHS} epochs, and only the systems in the foreground.",
+        help=f"quick: one seed, at most {QUICK_EPOCHS} epochs, and only systems with a target or a figure.",
     ),
-    click.option("--trials-only", is_flag=True, help="Write results.json, but no page and no figures."),
+    click.option("--trials-only", is_flag=True, help="Write results.json only, without page and figures."),
     data_option,
     click.option(
         "--out",
+        "folder",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Where results, page and run folders go.  [default: runs/studies/NAME]",
+        help="Folder for results, page and run folders.  [default: runs/studies/NAME]",
     ),
     click.option(
         "--address",
         metavar="ADDRESS",
-        help="A Ray cluster, such as auto or 10.0.0.5:6379; all its machines must see DIR under this path.  "
-        "[default: this machine]",
+        help="Address of a Ray cluster, such as auto or 10.0.0.5:6379; all its machines must see DIR under the same "
+        "path.  [default: this machine]",
     ),
     click.option(
-        "--cpus-per-trial", "cpus", type=click.IntRange(1), default=1, show_default=True, help="CPUs of a trial."
+        "--cpus-per-trial", "cpus", type=click.IntRange(1), default=1, show_default=True, help="CPUs of each trial."
     ),
     click.option(
         "--gpus-per-trial",
         "gpus",
         type=click.FloatRange(0),
-        help="GPUs of a trial, such as 0.5.  [default: 0.25 where there is one, else 0]",
+        help="GPUs of each trial, such as 0.5.  [default: 0.25 if there is a GPU, else 0]",
     ),
 )
 
@@ -110,8 +157,8 @@ def _command(study: Study) -> click.Command:
         study.name,
         callback=functools.partial(_run, study),
         short_help=f"{study.title}.",
-        help=f"{study.title}: train every system with several seeds, quantize each, and write results.json, a page of "
-        f"tables and its figures.\n\nSystems: {names}.\n\n\b\nExample:\n"
+        help=f"{study.title}: train every system with several seeds, quantize each, and write results.json and a page "
+        f"with tables and figures.\n\nSystems: {names}.\n\n\b\nExample:\n"
         f"  edge-digits study {study.name} --budget quick\n"
         f"  edge-digits study {study.name} --seeds 5 --only '{study.systems[0].name}'",
     )
@@ -128,31 +175,31 @@ def _run(
     budget: str,
     trials_only: bool,
     data: Path | None,
-    out: Path | None,
+    folder: Path | None,
     address: str | None,
     cpus: int,
     gpus: float | None,
 ) -> int:
     from edge_digits import pipeline
     from edge_digits.progress import bars, say
-    from edge_digits_study import run
+    from edge_digits_study import grid, ray_runner
 
-    folder = out or FOLDER / study.name
+    folder = folder or FOLDER / study.name
     quick = budget == "quick"
-    systems = run.foreground(study) if quick and not only else run.select(study, only)
-    grid = run.jobs(
+    systems = grid.main_systems(study) if quick and not only else grid.select(study, only)
+    jobs = grid.jobs(
         study, folder, seeds or (1 if quick else SEEDS), epochs, QUICK_EPOCHS if quick else None, systems, data
     )
     dataset = pipeline.load_data(data)
-    say(f"{study.title}: {len(grid)} trials of {len(systems)} systems into {folder}")
+    say(f"{study.title}: {counted(len(jobs), 'trial')} of {counted(len(systems), 'system')} in {folder}")
     with bars() as update:
-        outcome = run.run(study, grid, folder, dataset, run.Machines(address, cpus, gpus), update)
+        outcome = ray_runner.run(study, jobs, folder, dataset, ray_runner.Machines(address, cpus, gpus), update)
     for system in systems:
         click.echo(_summary(system, outcome.results))
     if not trials_only:
-        from edge_digits_study import page
+        from edge_digits_study import study_page
 
-        page.write(study, outcome.results, folder)
+        study_page.write(study, outcome.results, folder)
     click.echo(f"{folder / RESULTS}")
     for failure in outcome.failures:
         say(f"{failure.details}Failed: {failure.job.label}: {failure.reason}")
@@ -160,19 +207,19 @@ def _run(
 
 
 def _summary(system: System, results: Results) -> str:
-    """A line about one system: means over its seeds, with the standard deviation where there are several."""
+    """Return a line about one system: means over its seeds ± standard deviation."""
     from edge_digits.report.text import plain
-    from edge_digits_study.labels import measured
-    from edge_digits_study.seed_summary import Figure
+    from edge_digits_study.formatting import measured
+    from edge_digits_study.seed_summary import Estimate
 
     def mean(values: Sequence[float]) -> str:
-        return plain(measured(Figure.of(values)))
+        return plain(measured(Estimate.of(values)))
 
     trials = results.of(system.name)
     if not trials:
-        return f"{system.name}: nothing is done"
+        return f"{system.name}: no trial is done"
     float_accuracy = mean([100 * trial.accuracy["test"] for trial in trials])
     drops = [trial.int8.drop for trial in trials if trial.int8 is not None]
     int8 = f"int8 drop {mean(drops)} pp" if len(drops) == len(trials) else "int8 not converted yet"
-    seeds = f"{len(trials)} seed{'s' * (len(trials) > 1)}"
-    return f"{system.name}: test {float_accuracy} %, {int8} ({trials[0].epochs} epochs, {seeds})"
+    how = f"{counted(trials[0].epochs, 'epoch')}, {counted(len(trials), 'seed')}"
+    return f"{system.name}: test {float_accuracy} %, {int8} ({how})"

@@ -1,21 +1,17 @@
-"""One trial: a system trained, measured, quantized and measured again, in one run folder."""
+"""One trial: train a system, measure it, quantize it and measure it again, all in one run folder."""
 
 import importlib.metadata
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from edge_digits_runtime.data import datasets
-from edge_digits_runtime.errors import RunError
-from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
 
 from edge_digits.pipeline import finished_run
-from edge_digits_study.results import Int8, Trial
+from edge_digits_study.results import Accuracies, History, Int8, Int8Accuracies, Losses, Metrics, Trial
 
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import DataSet, Split
@@ -23,8 +19,9 @@ if TYPE_CHECKING:
     from edge_digits_train.recipes.recipe import Recipe
 
 TRIAL = "trial.json"
+"""File in a run folder that holds the `Trial`."""
 TRIALS = "trials"
-"""Where the run folders of a study are, beside its ``results.json``."""
+"""Folder of the run folders of a study, next to its ``results.json``."""
 Say = Callable[[str], None]
 
 
@@ -33,69 +30,52 @@ class Job:
     """A trial to be run."""
 
     system: str
-    """Name of the `edge_digits_study.plan.System`."""
+    """Name of the `edge_digits_study.definition.System`."""
     recipe: "Recipe"
-    """What is trained, seed and epochs included."""
+    """The recipe with seed and epochs."""
     folder: Path
     """The run folder."""
     source: Path | None = None
-    """What the data set was read from, for the record; None for MNIST."""
+    """Path that the data set was read from, for the record; None for MNIST."""
 
     @property
     def label(self) -> str:
-        """What the user reads."""
+        """Name of the job in messages."""
         return f"{self.system} seed {self.recipe.seed}"
 
     @property
     def key(self) -> tuple[str, int, int]:
-        """System, epochs and seed: what tells the trials of a study apart."""
+        """System, epochs and seed, as in `Trial.key`."""
         return self.system, self.recipe.epochs, self.recipe.seed
 
 
 def can_convert() -> bool:
-    """Whether this process could convert: TensorFlow is installed and is, or would be, what Keras runs on."""
+    """Return whether this process can convert: TensorFlow is installed, and Keras runs or would run on it."""
     installed = all(find_spec(package) is not None for package in ("tensorflow", "edge_digits_convert"))
     return installed and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
 
 
-def load(folder: Path) -> Trial | None:
-    """The trial in the run folder ``folder``; None where there is none yet.
-
-    Raises:
-        RunError: its file is damaged.
-    """
-    path = folder / TRIAL
-    if not path.exists():
-        return None
-    try:
-        return Trial.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read ({error}): delete it and run the study again") from error
-
-
 def check(job: Job, dataset: "DataSet") -> None:
-    """See that what lies in the folder of ``job``, if anything, was trained as it would be, on the same pictures.
+    """Check that the folder of ``job`` holds no other run than one with its recipe on the pictures of ``dataset``.
 
     Raises:
-        RunError: it was not.
+        RunError: it holds another run.
     """
-    record = finished_run(job.recipe, job.folder)
-    if record is not None and record.data["sha256"]["test"] != datasets.digest(dataset.test):
-        raise RunError(f"{job.folder}: holds a run with other pictures; choose another --out, or give its --data")
+    finished_run(job.recipe, job.folder, dataset)
 
 
 def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
-    """Do what is left of ``job``: train, measure, convert where TensorFlow is, and write ``trial.json``.
+    """Do what is left of ``job``: train, measure, convert if TensorFlow is installed, and write ``trial.json``.
 
     Args:
-        job: the trial; an unfinished training in its folder is gone on with at its last whole epoch.
+        job: the trial; an unfinished training in its folder continues after its last whole epoch.
         dataset: training and test pictures.
-        say: told what is done now, such as ``3/50``.
+        say: called with the current step, such as ``3/50``.
 
     Raises:
-        RunError: the folder holds a run of another recipe, or the loss stopped being a number.
-        DataError: the folder holds a run on other pictures, or there are too few to hold some out.
-        ModelError: the converter made something else than what int8 promises.
+        RunError: the folder holds a run of another recipe or on other pictures, or the loss is no longer a number.
+        DataError: there are too few pictures for the validation split.
+        ModelError: the converter made a model that breaks a rule for int8 models.
     """
     from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.engine.keras_session import forget
@@ -103,9 +83,8 @@ def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
 
     # A worker runs many trials.
     forget()
-    check(job, dataset)
+    record = finished_run(job.recipe, job.folder, dataset)
     training, validation = training_and_validation(job.recipe, dataset)
-    record = finished_run(job.recipe, job.folder)
     if record is None:
 
         def show(at: "Progress") -> None:
@@ -116,23 +95,21 @@ def run(job: Job, dataset: "DataSet", say: Say) -> Trial:
         resume = (job.folder / CHECKPOINT).exists()
         record = train(job.recipe, dataset, job.folder, source=job.source, resume=resume, progress=show)
     splits = {"train": training, "validation": validation, "test": dataset.test}
-    trial = load(job.folder)
-    if trial is None:
+    file = job.folder / TRIAL
+    if file.exists():
+        trial = Trial.load(file)
+    else:
         say("measuring")
-        trial = _measured(job, record, splits)
-        _save(job, trial)
+        trial = _measure(job, record, splits)
+        trial.save(file)
     if trial.int8 is None and can_convert():
         say("int8")
-        trial = _converted(job, trial, splits)
-        _save(job, trial)
+        trial = _convert(job, trial, splits)
+        trial.save(file)
     return trial
 
 
-def _save(job: Job, trial: Trial) -> None:
-    files.write_json(job.folder / TRIAL, trial.to_dict())
-
-
-def _measured(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
+def _measure(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
     from edge_digits_train.engine.scoring import score
 
     scores = score(job.folder, splits)
@@ -140,10 +117,10 @@ def _measured(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
         system=job.system,
         seed=job.recipe.seed,
         epochs=job.recipe.epochs,
-        history=record.history,
-        accuracy={split: each.accuracy for split, each in scores.items()},
-        loss={split: each.loss for split, each in scores.items()},
-        metrics=record.metrics,
+        history=cast(History, record.history),
+        accuracy=cast(Accuracies, {split: each.accuracy for split, each in scores.items()}),
+        loss=cast(Losses, {split: each.loss for split, each in scores.items()}),
+        metrics=cast(Metrics, record.metrics),
         parameters=record.parameters,
         macs=record.macs,
         float_p50_us=record.latency_us["p50"],
@@ -154,16 +131,16 @@ def _measured(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
     )
 
 
-def _converted(job: Job, trial: Trial, splits: "dict[str, Split]") -> Trial:
-    from edge_digits_convert import RunPictures, convert
+def _convert(job: Job, trial: Trial, splits: "dict[str, Split]") -> Trial:
+    from edge_digits_convert import convert
     from edge_digits_runtime.device.measurement import invocations
     from edge_digits_runtime.model.classifier import DigitClassifier
 
-    result = convert(job.folder, "int8", RunPictures(splits["train"], splits["validation"], splits["test"]))
+    result = convert(job.folder, "int8", splits["train"], splits["validation"], splits["test"])
     classifier = DigitClassifier(result.path)
     latency = invocations(classifier, splits["test"].images[0]).latency
     int8 = Int8(
-        accuracy=result.accuracy,
+        accuracy=cast(Int8Accuracies, result.accuracy),
         drop=result.drop_pp["test"],
         bytes=result.bytes_after,
         file_bytes=result.file_bytes,

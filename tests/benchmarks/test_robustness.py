@@ -8,7 +8,7 @@ import robustness
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_train.data import mnist
-from edge_digits_train.engine import training
+from edge_digits_train.data.splits import training_and_validation
 from edge_digits_train.recipes import catalogue
 from numpy.typing import NDArray
 
@@ -269,7 +269,7 @@ def test_validation_pictures_are_those_that_recipes_hold_out(
     few: Split, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     held_out = robustness.held_out()
-    of_recipe = training.pictures(catalogue.get("digits-l"), mnist.load())[1]
+    _, of_recipe = training_and_validation(catalogue.get("digits-l"), mnist.load())
     np.testing.assert_array_equal(held_out.images, of_recipe.images)
     # Labels that fit no picture of the test, so that an answer tells which split it was held against.
     monkeypatch.setattr(robustness, "held_out", lambda: Split(few.images, (few.labels + 1) % 10))

@@ -1,4 +1,4 @@
-"""Made-up trials: what the tests of a study's pages are fed with."""
+"""Made-up trials."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 from edge_digits_study.results import Int8, Trial
+from edge_digits_study.trial import TRIALS
 
 MakeTrial = Callable[..., Trial]
 
 
 @pytest.fixture(scope="session")
 def make_trial() -> MakeTrial:
-    """Make a `Trial` of a test accuracy; the confusion matrix has every wrong answer in one place."""
+    """Make a `Trial` with the test accuracy ``test``; its confusion matrix is always the same."""
 
     def make(
         system: str,
@@ -55,7 +56,7 @@ def make_trial() -> MakeTrial:
             else Int8({"validation": 0.98, "test": test - drop / 100}, drop, 50_000, 52_000, 20.0),
             "device": {"name": "Laptop", "kind": "CPU", "machine": "x86_64", "cores": 2, "memory_bytes": 8_000_000_000},
             "versions": {"python": "3.11.2", "keras": "3.15.0"},
-            "run": f"trials/{system}-{seed}",
+            "run": f"{TRIALS}/{system}-{epochs}epochs-seed{seed}",
         }
         return Trial(**values | fields)
 

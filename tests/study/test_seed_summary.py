@@ -1,12 +1,12 @@
-"""From trials to figures, against values computed by hand."""
+"""Summaries over seeds, against values computed by hand."""
 
 from collections.abc import Callable
 
 import pytest
-from edge_digits_study import labels
-from edge_digits_study.plan import QUANTITIES, Published
+from edge_digits_study import formatting
+from edge_digits_study.definition import QUANTITIES, Published
 from edge_digits_study.results import Results, Trial
-from edge_digits_study.seed_summary import VALUES, Figure, measure
+from edge_digits_study.seed_summary import VALUES, Estimate, summarize
 from edge_digits_study.studies import STUDIES
 
 Make = Callable[..., Trial]
@@ -19,7 +19,7 @@ def test_every_quantity_of_the_documents_is_measured() -> None:
 
 def test_mean_and_sample_deviation_over_seeds(make_trial: Make) -> None:
     results = Results(STUDY.name, tuple(make_trial("cnn", seed, 0.98 + 0.01 * seed) for seed in range(3)))
-    one = measure(STUDY, results)["cnn"]
+    one = summarize(STUDY, results)["cnn"]
     # 98, 99, 100: mean 99, squared deviations 1 + 0 + 1 over n - 1 = 2.
     assert one.figures["test_accuracy"].mean == pytest.approx(99)
     assert one.figures["test_accuracy"].std == pytest.approx(1)
@@ -30,70 +30,69 @@ def test_mean_and_sample_deviation_over_seeds(make_trial: Make) -> None:
 
 
 def test_one_seed_has_no_deviation() -> None:
-    assert Figure.of([97.5]) == Figure(97.5, None, 1)
+    assert Estimate.of([97.5]).std is None
 
 
 @pytest.mark.parametrize(
     ("accuracy", "epoch"),
     [
         ([0.90, 0.95, 0.98, 0.979], 3),
-        # 0.1 pp below the best is near enough, a little more is not.
+        # 0.1 pp below the best is close enough, a little more is not.
         ([0.90, 0.979, 0.975, 0.980], 2),
         ([0.90, 0.9789, 0.975, 0.980], 4),
         ([0.98], 1),
     ],
 )
-def test_training_has_converged_within_a_tenth_of_a_point_of_the_best(
+def test_training_has_converged_at_the_first_epoch_within_a_tenth_of_a_point_of_the_best(
     make_trial: Make, accuracy: list[float], epoch: int
 ) -> None:
     trial = make_trial("cnn", val_accuracy=accuracy, epochs=len(accuracy))
     assert VALUES["convergence_epoch"](trial) == epoch
 
 
-def test_minutes_are_all_epochs_and_an_epoch_is_the_median(make_trial: Make) -> None:
-    history = {**make_trial("cnn").history, "seconds": [40.0, 10.0, 11.0, 10.0, 19.0]}
-    trial = make_trial("cnn", history=history)
+def test_minutes_are_the_sum_and_seconds_per_epoch_the_median(make_trial: Make) -> None:
+    trial = make_trial("cnn", history={**make_trial("cnn").history, "seconds": [40.0, 10.0, 11.0, 10.0, 19.0]})
     assert VALUES["minutes"](trial) == pytest.approx(1.5)
     assert VALUES["seconds_per_epoch"](trial) == 11.0
 
 
-def test_int8_counts_the_seeds_that_are_converted(make_trial: Make) -> None:
+def test_int8_is_summarized_over_the_seeds_that_are_converted(make_trial: Make) -> None:
     drops = (0.1, None, 0.3)
     trials = tuple(make_trial("cnn", seed, 0.99, drop=drop) for seed, drop in enumerate(drops))
-    one = measure(STUDY, Results(STUDY.name, trials))["cnn"]
-    assert one.quantized is not None
-    assert one.quantized.drop.n == 2
-    assert one.quantized.drop.mean == pytest.approx(0.2)
-    assert one.quantized.drop.std == pytest.approx(0.1 * 2**0.5)
-    assert one.quantized.accuracy.mean == pytest.approx(98.8)
+    one = summarize(STUDY, Results(STUDY.name, trials))["cnn"]
+    assert one.int8 is not None
+    assert one.int8.drop.n == 2
+    assert one.int8.drop.mean == pytest.approx(0.2)
+    assert one.int8.drop.std == pytest.approx(0.1 * 2**0.5)
+    assert one.int8.accuracy.mean == pytest.approx(98.8)
     assert one.figures["test_accuracy"].n == 3
 
 
-def test_only_the_longest_trainings_count(make_trial: Make) -> None:
+def test_only_trials_with_the_most_epochs_count(make_trial: Make) -> None:
     trials = (make_trial("cnn", 0, 0.90, epochs=2), make_trial("cnn", 0, 0.98, epochs=3))
-    one = measure(STUDY, Results(STUDY.name, trials))["cnn"]
-    assert (one.epochs, one.wanted_epochs) == (3, 5)
+    one = summarize(STUDY, Results(STUDY.name, trials))["cnn"]
+    assert (one.epochs, one.document_epochs) == (3, 5)
     assert one.figures["test_accuracy"].mean == pytest.approx(98)
-    assert labels.epochs(one) == "3 instead of 5"
+    assert formatting.epochs(one) == "3 instead of 5"
 
 
 def test_systems_without_trials_are_left_out(make_trial: Make) -> None:
-    assert list(measure(STUDY, Results(STUDY.name, (make_trial("mlp"),)))) == ["mlp"]
+    assert list(summarize(STUDY, Results(STUDY.name, (make_trial("mlp"),)))) == ["mlp"]
 
 
 @pytest.mark.parametrize(
-    ("figure", "quantity", "words"),
+    ("values", "quantity", "words"),
     [
-        (Figure(98.005, 0.123, 3), "test_accuracy", "98.00 ± 0.12"),
-        (Figure(-0.001, None, 1), "overfitting", "0.00"),
-        (Figure(-0.51, None, 1), "overfitting", "−0.51"),
-        (Figure(235146.0, 0.0, 3), "parameters", "235,146"),
-        (Figure(0.07042, 0.00111, 2), "test_loss", "0.0704 ± 0.0011"),
-        (Figure(45.0, 1.0, 3), "convergence_epoch", "45.0 ± 1.0"),
+        ((97.88, 98.0, 98.12), "test_accuracy", "98.00 ± 0.12"),
+        ((-0.001,), "overfitting", "0.00"),
+        ((-0.51,), "overfitting", "−0.51"),
+        ((235146.0,) * 3, "parameters", "235,146"),
+        ((0.06963, 0.07121), "test_loss", "0.0704 ± 0.0011"),
+        ((44.0, 45.0, 46.0), "convergence_epoch", "45.0 ± 1.0"),
     ],
 )
-def test_measured_figures_in_words(figure: Figure, quantity: str, words: str) -> None:
-    assert labels.measured(figure, quantity) == words
+def test_measured_figures_in_words(values: tuple[float, ...], quantity: str, words: str) -> None:
+    assert formatting.measured(Estimate(values), quantity) == words
 
 
 @pytest.mark.parametrize(
@@ -108,9 +107,9 @@ def test_measured_figures_in_words(figure: Figure, quantity: str, words: str) ->
     ],
 )
 def test_published_figures_keep_their_decimals(figure: Published | None, quantity: str, words: str) -> None:
-    assert labels.published(figure, quantity) == words
+    assert formatting.published(figure, quantity) == words
 
 
 @pytest.mark.parametrize(("pp", "words"), [(0.654, "0.65 pp"), (0.0033, "0.003 pp")])
 def test_small_differences_are_not_shown_as_none(pp: float, words: str) -> None:
-    assert labels.small(pp) == words
+    assert formatting.small(pp) == words

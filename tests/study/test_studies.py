@@ -1,11 +1,11 @@
-"""The data of the five studies fit together, and every system in them is a network that can be built."""
+"""The five studies are consistent, and every system in them can be built."""
 
 import numpy as np
 import pytest
 from edge_digits_runtime.data import datasets
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
-from edge_digits_study.plan import QUANTITIES, Study
+from edge_digits_study.definition import QUANTITIES, Study
 from edge_digits_study.studies import STUDIES
 from edge_digits_train.data import mnist
 from edge_digits_train.engine.keras_model import build
@@ -17,19 +17,19 @@ each_study = pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES
 
 
 @each_study
-def test_names_lead_to_systems(study: Study) -> None:
+def test_every_name_is_a_system(study: Study) -> None:
     names = [system.name for system in study.systems]
     assert len(names) == len(set(names))
     assert all(name.replace("-", "").isalnum() for name in names), "names are parts of file names"
     rows = [row.system for table in study.tables for row in table.rows]
     targets = [target.system for target in study.targets]
-    named = {*rows, *targets, *study.curves, *study.folds, *filter(None, (study.best, study.weights))}
+    named = {*rows, *targets, *study.curves, *study.folds, *filter(None, (study.featured, study.weights))}
     assert named <= set(names)
     assert targets
 
 
 @each_study
-def test_rows_fit_their_table(study: Study) -> None:
+def test_every_row_fits_its_table(study: Study) -> None:
     for table in study.tables:
         assert set(table.quantities) <= set(QUANTITIES)
         for row in table.rows:
@@ -38,7 +38,7 @@ def test_rows_fit_their_table(study: Study) -> None:
     assert {target.quantity for target in study.targets} <= set(QUANTITIES)
 
 
-def test_parameters_are_those_that_were_published() -> None:
+def test_numbers_of_parameters_are_the_published_ones() -> None:
     counts = {
         (study.name, row.system): (row.published["parameters"].value, study.system(row.system).build(0).parameters)
         for study in STUDIES.values()
@@ -89,7 +89,7 @@ def _fields(name: str) -> dict[str, object]:
     return dict(vars(catalogue.get(name)))
 
 
-def test_dropout_rate_goes_into_every_dropout_layer() -> None:
+def test_a_dropout_rate_is_set_in_every_dropout_layer() -> None:
     recipe = catalogue.get("cnn-32-64").with_dropout(0.35)
     rates = [layer.rate for layer in recipe.layers if isinstance(layer, (Dropout, SpatialDropout))]
     assert len(rates) >= 2

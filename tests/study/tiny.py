@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from edge_digits_runtime.data import datasets
-from edge_digits_study import run
-from edge_digits_study.plan import Study, System
+from edge_digits_study import grid, ray_runner
+from edge_digits_study.definition import Study, System
 
 EPOCHS = 25
 STUDY = Study(
@@ -24,7 +24,7 @@ STUDY = Study(
     ),
     tables=(),
     targets=(),
-    taken=(),
+    decisions=(),
 )
 
 
@@ -35,9 +35,9 @@ def show(_label: str, done: int, length: int, note: str) -> None:
 
 def main(data: Path, out: Path, seeds: int, address: str | None = None) -> None:
     """Run it on this machine or on a cluster."""
-    systems = run.select(STUDY, ["steady"] if address else [])
-    grid = run.jobs(STUDY, out, seeds, EPOCHS, systems=systems, source=data)
-    outcome = run.run(STUDY, grid, out, datasets.load(data), run.Machines(address), show)
+    systems = grid.select(STUDY, ["steady"] if address else [])
+    jobs = grid.jobs(STUDY, out, seeds, EPOCHS, systems=systems, source=data)
+    outcome = ray_runner.run(STUDY, jobs, out, datasets.load(data), ray_runner.Machines(address), show)
     print(json.dumps([[failure.job.label, failure.reason] for failure in outcome.failures]))
 
 

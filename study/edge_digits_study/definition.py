@@ -1,4 +1,4 @@
-"""What a study is made of."""
+"""The parts that a study is defined by: systems, tables with published figures, targets."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,45 +20,48 @@ QUANTITIES = {
     "overfitting": "training − test accuracy, pp",
     "convergence_epoch": "convergence epoch",
     "parameters": "parameters",
-    "seconds_per_epoch": "seconds an epoch",
+    "seconds_per_epoch": "seconds per epoch",
     "minutes": "minutes of training",
 }
-"""Everything that a document publishes about a system, and what a table calls it. Accuracies, precision, recall and F1
-are in percent, ``overfitting`` in percentage points; losses are cross-entropies in nats."""
+"""Every quantity that a document publishes about a system, with its heading in tables.
+
+Accuracies, precision, recall and F1 are in percent, ``overfitting`` is in percentage points, losses are cross-entropies
+in nats.
+"""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A figure as the document has it."""
+    """A figure from the document."""
 
     value: float
     spread: float | None = None
-    """What stands behind its ±, in the same unit."""
+    """The figure after ±, in the same unit."""
 
 
 @dataclass(frozen=True)
 class System:
-    """One network of a study as it is trained: a row, or several rows, of its tables."""
+    """One network of a study and how it is trained: one or several rows of its tables."""
 
     name: str
-    """Short, unique within the study, fit for a file name."""
+    """Short name, unique within the study and usable as a file name."""
     title: str
-    """What tables and figures call it."""
+    """Name in tables and figures."""
     recipe: str
     """Name in `edge_digits_train.recipes.catalogue.RECIPES`."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the recipe that differ, by name."""
     dropout: float | None = None
-    """Rate of every dropout layer; None for the recipe's."""
+    """Rate of every dropout layer; None for the rates of the recipe."""
     seeds: int | None = None
-    """Largest number of seeds that it is trained with; None for as many as are asked for."""
+    """Largest number of seeds; None for no limit."""
 
     def build(self, seed: int, epochs: int | None = None) -> "Recipe":
-        """The recipe of one trial.
+        """Return the recipe of one trial.
 
         Args:
-            seed: of everything random in the training, at least 0.
-            epochs: instead of the document's; None for these.
+            seed: seed of everything random in the training, at least 0.
+            epochs: number of epochs; None for that of the document.
         """
         from edge_digits_train.recipes import catalogue
 
@@ -76,29 +79,30 @@ class Row:
     system: str
     """Name of a `System` of the study."""
     published: Mapping[str, Published] = field(default_factory=dict)
-    """By name of `QUANTITIES`; empty where the document names the system but gives no figure."""
+    """Published figures by name of `QUANTITIES`; empty if the document names the system without figures."""
     cells: tuple[str, ...] = ()
-    """What stands under `Table.columns`."""
+    """Cells under `Table.columns`."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the document, to be printed with published and measured side by side."""
+    """A table of the document, printed with published and measured figures next to each other."""
 
     title: str
-    """As the document numbers it, such as ``Table 4: dropout``."""
+    """Title with the document's number, such as ``Table 4: dropout``."""
     columns: tuple[str, ...]
-    """Headings of what tells the rows apart."""
+    """Headings of the columns that identify a row."""
     quantities: tuple[str, ...]
-    """Names of `QUANTITIES` that it is about, in order."""
+    """Names of `QUANTITIES` in the table, in order."""
     rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the mean over seeds has to reach."""
+    """A value that the mean over the seeds has to reach."""
 
     system: str
+    """Name of a `System` of the study."""
     quantity: str
     """Name of `QUANTITIES`; larger is better."""
     value: float
@@ -106,32 +110,32 @@ class Target:
 
 @dataclass(frozen=True)
 class Study:
-    """A document and everything in it that can be rerun."""
+    """A document, and everything in it that can be repeated."""
 
     name: str
-    """What follows ``edge-digits study``."""
+    """Name on the command line, after ``edge-digits study``."""
     title: str
-    """One line."""
+    """Title, one line."""
     document: str
-    """Authors, title, where and when it was published."""
+    """Authors, title, place and date of publication."""
     systems: tuple[System, ...]
     tables: tuple[Table, ...]
     targets: tuple[Target, ...]
-    taken: tuple[str, ...]
-    """Where the document is silent or contradicts itself: what it says and what was taken, a sentence or two each."""
+    decisions: tuple[str, ...]
+    """What was decided where the document says nothing or contradicts itself, in a sentence or two each."""
     curves: tuple[str, ...] = ()
-    """Names of the systems whose curves go into one figure of loss and accuracy by epoch."""
-    best: str = ""
-    """Name of the system whose confusion matrix, classification report and gallery of right and wrong are shown."""
+    """Names of the systems whose loss and accuracy by epoch are drawn in one figure."""
+    featured: str = ""
+    """Name of the system whose classification report, confusion matrix and gallery of answers are shown."""
     weights: str = ""
-    """Name of the system whose first-layer weights are shown as pictures."""
+    """Name of the system whose first-layer weights are drawn."""
     folds: tuple[str, ...] = ()
-    """Names of the systems that together are a k-fold cross-validation."""
+    """Names of the systems that form a k-fold cross-validation."""
 
     def system(self, name: str) -> System:
-        """The system called ``name``.
+        """Return the system called ``name``.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such system.
         """
         return {system.name: system for system in self.systems}[name]

@@ -1,4 +1,4 @@
-"""The page of a study: what it says of what was run, of what was not, and of what was run shorter."""
+"""The page of a study: systems that were run, that were not run, and that were run with fewer epochs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,21 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
-from edge_digits_study import figures, illustrations, page
-from edge_digits_study.illustrations import ILLUSTRATIONS
+from edge_digits_study import page_plots, plots, study_page
+from edge_digits_study.page_plots import PAGE_PLOTS
 from edge_digits_study.results import Results, Trial
-from edge_digits_study.seed_summary import measure
+from edge_digits_study.seed_summary import summarize
 from edge_digits_study.studies import STUDIES
 from PIL import Image
 
 Make = Callable[..., Trial]
+REPOSITORY = Path(__file__).parents[2] / "docs" / "research" / "studies"
 MLP_AGAINST_CNN, CLASSIFIER, FOLDED = (
     STUDIES[name] for name in ("mlp-against-cnn", "mlp-classifier", "backpropagation")
 )
 
 
 def text(study_name: str, *trials: Trial) -> str:
-    return page.to_markdown(STUDIES[study_name], Results(study_name, trials), set())
+    return study_page.to_markdown(STUDIES[study_name], Results(study_name, trials), set())
 
 
 def line(markdown: str, start: str) -> str:
@@ -31,7 +32,7 @@ def line(markdown: str, start: str) -> str:
 # --- tables
 
 
-def test_a_table_has_published_beside_measured(make_trial: Make) -> None:
+def test_a_table_has_published_next_to_measured_figures(make_trial: Make) -> None:
     markdown = text("mlp-classifier", make_trial("mlp", 0, 0.97, epochs=100), make_trial("mlp", 1, 0.98, epochs=100))
     assert (
         """### Scores
@@ -44,26 +45,26 @@ def test_a_table_has_published_beside_measured(make_trial: Make) -> None:
     )
 
 
-def test_a_system_that_was_not_run_says_so(make_trial: Make) -> None:
+def test_a_system_that_was_not_run_is_marked(make_trial: Make) -> None:
     markdown = text("mlp-against-cnn", make_trial("mlp"))
     performance = "97.7 ± 0.2 | 98.00 | 96.9 ± 1.2 | 98.00 | 97.0 ± 0.8 | 98.00 | 97.0 ± 0.9 | 98.00 | 1 | 5 |"
     assert f"| MLP | {performance}" in markdown
     assert "| CNN | 98.9 ± 0.2 | not run | 98.4 ± 1.0 | not run |" in markdown
     assert line(markdown, "| CNN 32-64: test") == "| CNN 32-64: test accuracy, % | ≥ 98.9 | not run | – | – | not run |"
-    assert "What is not run yet is run by `edge-digits study mlp-against-cnn`." in markdown
+    assert "Systems that are not run yet are run by `edge-digits study mlp-against-cnn`." in markdown
 
 
-def test_fewer_epochs_are_said(make_trial: Make) -> None:
+def test_fewer_epochs_are_marked(make_trial: Make) -> None:
     markdown = text("mlp-classifier", make_trial("mlp", epochs=7))
     assert line(markdown, "| MLP 50-20-10 |").endswith("| 1 | 7 instead of 100 |")
     assert line(markdown, "| MLP 50-20-10, SGD: test").endswith("| 1 | 7 instead of 100 | reached |")
     assert "    edge-digits study mlp-classifier --seeds 1 --epochs 7\n" in markdown
 
 
-def test_the_commands_say_which_systems_had_which_seeds_and_epochs(make_trial: Make) -> None:
+def test_the_commands_give_each_system_its_seeds_and_epochs(make_trial: Make) -> None:
     def commands(name: str, *trials: Trial) -> list[str]:
         study = STUDIES[name]
-        return page.commands(study, measure(study, Results(name, trials)))
+        return study_page.commands(study, summarize(study, Results(name, trials)))
 
     mlps = [make_trial(name, seed) for name in ("mlp", "mlp-standardized") for seed in range(2)]
     start = "edge-digits study mlp-against-cnn --seeds"
@@ -78,9 +79,9 @@ def test_the_commands_say_which_systems_had_which_seeds_and_epochs(make_trial: M
     assert commands("backpropagation", *folds) == ["edge-digits study backpropagation --seeds 1 --only 'fold*'"]
 
 
-def test_without_any_trial_there_is_a_page() -> None:
+def test_a_study_without_trials_has_a_page() -> None:
     markdown = text("dropout-noise")
-    assert "What is not run yet is run by `edge-digits study dropout-noise`." in markdown
+    assert "Systems that are not run yet are run by `edge-digits study dropout-noise`." in markdown
     assert "Made by" not in markdown
     assert "Nothing is run yet." in markdown
     assert "## Classification report" not in markdown
@@ -93,7 +94,7 @@ def test_without_any_trial_there_is_a_page() -> None:
     ("accuracy", "verdict"),
     [([0.9703], "reached"), ([0.9703, 0.9703, 0.9702], "**short by 0.003 pp**"), ([0.96], "**short by 1.03 pp**")],
 )
-def test_a_target_is_held_against_the_mean(make_trial: Make, accuracy: list[float], verdict: str) -> None:
+def test_a_target_is_compared_with_the_mean(make_trial: Make, accuracy: list[float], verdict: str) -> None:
     trials = [make_trial("mlp", seed, value, epochs=100) for seed, value in enumerate(accuracy)]
     assert line(text("mlp-classifier", *trials), "| MLP 50-20-10, SGD: test").endswith(f"| {verdict} |")
 
@@ -102,9 +103,7 @@ def test_a_target_is_held_against_the_mean(make_trial: Make, accuracy: list[floa
     ("drops", "verdict"),
     [([0.05, 0.15], "reached"), ([0.1, 0.2, 0.15], "**over by 0.05 pp**"), ([None], "not converted")],
 )
-def test_the_drop_of_int8_is_held_against_a_tenth_of_a_point(
-    make_trial: Make, drops: list[float | None], verdict: str
-) -> None:
+def test_the_drop_of_int8_may_be_a_tenth_of_a_point(make_trial: Make, drops: list[float | None], verdict: str) -> None:
     trials = [make_trial("mlp", seed, drop=drop) for seed, drop in enumerate(drops)]
     assert line(text("mlp-classifier", *trials), "| MLP 50-20-10, SGD: int8").endswith(f"| {verdict} |")
 
@@ -119,7 +118,7 @@ def test_int8_has_accuracy_drop_bytes_and_latency(make_trial: Make) -> None:
 # --- layers, report, machine
 
 
-def test_layers_by_the_formulas() -> None:
+def test_layers_have_parameters_and_multiply_accumulates() -> None:
     markdown = text("mlp-against-cnn")
     # 14 × 14 × 3² × 32 × 64, and 3² × 32 × 64 + 64 parameters.
     assert "|  | conv3x3-64 | 14 × 14 × 64 | 18,496 | 3,612,672 |" in markdown
@@ -136,24 +135,24 @@ def test_the_classification_report_is_a_mean_over_seeds(make_trial: Make) -> Non
     assert "| macro average | 98.00 ± 0.00 | 98.00 ± 0.00 | 98.00 ± 0.00 | 1,000 |" in markdown
 
 
-def test_folds_have_a_mean_once_all_are_there(make_trial: Make) -> None:
+def test_folds_have_a_mean_if_all_are_run(make_trial: Make) -> None:
     trials = [make_trial(name, 0, 0.97 + 0.001 * k, epochs=20) for k, name in enumerate(FOLDED.folds)]
-    sentence = "Over 5 folds 98.50 ± 0.00 % of what was held out and 97.20 ± 0.16 % of the test pictures are right."
+    sentence = "Right over 5 folds: 98.50 ± 0.00 % of the pictures held out, 97.20 ± 0.16 % of the test pictures."
     assert sentence in text("backpropagation", *trials)
     assert "## Mean over the folds" not in text("backpropagation", *trials[:4])
 
 
 def test_machine_versions_and_time(make_trial: Make) -> None:
     markdown = text("mlp-classifier", make_trial("mlp", 4, epochs=100), make_trial("mlp", 4, epochs=2))
-    assert "Trainings shown: 1, 20.0 minutes in all; seeds 4. Not shown, with fewer epochs: 1." in markdown
+    assert "1 training, 20.0 minutes in all; seeds 4. Not shown, with fewer epochs: 1." in markdown
     assert "- 1 on Laptop, CPU, x86\\_64, 2 cores, 8 GB: python 3.11.2, keras 3.15.0" in markdown
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_what_was_taken_is_said(name: str) -> None:
+def test_decisions_are_on_the_page(name: str) -> None:
     markdown = text(name)
-    assert markdown.count("\n- ") >= len(STUDIES[name].taken) > 0
-    assert "## Where the document is silent or contradicts itself\n" in markdown
+    assert markdown.count("\n- ") >= len(STUDIES[name].decisions) > 0
+    assert "## Where the document is unclear\n" in markdown
 
 
 # --- figures
@@ -189,7 +188,7 @@ def size(path: Path) -> tuple[int, int]:
 def test_figures_of_results_are_written_and_shown(make_trial: Make, tmp_path: Path) -> None:
     trials = [make_trial(name, 0, epochs=3) for name in FOLDED.folds]
     trials += [make_trial("mlp", seed, epochs=3) for seed in range(2)]
-    written = page.write(FOLDED, Results(FOLDED.name, tuple(trials)), tmp_path)
+    written = study_page.write(FOLDED, Results(FOLDED.name, tuple(trials)), tmp_path)
     assert written == tmp_path / "README.md"
     drawn = {path.name for path in tmp_path.iterdir()} - {"README.md"}
     assert drawn == {"curves.png", "confusion.png", "folds.png"}
@@ -199,31 +198,33 @@ def test_figures_of_results_are_written_and_shown(make_trial: Make, tmp_path: Pa
         assert f"]({name})" in written.read_text(encoding="utf-8")
 
 
-def test_pictures_of_a_run_folder_that_is_gone_stay(make_trial: Make, evaluation: Evaluation, tmp_path: Path) -> None:
+def test_a_figure_stays_without_the_run_folder_that_it_was_drawn_from(
+    make_trial: Make, evaluation: Evaluation, tmp_path: Path
+) -> None:
     trial = make_trial("mlp", epochs=2)
     run = tmp_path / trial.run
     run.mkdir(parents=True)
     evaluation.save(run / "evaluation.json")
     results = Results(CLASSIFIER.name, (trial,))
-    page.write(CLASSIFIER, results, tmp_path)
+    study_page.write(CLASSIFIER, results, tmp_path)
     drawn = (tmp_path / "answers.png").read_bytes()
     assert size(tmp_path / "answers.png")
     (run / "evaluation.json").unlink()
-    markdown = page.write(CLASSIFIER, results, tmp_path).read_text(encoding="utf-8")
+    markdown = study_page.write(CLASSIFIER, results, tmp_path).read_text(encoding="utf-8")
     assert (tmp_path / "answers.png").read_bytes() == drawn
     assert "](answers.png)" in markdown
-    # Nothing was ever drawn of weights.
+    # No weights were ever drawn.
     assert "](weights.png)" not in markdown
 
 
-def test_a_damaged_picture_stops_before_the_page_is_written(make_trial: Make, tmp_path: Path) -> None:
+def test_with_a_damaged_evaluation_no_page_is_written(make_trial: Make, tmp_path: Path) -> None:
     from edge_digits_runtime.errors import EvaluationError
 
     trial = make_trial("mlp", epochs=2)
     (tmp_path / trial.run).mkdir(parents=True)
     (tmp_path / trial.run / "evaluation.json").write_text("{")
     with pytest.raises(EvaluationError):
-        page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
+        study_page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
     assert not (tmp_path / "README.md").exists()
 
 
@@ -234,23 +235,33 @@ def test_first_layer_weights_are_those_of_the_model(make_trial: Make, tmp_path: 
     (tmp_path / trial.run).mkdir(parents=True)
     model = build(CLASSIFIER.system("mlp").build(seed=0))
     model.save(tmp_path / trial.run / "model.keras")
-    page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
+    study_page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
     assert size(tmp_path / "weights.png")
     assert "](weights.png)" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 def test_confusion_is_added_up_over_seeds(make_trial: Make) -> None:
     results = Results(CLASSIFIER.name, (make_trial("mlp", 0), make_trial("mlp", 1)))
-    counts = illustrations.confusion(measure(CLASSIFIER, results)["mlp"])
+    counts = page_plots.confusion(summarize(CLASSIFIER, results)["mlp"])
     assert counts[4].tolist() == [0, 0, 0, 0, 180, 0, 0, 0, 0, 20]
     assert counts.sum() == 2000
 
 
-def test_curves_stand_a_loss_of_zero_and_one_epoch(tmp_path: Path) -> None:
+def test_curves_of_one_epoch_without_loss_can_be_drawn(tmp_path: Path) -> None:
     one = {"loss": [0.0], "val_loss": [0.1], "accuracy": [1.0], "val_accuracy": [1.0]}
-    figures.curves(tmp_path / "curves.png", {"A": [one]})
+    plots.curves(tmp_path / "curves.png", {"A": [one]})
     assert size(tmp_path / "curves.png")
 
 
 def test_files_of_figures_are_unique() -> None:
-    assert len({one.file for one in ILLUSTRATIONS}) == len(ILLUSTRATIONS)
+    assert len({plot.file for plot in PAGE_PLOTS}) == len(PAGE_PLOTS)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_page_in_the_repository_is_made_from_its_results(name: str) -> None:
+    folder = REPOSITORY / name
+    present = {plot.file for plot in PAGE_PLOTS if (folder / plot.file).exists()}
+    expected = study_page.to_markdown(STUDIES[name], Results.load(folder, name), present)
+    assert (folder / "README.md").read_text(encoding="utf-8") == expected, (
+        f"run: edge-digits study {name} --out {folder}"
+    )

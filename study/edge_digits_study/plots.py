@@ -1,9 +1,11 @@
-"""The figures of a study's page, each a small PNG on white, in the style of the report's figures."""
+"""The figures of the page of a study: small PNG files on white, in the style of the figures of the report."""
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from edge_digits_runtime.mnist_format import DIGITS
@@ -17,55 +19,54 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_digits.report.charts import INK, LINE, SERIES, TONES, drawing
+from edge_digits_study.results import History
 
-History = Mapping[str, Sequence[float]]
+_Curve = Literal["loss", "val_loss", "accuracy", "val_accuracy"]
 _DPI = 144
 _WIDTH = 8.4
 _DASHES = "-", (0, (5, 1.5)), (0, (2, 1))
-_SPLITS = "", "val_"
-"""What the names of training's and validation's histories begin with."""
+_CURVES: tuple[tuple[_Curve, _Curve], ...] = (("loss", "val_loss"), ("accuracy", "val_accuracy"))
+"""What each panel shows, by line and column."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A picture and what a network said."""
+    """A picture and the answer of a network."""
 
     pixels: NDArray[np.uint8]
     """Shape ``(28, 28)``, 255 ink."""
     truth: int
     answer: int
     confidence: float
-    """In [0, 1]."""
+    """Confidence of the answer in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One part of a k-fold cross-validation."""
+    """One fold of a k-fold cross-validation."""
 
     name: str
     held_out: float
-    """Accuracy on the part held out, in percent."""
+    """Accuracy on the pictures held out, in percent."""
     test: float
     """Accuracy on the test pictures, in percent."""
 
 
 def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
-    """Loss and accuracy by epoch on training and on validation pictures: mean over seeds, and ± std as a band.
+    """Draw loss and accuracy by epoch on training and validation pictures: mean over seeds, ± std as a band.
 
     Args:
         path: the file.
-        histories: by title of the system, one history for each seed, all equally long; at most six systems.
+        histories: for each title of a system one history for each seed, all equally long; at most six systems.
     """
     with drawing(_WIDTH, 5.2) as figure:
         panels = figure.subplots(2, 2, sharex=True, sharey="row")
-        for line, name in enumerate(("loss", "accuracy")):
-            for column, prefix in enumerate(_SPLITS):
-                axes = panels[line, column]
-                for k, (title, seeds) in enumerate(histories.items()):
-                    _curve(axes, np.array([seed[prefix + name] for seed in seeds]), title, k)
+        for axes, name in zip(panels.flat, itertools.chain(*_CURVES), strict=True):
+            for k, (title, seeds) in enumerate(histories.items()):
+                _curve(axes, np.array([seed[name] for seed in seeds]), title, k)
         losses, accuracies = (np.concatenate([_settled(axes) for axes in line]) for line in panels)
         panels[0, 0].set_yscale("log")
-        panels[0, 0].set_ylim(0.8 * losses[losses > 0].min(initial=1), 1.25 * losses.max())
+        panels[0, 0].set_ylim(0.8 * losses[losses > 0].min(initial=1), 1.25 * (losses.max() or 1))
         panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
@@ -86,8 +87,8 @@ def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
 
 
 def confusion(path: Path, counts: NDArray[np.int64], title: str) -> None:
-    """The confusion matrix ``counts`` of shape ``(10, 10)``, coloured by the share of the true digit's pictures."""
-    # The mistakes are what there is to see: they alone make the scale, the diagonal is grey.
+    """Draw the confusion matrix ``counts``, shape ``(10, 10)``, coloured by the share of the pictures of each digit."""
+    # The scale shows the mistakes only; the diagonal is grey.
     wrong = counts * ~np.eye(DIGITS, dtype=bool)
     strength = (wrong / np.maximum(counts.sum(axis=1, keepdims=True), 1))[..., np.newaxis]
     strength = strength / (strength.max() or 1)
@@ -111,12 +112,12 @@ def confusion(path: Path, counts: NDArray[np.int64], title: str) -> None:
 
 
 def gallery(path: Path, answers: Sequence[Answer], title: str) -> None:
-    """Pictures as dark ink, ten in a row, each with true → answered digit and the confidence; wrong ones in red.
+    """Draw pictures as dark ink, ten in a row, with true → answered digit and the confidence; wrong ones in red.
 
     Args:
         path: the file.
-        answers: at least one.
-        title: of the whole; lines are separated by a line feed.
+        answers: at least one answer.
+        title: title of the figure; may have several lines.
     """
     columns = 10
     lines = -(-len(answers) // columns)
@@ -134,20 +135,20 @@ def gallery(path: Path, answers: Sequence[Answer], title: str) -> None:
 
 
 def weights(path: Path, kernel: NDArray[np.float32], title: str) -> None:
-    """The weights from the pixels to each unit of a dense first layer as pictures: red negative, blue positive.
+    """Draw the weights from the pixels to each unit of a dense first layer: red negative, blue positive.
 
     Args:
         path: the file.
-        kernel: shape ``(784, units)``.
-        title: of the whole.
+        kernel: weights, shape ``(784, units)``.
+        title: title of the figure.
     """
     columns, side = 10, 28
     units = kernel.shape[1]
-    # One picture of all, with gaps: an axis for each unit would take seconds.
+    # One picture of all units: one axes object for each would take seconds.
     pictures = np.full((-(-units // columns) * columns, side + 3, side + 3), np.nan)
     pictures[:units, :side, :side] = kernel.T.reshape(units, side, side)
     wall = pictures.reshape(-1, columns, side + 3, side + 3).swapaxes(1, 2).reshape(-1, columns * (side + 3))
-    # Beyond the 99th percentile weights are drawn alike, so that one of 39,200 does not make the others pale.
+    # The scale ends at the 99th percentile, so that a few large weights do not make all others pale.
     limit = float(np.percentile(np.abs(kernel), 99)) or 1.0
     with drawing(_WIDTH, 0.3 + 0.75 * (len(wall) / (side + 3))) as figure:
         axes = figure.subplots()
@@ -161,11 +162,11 @@ def weights(path: Path, kernel: NDArray[np.float32], title: str) -> None:
 
 
 def folds(path: Path, parts: Sequence[Fold]) -> None:
-    """Accuracy of each fold, on what was held out and on the test pictures, with mean and ± std of each.
+    """Draw the accuracy of each fold on the pictures held out and on the test pictures, with mean and ± std.
 
     Args:
         path: the file.
-        parts: at least two.
+        parts: at least two folds.
     """
     names = [part.name for part in parts]
     with drawing(5.8, 0.9 + 0.34 * len(parts)) as figure:
@@ -203,17 +204,17 @@ def _curve(axes: Axes, values: NDArray[np.float64], label: str, number: int) -> 
 
 
 def _settled(axes: Axes) -> NDArray[np.float64]:
-    """All values but those of the first twentieth of the epochs, where training begins and the range would be lost."""
+    """Return all values except those of the first 5 % of the epochs, which would make the range too large."""
     lines = [np.asarray(line.get_ydata(), np.float64) for line in axes.lines]
     return np.concatenate([line[len(line) // 20 :] for line in lines])
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write the figure with few colours, whole or not at all."""
+    """Write the figure, whole or not at all."""
     figure.set_facecolor("white")
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(buffer, dpi=_DPI, format="png")
     with Image.open(buffer) as image, files.replacing(path) as temporary:
-        # A palette of 256 colours: half the bytes and no difference to be seen.
+        # 256 colours take half the bytes, without a visible difference.
         image.convert("RGB").quantize(256).save(temporary, "PNG", optimize=True)
