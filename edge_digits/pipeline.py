@@ -167,24 +167,20 @@ def convert_run(
     # Before Keras is imported, which takes seconds.
     record = RunRecord.load(run)
 
-    from edge_digits_convert import convert
+    from edge_digits_convert import CalibrationDraw, RunPictures, convert
     from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
 
     source = record.data["source"]
     dataset = load_data(data or (Path(source) if source else None))
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
-    optional = {} if seed is None else {"seed": seed}
     result = convert(
         run,
         scheme,
-        training,
-        validation,
-        dataset.test,
-        calibration_count=calibration_count,
-        out=output,
+        RunPictures(training, validation, dataset.test),
+        CalibrationDraw(calibration_count, seed or 0),
+        output=output,
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
-        **optional,
     )
     figures = ", ".join(
         f"{split} {percent(result.accuracy[split])} ({0.0 - result.drop_pp[split]:+.2f} pp)"

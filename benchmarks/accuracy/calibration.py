@@ -1,7 +1,7 @@
 """How many calibration pictures does int8 need? The experiment behind the default; see docs/research/calibration.md.
 
-For each run folder, each number of calibration pictures and each seed of their draw, converts to int8 and answers the
-validation pictures. Test pictures play no part. Prints a Markdown table for each run:
+Convert each run folder to int8 with each number of calibration pictures and each seed of their draw, and classify the
+validation pictures. Test pictures are not looked at. Print a Markdown table for each run:
 
     python benchmarks/accuracy/calibration.py runs/cnn-8-16-32-1 runs/mlp-256-128-1
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_convert.calibration import draw
-from edge_digits_convert.inference import inference_function, load_model
-from edge_digits_convert.tflite import to_flatbuffer
+from edge_digits_convert.calibration_pictures import CalibrationDraw, draw_pictures
+from edge_digits_convert.inference import inference_function, load_model, pixels
+from edge_digits_convert.quantization import to_flatbuffer
 from edge_digits_runtime.data import datasets, metrics
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -34,12 +34,12 @@ _SMALLEST = np.finfo(np.float64).tiny
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one draw of calibration pictures led to, on the validation pictures."""
+    """How int8, calibrated on one draw of pictures, does on the validation pictures."""
 
     drop_pp: float
-    """Percentage points of accuracy lost to the float original; negative where int8 is the better one."""
+    """Percentage points of accuracy lost to the float original; negative where int8 is better."""
     changed: int
-    """Pictures that int8 answers otherwise than the float original, rightly or wrongly."""
+    """Pictures that int8 and the float original answer differently, rightly or wrongly."""
     divergence: float
     """Kullback-Leibler divergence of int8's probabilities from the original's, mean over the pictures, in nats."""
     seconds: float
@@ -77,8 +77,8 @@ def study(run: Path, counts: list[int], seeds: int) -> None:
 def convert(
     infer: Any, training: Split, validation: Split, reference: NDArray[np.float64], count: int, seed: int
 ) -> Outcome:
-    """Convert with one draw and answer the validation pictures."""
-    drawn = draw(training, count, seed)
+    """Convert with one draw and classify the validation pictures."""
+    drawn = draw_pictures(training, CalibrationDraw(count, seed))
     started = time.perf_counter()
     with quiet():
         flatbuffer = to_flatbuffer(infer, "int8", drawn)
@@ -92,14 +92,13 @@ def convert(
 
 
 def float_probabilities(infer: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Answers of the original, shape ``(n, 10)``."""
-    values = images[..., None].astype(np.float32) / np.float32(255)
-    parts = [np.asarray(infer(values[start : start + 500])) for start in range(0, len(values), 500)]
+    """Return the probabilities of the original, shape ``(n, 10)``."""
+    parts = [np.asarray(infer(pixels(images[start : start + 500]))) for start in range(0, len(images), 500)]
     return metrics.softmax(np.concatenate(parts))
 
 
 def row(count: int, outcomes: list[Outcome]) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     drop, changed, divergence, seconds = (
         np.array([getattr(outcome, field.name) for outcome in outcomes]) for field in dataclasses.fields(Outcome)
     )

@@ -1,8 +1,8 @@
 """From the Keras model of a run to the function that a device computes: raw picture in, logits out.
 
-What only training needs is left out, the standardization of the input goes into the first weights, and all weights are
-constants. Batch normalization stays as it is: the converter folds it into the convolution or dense layer in front
-of it (tests look for what would be left of it).
+What only training needs is left out, the standardization of the input is folded into the first weights, and all weights
+are constants. Batch normalization stays as it is: the converter folds it into the convolution or dense layer in front
+of it (the tests look for operators that would be left of it).
 """
 
 import math
@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from edge_digits_runtime.errors import ModelError, RunError
+from edge_digits_runtime.library_errors import first_line
+from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
 from numpy.typing import NDArray
 
-PICTURE = (28, 28, 1)
 TRAINING_ONLY = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
@@ -24,7 +25,7 @@ TRAINING_ONLY = (
     keras.layers.GaussianNoise,
     keras.layers.ActivityRegularization,
 )
-"""Layers that hand on their input unchanged outside of training."""
+"""Layers that return their input unchanged outside of training."""
 _TOLERANCE = 1e-3
 """Allowed difference between the logits before and after folding, relative to the largest logit; float32 rounding
 makes about 1e-6."""
@@ -34,7 +35,7 @@ def load_model(path: Path) -> keras.Model:
     """Load ``model.keras`` of a run.
 
     Raises:
-        RunError: Keras runs on another backend than TensorFlow, cannot load it, or it is no classifier of 28 × 28
+        RunError: Keras does not run on TensorFlow, or cannot load the model, or the model is no classifier of 28 × 28
             pictures into ten digits.
     """
     if keras.backend.backend() != "tensorflow":
@@ -44,18 +45,20 @@ def load_model(path: Path) -> keras.Model:
     try:
         model = keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RunError(f"{path}: Keras {keras.__version__} cannot load it ({reason}): train again") from error
+        raise RunError(
+            f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)}): train again"
+        ) from error
     shapes = model.input_shape, model.output_shape
-    if shapes != ((None, *PICTURE), (None, 10)):
+    if shapes != ((None, *PICTURE_SHAPE), (None, DIGITS)):
         raise RunError(f"{path}: a model of shapes {shapes}; a digit classifier has (None, 28, 28, 1), (None, 10)")
     return model
 
 
 def inference_function(model: keras.Model) -> Any:
-    """The function that is converted: a ``tf.function`` of float32 pictures ``(n, 28, 28, 1)`` in [0, 1] to logits.
+    """Return the function that is converted.
 
-    Every weight is a constant in it, so that converting it needs no variables and no SavedModel of them.
+    It is a ``tf.function`` of float32 pictures ``(n, 28, 28, 1)`` in [0, 1] to logits. Every weight is a constant in
+    it, so that converting it needs no variables and no SavedModel of them.
 
     Raises:
         RunError: the standardization of the input cannot be folded, see `inference_model`.
@@ -64,7 +67,7 @@ def inference_function(model: keras.Model) -> Any:
     trainable = [variable.numpy() for variable in lean.trainable_variables]
     fixed = [variable.numpy() for variable in lean.non_trainable_variables]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *PICTURE), tf.float32)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec((None, *PICTURE_SHAPE), tf.float32)])  # type: ignore[untyped-decorator]
     def infer(pictures: Any) -> Any:
         return lean.stateless_call(trainable, fixed, pictures, training=False)[0]
 
@@ -72,20 +75,30 @@ def inference_function(model: keras.Model) -> Any:
 
 
 def check_same(model: keras.Model, infer: Any, pictures: NDArray[np.uint8]) -> None:
-    """Check that the function to be converted computes what the trained model does, on pictures ``(n, 28, 28)``.
+    """Check that the function to be converted computes what the trained model does.
+
+    Args:
+        model: the trained model.
+        infer: the function.
+        pictures: to compare the logits on, shape ``(n, 28, 28)``.
 
     Raises:
-        ModelError: it does not.
+        ModelError: some logits differ by more than rounding.
     """
-    values = pictures[..., None].astype(np.float32) / np.float32(255)
+    values = pixels(pictures)
     expected = np.asarray(model(values, training=False))
     difference = float(np.abs(np.asarray(infer(values)) - expected).max())
     if not difference <= _TOLERANCE * float(np.abs(expected).max()):
         raise ModelError(f"the logits differ by {difference:.3g} once the model is made ready for conversion")
 
 
+def pixels(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pictures ``(n, 28, 28)`` as the Keras model takes them: pixel / 255, shape ``(n, 28, 28, 1)``."""
+    return pictures[..., None].astype(np.float32) / np.float32(255)
+
+
 def inference_model(model: keras.Model) -> keras.Model:
-    """The same network without `TRAINING_ONLY` layers and without standardization, sharing the other layers.
+    """Return the network without `TRAINING_ONLY` layers and without standardization; it shares the other layers.
 
     A ``Rescaling`` of the input by scale ``s`` and offset ``o`` is folded into the first layer with weights ``w`` and
     bias ``b``: ``w · (s x + o) + b = (s w) · x + (b + o Σw)``. That is exact only where every weight meets a pixel,
@@ -107,7 +120,7 @@ def inference_model(model: keras.Model) -> keras.Model:
         if layer in absorbed or isinstance(layer, TRAINING_ONLY):
             return values
         if isinstance(layer, keras.layers.Flatten):
-            # Keras' own keeps the batch size, and so computes the shape at run time in three more operators.
+            # The layer of Keras keeps the batch size, and so computes the shape at run time in three more operators.
             return keras.ops.reshape(values, (-1, math.prod(values.shape[1:])))
         return layer(values, **options)
 
@@ -129,12 +142,18 @@ class _Head:
         """``padding`` if it is that of a 'same' convolution, else None."""
         if self.padding is None or isinstance(self.first, keras.layers.Dense):
             return None
-        windows = zip(PICTURE, self.first.kernel_size, self.first.strides, strict=False)
-        return self.padding if self.padding.padding == tuple(_same(*window) for window in windows) else None
+        # Keras itself says what 'same' pads: under a kernel of ones every window of this picture has a sum of its own.
+        picture = np.arange(1, math.prod(PICTURE_SHAPE) + 1, dtype=np.float32).reshape(1, *PICTURE_SHAPE)
+        kernel = np.ones((*self.first.kernel_size, 1, 1), np.float32)
+        padded, same = (
+            np.asarray(keras.ops.conv(values, kernel, self.first.strides, padding))
+            for values, padding in ((self.padding(picture), "valid"), (picture, "same"))
+        )
+        return self.padding if np.array_equal(padded, same) else None
 
 
 def _find_head(model: keras.Model) -> _Head | None:
-    """The head of a functional model; None if its input is not standardized."""
+    """Return the head of a functional model; None if its input is not standardized."""
     layers = [layer for layer in model.layers if not isinstance(layer, (keras.layers.InputLayer, *TRAINING_ONLY))]
     if not any(isinstance(layer, keras.layers.Rescaling) for layer in layers):
         return None
@@ -158,7 +177,7 @@ def _find_head(model: keras.Model) -> _Head | None:
 
 
 def _folded(head: _Head) -> Any:
-    """The first layer with the rescaling in its weights."""
+    """Return the first layer with the rescaling in its weights."""
     kernel, *rest = head.first.get_weights()
     # The weights that are summed into one output: of a depthwise kernel (height, width, in, multiplier) one square.
     depthwise = isinstance(head.first, keras.layers.DepthwiseConv2D)
@@ -172,9 +191,3 @@ def _folded(head: _Head) -> Any:
     layer.build(head.first.input.shape)
     layer.set_weights([kernel * np.float32(head.rescaling.scale), bias + float(head.rescaling.offset) * sums])
     return layer
-
-
-def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What a 'same' convolution pads in front of and behind ``size`` pixels."""
-    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2

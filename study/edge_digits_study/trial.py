@@ -132,11 +132,11 @@ def _measure(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
 
 
 def _convert(job: Job, trial: Trial, splits: "dict[str, Split]") -> Trial:
-    from edge_digits_convert import convert
+    from edge_digits_convert import RunPictures, convert
     from edge_digits_runtime.device.measurement import invocations
     from edge_digits_runtime.model.classifier import DigitClassifier
 
-    result = convert(job.folder, "int8", splits["train"], splits["validation"], splits["test"])
+    result = convert(job.folder, "int8", RunPictures(splits["train"], splits["validation"], splits["test"]))
     classifier = DigitClassifier(result.path)
     latency = invocations(classifier, splits["test"].images[0]).latency
     int8 = Int8(

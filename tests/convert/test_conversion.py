@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from edge_digits_convert import ConversionResult, convert
-from edge_digits_convert.confidence import least_confidence
+from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures, convert
+from edge_digits_convert.confidence_calibration import smallest_sure_confidence
 from edge_digits_convert.strip import unpack
 from edge_digits_runtime.data import datasets, metrics
 from edge_digits_runtime.data.datasets import DataSet, Split
@@ -26,8 +26,6 @@ from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
 from edge_digits_train.engine.training import train
 from edge_digits_train.recipes.catalogue import get
 from edge_digits_train.recipes.recipe import Recipe
-
-Splits = tuple[Split, Split, Split]
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +45,16 @@ def run(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, digits: DataSe
 
 
 @pytest.fixture(scope="module")
-def splits(recipe: Recipe, digits: DataSet) -> Splits:
+def pictures_of_run(recipe: Recipe, digits: DataSet) -> RunPictures:
     """Training, validation and test pictures of the run."""
     training, validation = datasets.split_validation(digits.train, recipe.validation_fraction, recipe.validation_seed)
-    return training, validation, digits.test
+    return RunPictures(training, validation, digits.test)
 
 
 @pytest.fixture(scope="module")
-def results(run: Path, splits: Splits) -> dict[str, ConversionResult]:
+def results(run: Path, pictures_of_run: RunPictures) -> dict[str, ConversionResult]:
     """The run converted by each scheme."""
-    return {scheme: convert(run, scheme, *splits) for scheme in SCHEMES}
+    return {scheme: convert(run, scheme, pictures_of_run) for scheme in SCHEMES}
 
 
 def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, ConversionResult]) -> None:
@@ -84,11 +82,11 @@ def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, Convers
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_figures_are_those_of_the_file(
-    scheme: str, run: Path, splits: Splits, results: dict[str, ConversionResult]
+    scheme: str, run: Path, pictures_of_run: RunPictures, results: dict[str, ConversionResult]
 ) -> None:
     result = results[scheme]
     assert (result.card.scheme, result.card.calibration is None) == (scheme, scheme != "int8")
-    for name, split in (("validation", splits[1]), ("test", splits[2])):
+    for name, split in (("validation", pictures_of_run.validation), ("test", pictures_of_run.test)):
         right = np.mean(DigitClassifier(result.path).classify_batch(split.images).digits == split.labels)
         assert result.accuracy[name] == result.card.accuracy[name] == right
         assert result.drop_pp[name] == pytest.approx(100 * (RunRecord.load(run).accuracy[name] - right))
@@ -104,7 +102,7 @@ def test_the_int8_file_is_small(results: dict[str, ConversionResult]) -> None:
 
 
 def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) -> None:
-    from edge_digits_convert.verify import tensor_type
+    from edge_digits_convert.verification import tensor_type
 
     kinds = {
         scheme: {tensor_type(tensor) for tensor in unpack(result.path.read_bytes()).subgraphs[0].tensors}
@@ -117,9 +115,9 @@ def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) ->
 
 
 def test_the_temperature_is_that_of_the_validation_pictures(
-    results: dict[str, ConversionResult], splits: Splits
+    results: dict[str, ConversionResult], pictures_of_run: RunPictures
 ) -> None:
-    card, validation = results["int8"].card, splits[1]
+    card, validation = results["int8"].card, pictures_of_run.validation
     said = DigitClassifier(results["int8"].path).classify_batch(validation.images).probabilities
     # Calibrated once, the probabilities cannot be made likelier by another temperature.
     best = metrics.cross_entropy(validation.labels, np.log(said))
@@ -129,21 +127,21 @@ def test_the_temperature_is_that_of_the_validation_pictures(
 
 
 def test_what_is_sure_is_chosen_on_the_validation_pictures(
-    results: dict[str, ConversionResult], splits: Splits
+    results: dict[str, ConversionResult], pictures_of_run: RunPictures
 ) -> None:
     for result in results.values():
-        said = DigitClassifier(result.path).classify_batch(splits[1].images)
+        said = DigitClassifier(result.path).classify_batch(pictures_of_run.validation.images)
         least = result.card.min_confidence
         # The card has four digits, and this small network is in doubt more often than it may give up.
-        assert least == pytest.approx(least_confidence(said.confidences), abs=2e-4)
+        assert least == pytest.approx(smallest_sure_confidence(said.confidences), abs=2e-4)
         assert (said.sure == (said.confidences >= least)).all()
 
 
 def test_the_same_run_and_seed_give_the_same_bytes(
-    run: Path, splits: Splits, results: dict[str, ConversionResult], tmp_path: Path
+    run: Path, pictures_of_run: RunPictures, results: dict[str, ConversionResult], tmp_path: Path
 ) -> None:
     steps: list[str] = []
-    again = convert(run, "int8", *splits, out=tmp_path / "deep" / "seven.tflite", progress=steps.append)
+    again = convert(run, "int8", pictures_of_run, output=tmp_path / "deep" / "seven.tflite", progress=steps.append)
     first = read_model_file(results["int8"].path)
     second = read_model_file(tmp_path / "deep" / "seven.tflite")
     size = first.flatbuffer_bytes
@@ -156,33 +154,34 @@ def test_the_same_run_and_seed_give_the_same_bytes(
     ]
 
 
-def test_calibration_is_drawn_as_asked(run: Path, splits: Splits, tmp_path: Path) -> None:
-    result = convert(run, "int8", *splits, calibration_count=30, seed=4, out=tmp_path / "other.tflite")
+def test_calibration_is_drawn_as_asked(run: Path, pictures_of_run: RunPictures, tmp_path: Path) -> None:
+    result = convert(run, "int8", pictures_of_run, CalibrationDraw(30, 4), output=tmp_path / "other.tflite")
     assert dataclasses.asdict(result.card.calibration) == {"split": "train", "count": 30, "seed": 4}
 
 
 def test_a_failed_conversion_leaves_the_old_file(
-    run: Path, splits: Splits, results: dict[str, ConversionResult]
+    run: Path, pictures_of_run: RunPictures, results: dict[str, ConversionResult]
 ) -> None:
     before = results["int8"].path.read_bytes()
     with pytest.raises(UsageError, match="calibration count of 9; allowed is 10 to"):
-        convert(run, "int8", *splits, calibration_count=9)
+        convert(run, "int8", pictures_of_run, CalibrationDraw(9))
     assert results["int8"].path.read_bytes() == before
     assert not list(run.glob(".*"))
 
 
-def test_an_unknown_scheme_names_those_that_there_are(run: Path, splits: Splits) -> None:
+def test_an_unknown_scheme_names_those_that_there_are(run: Path, pictures_of_run: RunPictures) -> None:
     with pytest.raises(UsageError, match=r"no scheme 'int4'; there are float32, float16, dynamic, int8"):
-        convert(run, "int4", *splits)
+        convert(run, "int4", pictures_of_run)
 
 
-@pytest.mark.parametrize("index", [0, 1, 2])
-def test_pictures_of_another_data_set_are_refused(run: Path, splits: Splits, index: int) -> None:
-    name = ("train", "validation", "test")[index]
-    changed = list(splits)
-    changed[index] = Split(255 - splits[index].images, splits[index].labels)
+@pytest.mark.parametrize(("field", "name"), [("training", "train"), ("validation", "validation"), ("test", "test")])
+def test_pictures_of_another_data_set_are_refused(
+    run: Path, pictures_of_run: RunPictures, field: str, name: str
+) -> None:
+    split = getattr(pictures_of_run, field)
+    changed = dataclasses.replace(pictures_of_run, **{field: Split(255 - split.images, split.labels)})
     with pytest.raises(DataError, match=rf"these [\d,]+ {name} pictures are not those of the run \(MNIST\): give"):
-        convert(run, "int8", *changed)
+        convert(run, "int8", changed)
 
 
 def cut(name: str, share: float) -> Callable[[Path], None]:
@@ -247,13 +246,13 @@ DAMAGED: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", DAMAGED)
-def test_a_damaged_run_is_one_clear_line(case: str, run: Path, splits: Splits, tmp_path: Path) -> None:
+def test_a_damaged_run_is_one_clear_line(case: str, run: Path, pictures_of_run: RunPictures, tmp_path: Path) -> None:
     damage, message = DAMAGED[case]
     folder = tmp_path / "copy"
     shutil.copytree(run, folder)
     damage(folder)
     with pytest.raises(RunError, match=message) as caught:
-        convert(folder, "int8", *splits)
+        convert(folder, "int8", pictures_of_run)
     assert isinstance(caught.value, EdgeDigitsError)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -272,7 +271,10 @@ full = mnist.load()
 cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])
 training, validation = datasets.split_validation(cut(full.train, 2500), 0.1, 0)
 edge_digits_convert.convert(
-    Path({str(run)!r}), "int8", training, validation, cut(full.test, 500), out=Path({str(tmp_path / "x.tflite")!r})
+    Path({str(run)!r}),
+    "int8",
+    edge_digits_convert.RunPictures(training, validation, cut(full.test, 500)),
+    output=Path({str(tmp_path / "x.tflite")!r}),
 )
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

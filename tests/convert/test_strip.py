@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from edge_digits_convert.inference import inference_function
+from edge_digits_convert.quantization import to_flatbuffer
 from edge_digits_convert.strip import strip, unpack
-from edge_digits_convert.tflite import to_flatbuffer
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.model.card import SCHEMES
 from numpy.typing import NDArray

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from edge_digits_runtime.errors import EdgeDigitsError, RunError
+from edge_digits_runtime.library_errors import first_line
 from edge_digits_runtime.native_stderr import quiet
 from numpy.typing import NDArray
 
@@ -159,9 +160,8 @@ class Cluster:
         except self._lost as error:
             if self.processes == 1:
                 raise
-            line = next(iter(str(error).splitlines()), "")
             raise RunError(
-                f"process {self.index} of {self.processes} lost the connection to the others ({line[:200]}); "
+                f"process {self.index} of {self.processes} lost the connection to the others ({first_line(error)[:200]}); "
                 "start all of them again with --resume"
             ) from error
 

@@ -7,6 +7,7 @@ Over machines, each process learns of the others from the environment variables 
 import os
 
 from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.library_errors import first_line
 from edge_digits_runtime.native_stderr import quiet
 
 from edge_digits_train.engine.cluster import PEERS_VARIABLE, Cluster
@@ -47,7 +48,7 @@ def join() -> Cluster:
         with quiet():
             cluster = kind(len(addresses) or 1, index)
     except RuntimeError as error:
-        raise RunError(f"the processes cannot be connected: {str(error).splitlines()[0]}") from error
+        raise RunError(f"the processes cannot be connected: {first_line(error)}") from error
     if cluster.replicas < 2:
         raise RunError(
             f"there is nothing to distribute over: this machine has one device, and {variable} names no other "

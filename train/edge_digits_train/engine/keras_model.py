@@ -16,10 +16,10 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
+from edge_digits_runtime.mnist_format import PICTURE_SHAPE
 
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
-    INPUT_SHAPE,
     Conv,
     Dense,
     DepthwiseConv,
@@ -40,7 +40,7 @@ _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": ker
 def build(recipe: Recipe) -> keras.Model:
     """Return the untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
     devices()
-    inputs = keras.Input(INPUT_SHAPE, name="pixels")
+    inputs = keras.Input(PICTURE_SHAPE, name="pixels")
     outputs = inputs
     for layer in _layers(recipe):
         outputs = layer(outputs)
@@ -78,7 +78,7 @@ def _take_padding_out(layer: Layer) -> tuple[list[Any], Layer]:
     """Split a first convolution into the layer that pads the raw picture and the rest of it."""
     if not isinstance(layer, (Conv, DepthwiseConv)) or layer.padding == "valid":
         return [], layer
-    sides = tuple(same_padding(size, layer.kernel, layer.stride) for size in INPUT_SHAPE[:2])
+    sides = tuple(same_padding(size, layer.kernel, layer.stride) for size in PICTURE_SHAPE[:2])
     return [keras.layers.ZeroPadding2D(sides, name="pad")], dataclasses.replace(layer, padding="valid")
 
 

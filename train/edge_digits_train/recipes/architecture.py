@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from edge_digits_runtime.mnist_format import PICTURE_SHAPE
+
 Shape = tuple[int, ...]
 """Of one picture without the batch: ``(height, width, channels)`` or ``(units,)``."""
 
-INPUT_SHAPE: Shape = (28, 28, 1)
 ACTIVATIONS = ("linear", "relu", "relu6")
 PADDINGS = ("same", "valid")
 
@@ -269,7 +270,7 @@ _KINDS: dict[str, type[Layer]] = {
 }
 
 
-def shapes(layers: Sequence[Layer], shape: Shape = INPUT_SHAPE) -> Iterator[Shape]:
+def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Shape]:
     """The input shape of each layer in turn, and then the output shape of the last.
 
     Raises:

@@ -1,5 +1,7 @@
 """Draw the pictures that the activation ranges of an int8 model are taken from."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
@@ -8,33 +10,44 @@ from numpy.typing import NDArray
 
 DEFAULT_COUNT = 100
 """Chosen on validation pictures, see docs/research/calibration.md."""
-DEFAULT_SEED = 0
 
 
-def draw(training: Split, count: int | None = None, seed: int = DEFAULT_SEED) -> NDArray[np.uint8]:
-    """A seeded, class-balanced draw of ``count`` training pictures, shape ``(count, 28, 28)``, ordered by digit.
+@dataclass(frozen=True)
+class CalibrationDraw:
+    """Which training pictures int8 is calibrated on."""
 
-    The same seed with a smaller count draws a part of the same pictures. The darkest pixel of the draw is 0 and the
-    brightest 255 in any case: the range of the input becomes its scale, and that is to be 1/255.
+    count: int | None = None
+    """How many, the same number of each digit give or take one (more of the small digits); None for `DEFAULT_COUNT`,
+    or as many as a small training split allows."""
+    seed: int = 0
+    """Seed of the draw. The same seed with a smaller count draws a part of the same pictures."""
+
+
+def draw_pictures(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
+    """Draw training pictures, balanced by class.
+
+    The darkest pixel of all is set to 0 and the brightest to 255, if they are not: the range of the input becomes its
+    scale, which must be 1/255.
 
     Args:
         training: at least one picture of each digit.
-        count: the same number of each digit give or take one (more of the small digits); None for `DEFAULT_COUNT`,
-            or as many as a small training split allows.
-        seed: of the draw.
+        draw: how many, and the seed.
+
+    Returns:
+        Shape ``(count, 28, 28)``, ordered by digit.
 
     Raises:
-        UsageError: fewer than 10 pictures asked for, or more of some digit than there are.
+        UsageError: fewer than 10 pictures are asked for, or more of some digit than there are.
     """
     available = np.bincount(training.labels, minlength=DIGITS)
     allowed = int(available.min()) * DIGITS
-    wanted = min(DEFAULT_COUNT, allowed) if count is None else count
+    wanted = min(DEFAULT_COUNT, allowed) if draw.count is None else draw.count
     if not DIGITS <= wanted <= allowed:
         raise UsageError(
             f"a calibration count of {wanted}; allowed is {DIGITS} to {allowed}, since the training split has "
             f"{available.min()} pictures of digit {available.argmin()}"
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(draw.seed)
     chosen = []
     for digit in range(DIGITS):
         share = wanted // DIGITS + (digit < wanted % DIGITS)

@@ -1,6 +1,8 @@
+"""Which pictures int8 is calibrated on."""
+
 import numpy as np
 import pytest
-from edge_digits_convert import calibration
+from edge_digits_convert.calibration_pictures import DEFAULT_COUNT, CalibrationDraw, draw_pictures
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
 
@@ -24,32 +26,34 @@ def split(counts: list[int], low: int = 0, high: int = 255) -> Split:
     ],
 )
 def test_classes_are_balanced(count: int | None, expected: list[int]) -> None:
-    pictures = calibration.draw(split([30, 40, 50, 60, 20, 30, 40, 50, 60, 70]), count)
+    pictures = draw_pictures(split([30, 40, 50, 60, 20, 30, 40, 50, 60, 70]), CalibrationDraw(count))
     assert np.bincount(pictures[:, 0, 1], minlength=10).tolist() == expected
     assert len(np.unique(pictures[:, 0, 1:3].reshape(-1, 2), axis=0)) == sum(expected)  # none twice
 
 
-@pytest.mark.parametrize(("available", "drawn"), [(250, calibration.DEFAULT_COUNT), (4, 40)])
+@pytest.mark.parametrize(("available", "drawn"), [(250, DEFAULT_COUNT), (4, 40)])
 def test_the_default_is_what_a_small_data_set_allows(available: int, drawn: int) -> None:
-    assert len(calibration.draw(split([250] * 9 + [available]))) == drawn
+    assert len(draw_pictures(split([250] * 9 + [available]), CalibrationDraw())) == drawn
 
 
 def test_the_seed_decides() -> None:
     training = split([30] * 10)
-    first, again, other = (calibration.draw(training, 50, seed) for seed in (1, 1, 2))
+    first, again, other = (draw_pictures(training, CalibrationDraw(50, seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_a_smaller_draw_is_part_of_a_larger_one() -> None:
     training = split([30] * 10)
-    small, large = ({picture.tobytes() for picture in calibration.draw(training, n, 7)} for n in (40, 200))
+    small, large = (
+        {picture.tobytes() for picture in draw_pictures(training, CalibrationDraw(n, 7))} for n in (40, 200)
+    )
     assert small < large
 
 
 def test_pictures_of_the_full_range_are_untouched() -> None:
     training = split([3] * 10)
-    drawn = calibration.draw(training, 30)
+    drawn = draw_pictures(training, CalibrationDraw(30))
     assert {p.tobytes() for p in drawn} == {p.tobytes() for p in training.images}
 
 
@@ -58,7 +62,7 @@ def test_the_range_is_always_full(low: int, high: int) -> None:
     training = Split(np.full((10, 28, 28), low, np.uint8), np.arange(10, dtype=np.uint8))
     training.images[:, 5, 5] = high
     before = training.images.copy()
-    drawn = calibration.draw(training, 10)
+    drawn = draw_pictures(training, CalibrationDraw(10))
     assert (drawn.min(), drawn.max()) == (0, 255)
     assert np.count_nonzero(drawn != before) <= 2
     assert np.array_equal(training.images, before)  # the data set itself is left alone
@@ -67,4 +71,4 @@ def test_the_range_is_always_full(low: int, high: int) -> None:
 @pytest.mark.parametrize("count", [-1, 0, 9, 51])
 def test_a_count_out_of_range_names_the_range(count: int) -> None:
     with pytest.raises(UsageError, match=rf"count of {count}; allowed is 10 to 50, .* 5 pictures of digit 3"):
-        calibration.draw(split([9, 9, 9, 5, 9, 9, 9, 9, 9, 9]), count)
+        draw_pictures(split([9, 9, 9, 5, 9, 9, 9, 9, 9, 9]), CalibrationDraw(count))

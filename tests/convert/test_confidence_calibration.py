@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 import pytest
-from edge_digits_convert.confidence import (
+from edge_digits_convert.confidence_calibration import (
     HIGHEST,
     LOWEST,
     fit_temperature,
-    least_confidence,
+    smallest_sure_confidence,
 )
 from edge_digits_runtime.data import metrics
 from numpy.typing import NDArray
@@ -62,6 +62,6 @@ def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: i
 def test_one_digit_in_100_may_be_given_up(doubtful: list[float], least: float) -> None:
     confidences = np.array(doubtful + [0.999] * (1001 - len(doubtful)))
     np.random.default_rng(0).shuffle(confidences)
-    assert least_confidence(confidences) == pytest.approx(least)
+    assert smallest_sure_confidence(confidences) == pytest.approx(least)
     if least > 0.5:
         assert (confidences < least).mean() <= 0.01

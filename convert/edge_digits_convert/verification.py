@@ -1,0 +1,154 @@
+"""The second step: make sure that a converted model is what its scheme promises, and slim it.
+
+What is promised is looked up in the flatbuffer, tensor by tensor.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from edge_digits_runtime.errors import ModelError
+from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
+from edge_digits_runtime.model.card import Scheme
+from edge_digits_runtime.model.classifier import DigitClassifier
+from numpy.typing import NDArray
+
+from edge_digits_convert.quantization import Quantized
+from edge_digits_convert.strip import strip, unpack
+
+INPUT_SHAPE = (1, *PICTURE_SHAPE)
+OUTPUT_SHAPE = (1, DIGITS)
+INPUT_SCALE = np.float32(1 / 255)
+"""With `INPUT_ZERO_POINT` the int8 input is the uint8 pixel with its top bit flipped."""
+INPUT_ZERO_POINT = -128
+_INTEGERS = ("INT8", "INT32")
+"""Weights and activations; biases, shapes and axes."""
+_RESCALING = ("QUANTIZE", "DEQUANTIZE")
+_COMPUTED_SHAPES = ("SHAPE", "STRIDED_SLICE", "PACK")
+_VARIABLES = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators whose second input are weights, and whose third, if there is one, is a bias."""
+_BYTES = {"INT8": 1, "FLOAT16": 2, "INT32": 4, "FLOAT32": 4}
+"""Bytes of one weight by the type of its tensor."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A model that keeps the promises of its scheme, without what no interpreter reads."""
+
+    flatbuffer: bytes
+    scheme: Scheme
+    bytes_before: int
+    """Size of the flatbuffer before it was slimmed."""
+
+
+def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
+    """Check a converted model, slim it, and check that this changed no bit of any answer.
+
+    Args:
+        quantized: the model as the converter made it.
+        probe: pictures to compare the answers on, shape ``(n, 28, 28)``.
+
+    Raises:
+        ModelError: a check failed; the message says what was found.
+    """
+    check_model(quantized.flatbuffer, quantized.scheme)
+    slim = strip(quantized.flatbuffer)
+    before, after = (DigitClassifier(content).outputs(probe) for content in (quantized.flatbuffer, slim))
+    if not np.array_equal(before, after):
+        raise ModelError("the slimmed model does not answer as the converted one does")
+    return Verified(slim, quantized.scheme, len(quantized.flatbuffer))
+
+
+def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
+    """Check that a model takes one picture and gives ten logits in the way that its scheme promises.
+
+    All schemes: one input of shape `INPUT_SHAPE`, one output of shape `OUTPUT_SHAPE`, no operator that computes a shape
+    at run time, and all weights in the file. int8: input scale 1/255 and zero point -128, every tensor of whole
+    numbers, nothing that quantizes or dequantizes. The others: input and output are float32.
+
+    Raises:
+        ModelError: the model is not like that; the message says what was found.
+    """
+    model = unpack(flatbuffer)
+    graph = model.subgraphs[0]
+    ends = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
+    shapes = [tuple(int(size) for size in tensor.shape) for tensor in ends]
+    if shapes != [INPUT_SHAPE, OUTPUT_SHAPE]:
+        raise ModelError(
+            f"the converted model has inputs and outputs of shapes {shapes}, not {INPUT_SHAPE} and {OUTPUT_SHAPE}"
+        )
+    names = operators(flatbuffer)
+    _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed")
+    _refuse(names, _VARIABLES, "its weights must be constants in the file")
+    _check_weights(model, names)
+    if scheme != "int8":
+        types = [tensor_type(tensor) for tensor in ends]
+        if types != ["FLOAT32", "FLOAT32"]:
+            raise ModelError(f"the converted model has {' and '.join(types)} as input and output, not FLOAT32")
+        return
+    _refuse(names, _RESCALING, "an int8 model computes in whole numbers from end to end")
+    for index, tensor in enumerate(graph.tensors):
+        if tensor_type(tensor) not in _INTEGERS:
+            label = (tensor.name or b"").decode() or f"number {index}"
+            kind = tensor_type(tensor)
+            raise ModelError(f"tensor {label} of the converted model is {kind}; allowed are {' and '.join(_INTEGERS)}")
+    quantization = ends[0].quantization
+    if tuple(quantization.scale) != (INPUT_SCALE,) or tuple(quantization.zeroPoint) != (INPUT_ZERO_POINT,):
+        raise ModelError(
+            f"the input of the converted model has scale {quantization.scale} and zero point "
+            f"{quantization.zeroPoint}, not 1/255 and {INPUT_ZERO_POINT}"
+        )
+
+
+def operators(flatbuffer: bytes) -> list[str]:
+    """Return the names of the operators in the order in which they run, such as ``CONV_2D``."""
+    model = unpack(flatbuffer)
+    # Files of before 2020 have the code in the first field, and codes above 127 are only in the second.
+    codes = [max(code.deprecatedBuiltinCode, code.builtinCode) for code in model.operatorCodes]
+    return [_OPERATOR_NAMES[codes[operator.opcodeIndex]] for operator in model.subgraphs[0].operators]
+
+
+def tensor_type(tensor: Any) -> str:
+    """Return the name of a tensor's type, such as ``INT8``."""
+    return _TYPE_NAMES[tensor.type]
+
+
+def _check_weights(model: Any, names: list[str]) -> None:
+    """Check that all weights and biases are in the file: the converter once left them out without a word."""
+    graph = model.subgraphs[0]
+    weighted = [(name, op) for name, op in zip(names, graph.operators, strict=True) if name in _WEIGHTED]
+    if not weighted:
+        raise ModelError(f"the converted model has no weights: there is none of {', '.join(_WEIGHTED)} in it")
+    # float16 stores weights in half precision and has an operator that widens them.
+    widened = {
+        op.outputs[0]: op.inputs[0] for name, op in zip(names, graph.operators, strict=True) if name == "DEQUANTIZE"
+    }
+    for name, op in weighted:
+        # -1 stands for a bias that is not there.
+        for index in (widened.get(index, index) for index in op.inputs[1:] if index >= 0):
+            tensor = graph.tensors[index]
+            data = model.buffers[tensor.buffer].data
+            expected = math.prod(tensor.shape) * _BYTES.get(tensor_type(tensor), 0)
+            found = 0 if data is None else len(data)
+            if found != expected or not expected:
+                raise ModelError(f"the converted model has {found} bytes of weights for a {name} that has {expected}")
+        kernel = graph.tensors[widened.get(op.inputs[1], op.inputs[1])]
+        if not model.buffers[kernel.buffer].data.any():
+            raise ModelError(f"all weights of a {name} of the converted model are 0")
+
+
+def _refuse(found: list[str], forbidden: tuple[str, ...], reason: str) -> None:
+    for name in found:
+        if name in forbidden:
+            raise ModelError(f"the converted model holds the operator {name}, but {reason}")
+
+
+def _names(constants: type) -> dict[int, str]:
+    return {value: name for name, value in vars(constants).items() if isinstance(value, int)}
+
+
+_OPERATOR_NAMES = _names(schema.BuiltinOperator)
+_TYPE_NAMES = _names(schema.TensorType)
