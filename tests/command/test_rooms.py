@@ -30,6 +30,7 @@ ALLOWED = {
     f"{_ENGINE}/feed.py": {"tensorflow"},
     f"{_ENGINE}/tensorflow_cluster.py": {"tensorflow"},
     f"{_ENGINE}/jax_cluster.py": {"jax"},
+    f"{_ENGINE}/jax_epoch.py": {"jax"},
 }
 
 WITHIN_RUNTIME = {

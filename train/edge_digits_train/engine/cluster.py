@@ -50,6 +50,12 @@ class Cluster:
 
     def fitter(self, model: Any) -> Fit:
         """Return the function that trains ``model`` for one epoch; ``model`` was built and compiled in `scope`."""
+        from edge_digits_train.engine.keras_session import devices, keras
+
+        if keras.backend.backend() == "jax" and devices()[0].startswith("gpu"):
+            from edge_digits_train.engine.jax_epoch import one_program
+
+            return one_program(model)
 
         def fit(x: NDArray[Any], y: NDArray[Any], batch_size: int, callbacks: list[Any]) -> None:
             model.fit(**feed(batch_size, x, y), shuffle=False, verbose=0, callbacks=callbacks)
@@ -161,7 +167,8 @@ class Cluster:
             if self.processes == 1:
                 raise
             raise RunError(
-                f"process {self.index} of {self.processes} lost the connection to the others ({first_line(error)[:200]}); "
+                f"process {self.index} of {self.processes} lost the connection to the others "
+                f"({first_line(error)[:200]}); "
                 "start all of them again with --resume"
             ) from error
 
