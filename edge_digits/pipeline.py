@@ -32,9 +32,9 @@ def load_data(source: Path | None) -> "DataSet":
     """Return the data set that ``--data`` names; MNIST for None."""
     if source is None:
         return _mnist()
-    from edge_digits_runtime.data import datasets
+    from edge_digits_runtime.data import loading
 
-    return datasets.load(source)
+    return loading.load(source)
 
 
 def load_test(source: Path | None) -> "DataSet":
@@ -47,9 +47,9 @@ def load_test(source: Path | None) -> "DataSet":
     """
     if source is None:
         return _mnist()
-    from edge_digits_runtime.data import datasets
+    from edge_digits_runtime.data import loading
 
-    return datasets.load_test(source)
+    return loading.load_test(source)
 
 
 def _mnist() -> "DataSet":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.device import measurement
 from edge_digits_runtime.model.card import ModelCard, append_card
@@ -87,7 +87,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
             test = Split(rng.integers(0, 256, (20, 28, 28), np.uint8), np.arange(20, dtype=np.uint8) % 10)
         source = tmp_path / "noise.npz"
         nothing = Split(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
-        datasets.save_test(source, DataSet("Noise", nothing, test))
+        npz.save_test(source, DataSet("Noise", nothing, test))
         folder = tmp_path / "run"
         folder.mkdir()
         for name, (flatbuffer, scheme) in models.items():

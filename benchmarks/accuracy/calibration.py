@@ -17,7 +17,7 @@ import numpy as np
 from edge_digits_convert.calibration_pictures import CalibrationDraw, draw_pictures
 from edge_digits_convert.inference import inference_function, load_model, pixels
 from edge_digits_convert.quantization import to_flatbuffer
-from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data import loading, metrics
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.native_stderr import quiet
@@ -60,7 +60,7 @@ def study(run: Path, counts: list[int], seeds: int) -> None:
     """Print the table of one run."""
     record = RunRecord.load(run)
     source = record.data["source"]
-    dataset = datasets.load(source) if source else mnist.load()
+    dataset = loading.load(source) if source else mnist.load()
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
     with quiet():
         infer = inference_function(load_model(run / MODEL))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier
-from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data import metrics, splitting
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
@@ -99,7 +99,7 @@ def originals() -> Split:
 
 def held_out() -> Split:
     """The pictures that recipes are validated on where they say nothing else."""
-    return datasets.split_validation(
+    return splitting.split_validation(
         mnist.load().train, Recipe.validation_fraction, Recipe.validation_seed, Recipe.validation_fold
     )[1]
 

@@ -26,7 +26,7 @@ def testset(data: Path | None, out: Path) -> None:
       scp mnist-test.npz model.tflite pi:
       ssh pi edge-digits evaluate model.tflite --data mnist-test.npz
     """
-    from edge_digits_runtime.data.datasets import save_test
+    from edge_digits_runtime.data.npz import save_test
 
     from edge_digits.pipeline import load_test
 

@@ -2,7 +2,7 @@
 
     edge-digits-bundle/README.txt      what is in it and the three commands to type there
     edge-digits-bundle/model.tflite    the model, card included
-    edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.datasets.save_test`
+    edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.npz.save_test`
     edge-digits-bundle/samples/        ten pictures to try
     edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here
     edge-digits-bundle/SHA256SUMS      of all the others, for ``sha256sum -c``
@@ -17,7 +17,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import DataError, RunError
 from edge_digits_runtime.model.card import ModelFile, read_model_file
@@ -151,7 +151,7 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
 def _test_file(dataset: DataSet) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / TEST
-        datasets.save_test(path, dataset)
+        npz.save_test(path, dataset)
         return path.read_bytes()
 
 

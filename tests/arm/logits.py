@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import loading
 
 
 def main(pictures: str, out: str, *models: str) -> None:
     """Write ``MODEL.one`` and ``MODEL.many``, shape ``(n, 10)``, and ``MODEL.scale``, 0 where outputs are float."""
-    images = datasets.load_test(pictures).test.images
+    images = loading.load_test(pictures).test.images
     outputs: dict[str, Any] = {}
     for model in models:
         classifier = DigitClassifier(model)

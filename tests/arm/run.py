@@ -25,7 +25,7 @@ from pathlib import Path
 import edge_digits_runtime
 import numpy as np
 import userland
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.records.evaluation import Evaluation
@@ -235,7 +235,7 @@ def _inputs(folder: Path, count: int, files: Sequence[Path]) -> Path:
     """Put all input files into ``folder``, once, so that every side gets the same, and return it."""
     test = mnist.load().test
     pictures = datasets.Split(test.images[:count], test.labels[:count])
-    datasets.save_test(folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
+    npz.save_test(folder / PICTURES, datasets.DataSet(mnist.NAME, pictures, pictures))
     for file in (HERE / DUMP, *files):
         shutil.copy(file, folder)
     return folder

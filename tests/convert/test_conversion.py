@@ -17,7 +17,7 @@ import pytest
 from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures, convert
 from edge_digits_convert.confidence_calibration import smallest_sure_confidence
 from edge_digits_convert.strip import unpack
-from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data import metrics, splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, UsageError
 from edge_digits_runtime.model.card import SCHEMES, read_model_file
@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, digits: DataSe
 @pytest.fixture(scope="module")
 def pictures_of_run(recipe: Recipe, digits: DataSet) -> RunPictures:
     """Training, validation and test pictures of the run."""
-    training, validation = datasets.split_validation(digits.train, recipe.validation_fraction, recipe.validation_seed)
+    training, validation = splitting.split_validation(digits.train, recipe.validation_fraction, recipe.validation_seed)
     return RunPictures(training, validation, digits.test)
 
 
@@ -265,11 +265,11 @@ import sys
 from pathlib import Path
 import edge_digits_convert
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, splitting
 from edge_digits_train.data import mnist
 full = mnist.load()
 cut = lambda split, n: datasets.Split(split.images[:n], split.labels[:n])
-training, validation = datasets.split_validation(cut(full.train, 2500), 0.1, 0)
+training, validation = splitting.split_validation(cut(full.train, 2500), 0.1, 0)
 edge_digits_convert.convert(
     Path({str(run)!r}),
     "int8",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import loading, npz
 from edge_digits_runtime.model.card import ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
 
@@ -64,7 +64,7 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
         f"wheels/edge_digits_runtime-{VERSION}-py3-none-any.whl",
     ]
     assert (folder / "model.tflite").read_bytes() == (run / "mlp-8-int8.tflite").read_bytes()
-    written, given = (datasets.load_test(file).test for file in (folder / "test.npz", tmp_path / "noise.npz"))
+    written, given = (loading.load_test(file).test for file in (folder / "test.npz", tmp_path / "noise.npz"))
     np.testing.assert_array_equal(written.images, given.images)
     np.testing.assert_array_equal(written.labels, given.labels)
     checked = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, timeout=60)
@@ -130,9 +130,9 @@ def tampered(run: Path) -> None:
 
 def other_pictures(run: Path) -> None:
     source = run.parent / "noise.npz"
-    dataset = datasets.load_test(source)
+    dataset = loading.load_test(source)
     dataset.test.labels[0] = 9
-    datasets.save_test(source, dataset)
+    npz.save_test(source, dataset)
 
 
 def cut_off(run: Path) -> None:

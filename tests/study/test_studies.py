@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import splitting
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
 from edge_digits_study.definition import QUANTITIES, Study
@@ -71,7 +71,7 @@ def test_folds_are_disjoint_and_cover_everything() -> None:
     held_out: list[int] = []
     for system in systems:
         recipe = system.build(0)
-        training, validation = datasets.split_validation(
+        training, validation = splitting.split_validation(
             pictures, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
         )
         assert len(training) == 80

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import loading
 from edge_digits_study import grid, ray_runner
 from edge_digits_study.definition import Study, System
 
@@ -37,7 +37,7 @@ def main(data: Path, out: Path, seeds: int, address: str | None = None) -> None:
     """Run it on this machine or on a cluster."""
     systems = grid.select(STUDY, ["steady"] if address else [])
     jobs = grid.jobs(STUDY, out, seeds, EPOCHS, systems=systems, source=data)
-    outcome = ray_runner.run(STUDY, jobs, out, datasets.load(data), ray_runner.Machines(address), show)
+    outcome = ray_runner.run(STUDY, jobs, out, loading.load(data), ray_runner.Machines(address), show)
     print(json.dumps([[failure.job.label, failure.reason] for failure in outcome.failures]))
 
 

@@ -4,7 +4,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits_runtime.drawing.colours import SURE, UNSURE
 from edge_digits_runtime.image.ink import to_plain
-from edge_digits_runtime.image.picture import DigitPixels, reduced_by
+from edge_digits_runtime.image.model_input import Prepared
+from edge_digits_runtime.image.picture import reduced_by
 from edge_digits_runtime.model.classifier import Prediction
 
 _PANEL = 280
@@ -13,7 +14,7 @@ _MARGIN, _TITLE = 16, 44
 _PAPER, _INK, _FAINT = (255, 255, 255), (30, 30, 30), (225, 225, 225)
 
 
-def explain(image: Image.Image, found: DigitPixels, prediction: Prediction) -> Image.Image:
+def explain(image: Image.Image, found: Prepared, prediction: Prediction) -> Image.Image:
     """Compose four panels: the picture with the box, the ink, the 28 × 28 pixels, the probabilities as bars.
 
     Args:
@@ -45,7 +46,7 @@ def explain(image: Image.Image, found: DigitPixels, prediction: Prediction) -> I
     return sheet
 
 
-def _boxed(image: Image.Image, found: DigitPixels) -> Image.Image:
+def _boxed(image: Image.Image, found: Prepared) -> Image.Image:
     panel = _fitted(to_plain(image).convert("RGB"))
     if found.box is not None:
         scale = panel.width / (image.width * reduced_by(image))

@@ -5,12 +5,10 @@ import io
 import os
 import stat
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edge_digits_runtime.errors import PictureError
@@ -18,6 +16,7 @@ from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.digit import Found, find_digit
 from edge_digits_runtime.image.frame import frame, framed_box
 from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
+from edge_digits_runtime.image.model_input import Prepared
 from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.mnist_format import SIDE
 
@@ -45,22 +44,6 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
 """Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
 _INVERTED = bytes(range(255, -1, -1))
-
-
-@dataclass(frozen=True)
-class DigitPixels:
-    """What was found in a picture."""
-
-    pixels: NDArray[np.uint8]
-    """Shape ``(28, 28)``, 0 background, 255 ink, in the frame of MNIST."""
-    box: tuple[int, int, int, int] | None
-    """``(x, y, width, height)`` of the ink in the picture's own pixels; None where there is none."""
-    mask: NDArray[np.bool_]
-    """Where ink was seen, in the scale that was worked at."""
-    blank: bool
-    """No ink was found; all pixels are 0."""
-    reason: str | None
-    """Why the picture is doubtful, such as ``no ink found``; None if it is not."""
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
@@ -137,7 +120,7 @@ def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
         return Image.open(stream, formats=FORMATS)
 
 
-def digit_pixels(image: Image.Image) -> DigitPixels:
+def digit_pixels(image: Image.Image) -> Prepared:
     """Find the one digit of a picture and bring it into the frame of MNIST.
 
     A picture of 28 × 28 pixels that is in that frame already (a plain corner, a box of 20 pixels, the centre of mass
@@ -159,13 +142,13 @@ def digit_pixels(image: Image.Image) -> DigitPixels:
     gray = to_gray(coarse, mix)
     found = find_digit(gray)
     if found is None:
-        return DigitPixels(np.zeros((SIDE, SIDE), np.uint8), None, np.zeros(gray.shape, np.bool_), True, "no ink found")
+        return Prepared(np.zeros((SIDE, SIDE), np.uint8), None, np.zeros(gray.shape, np.bool_), True, "no ink found")
     left, top, right, bottom = (edge * factor for edge in found.box)
     ink = found.ink if factor == 1 else _closer(plain, (left, top, right, bottom), mix, found)
     box = (left, top, min(right, plain.width), min(bottom, plain.height))
     size = max(box[2] - left, box[3] - top)
     reason = "nothing but specks" if size < min(_SPECK, _TINY * max(plain.size)) else found.reason
-    return DigitPixels(frame(ink), in_file(image, box), found.mask, False, reason)
+    return Prepared(frame(ink), in_file(image, box), found.mask, False, reason)
 
 
 def in_file(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -184,7 +167,7 @@ def reduced_by(image: Image.Image) -> int:
     return int(factor) if size == image.size else 1
 
 
-def _framed(image: Image.Image) -> DigitPixels | None:
+def _framed(image: Image.Image) -> Prepared | None:
     """A picture that is in the frame of MNIST already, inverted where it is dark on light; None if it is not."""
     if image.size != (SIDE, SIDE):
         return None
@@ -195,7 +178,7 @@ def _framed(image: Image.Image) -> DigitPixels | None:
     if box is None:
         return None
     pixels = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)
-    return DigitPixels(pixels, in_file(image, box), pixels > 127, False, None)
+    return Prepared(pixels, in_file(image, box), pixels > 127, False, None)
 
 
 def _closer(image: Image.Image, box: tuple[int, int, int, int], mix: Mix | None, found: Found) -> Gray:

@@ -21,7 +21,7 @@ from edge_digits_runtime.model.scores import decoder
 if TYPE_CHECKING:
     from PIL import Image
 
-    from edge_digits_runtime.image.picture import DigitPixels
+    from edge_digits_runtime.image.model_input import Prepared
 
 MIN_CONFIDENCE = 0.5
 """Below this an answer of a model without a card is not sure."""
@@ -181,7 +181,7 @@ class DigitClassifier:
         image = picture if isinstance(picture, Image.Image) else open_picture(picture)
         return self.classify_found(digit_pixels(image))
 
-    def classify_found(self, found: "DigitPixels") -> Prediction:
+    def classify_found(self, found: "Prepared") -> Prediction:
         """Say which digit `picture.digit_pixels` found; not sure where that had its doubts."""
         prediction = self.classify(found.pixels)
         return prediction if found.reason is None else prediction._replace(reason=found.reason)

@@ -14,7 +14,7 @@ import pytest
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.data import metrics
 from edge_digits_runtime.errors import BackendError, ChecksumError, ModelError, PictureError, UsageError
-from edge_digits_runtime.image.picture import DigitPixels
+from edge_digits_runtime.image.model_input import Prepared
 from edge_digits_runtime.model import backends
 from edge_digits_runtime.model.card import ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.classifier import NO_INK, Prediction
@@ -145,7 +145,7 @@ def test_pictures_go_through_the_preprocessing(tiny: Tiny, drawn: Drawn, tmp_pat
 
 def test_what_the_preprocessing_doubts_is_not_sure(tiny: Tiny, drawn: Drawn) -> None:
     classifier = DigitClassifier(tiny("int8"))
-    found = DigitPixels(drawn[0][3], (0, 0, 28, 28), np.ones((28, 28), bool), False, "touches the border")
+    found = Prepared(drawn[0][3], (0, 0, 28, 28), np.ones((28, 28), bool), False, "touches the border")
     doubtful = classifier.classify_found(found)
     assert (doubtful.digit, doubtful.sure, doubtful.reason) == (3, False, "touches the border")
     certain = classifier.classify_found(dataclasses.replace(found, reason=None))

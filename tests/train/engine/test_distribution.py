@@ -31,7 +31,7 @@ from edge_digits.cli import main
 # the digests of its own weights after each epoch.
 _PROCESS = """
 import json, pathlib, sys
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import loading
 from edge_digits_train.engine.distribution import join
 from edge_digits_train.engine.keras_model import weights_sha256
 from edge_digits_train.engine.trainer import Trainer
@@ -50,7 +50,7 @@ def stop(at):
         raise KeyboardInterrupt
 
 folder, out = map(pathlib.Path, sys.argv[1:])
-dataset = datasets.load(folder / "data.npz")
+dataset = loading.load(folder / "data.npz")
 first, *others = map(Recipe.from_dict, json.loads((folder / "recipes.json").read_text()))
 cluster = join()
 try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.errors import DataError, RunError
 from edge_digits_runtime.records import run
@@ -23,7 +23,7 @@ from edge_digits_train.recipes.recipe import Recipe
 # Trains the recipe and data set in the folder, and is killed by the system in the middle of the second epoch.
 _KILLED = """
 import json, os, pathlib, signal, sys
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, splitting, loading
 from edge_digits_train.recipes.recipe import Recipe
 from edge_digits_train.engine.training import train
 
@@ -33,7 +33,7 @@ def kill(at):
 
 folder = pathlib.Path(sys.argv[1])
 recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
-train(recipe, datasets.load(folder / "data.npz"), folder / "run", progress=kill)
+train(recipe, loading.load(folder / "data.npz"), folder / "run", progress=kill)
 """
 
 
@@ -146,7 +146,7 @@ def test_there_must_be_something_to_resume(tmp_path: Path, quick: Recipe, small_
 def unfinished(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> Path:
     folder = tmp_path / "unfinished"
     folder.mkdir()
-    training, _ = datasets.split_validation(small_mnist.train, quick.validation_fraction, quick.validation_seed)
+    training, _ = splitting.split_validation(small_mnist.train, quick.validation_fraction, quick.validation_seed)
     history: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": [], "seconds": []}
     Checkpoint(quick.to_dict(), datasets.digest(training), history, Trainer(quick, 720).state()).save(folder)
     return folder

@@ -1,6 +1,6 @@
 """Which pictures of a data set a recipe learns from, and which it is validated on."""
 
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
 
 from edge_digits_train.data import optdigits
@@ -13,7 +13,7 @@ def training_and_validation(recipe: Recipe, dataset: DataSet) -> tuple[Split, Sp
     Raises:
         DataError: there are too few pictures to hold some out for validation.
     """
-    training, validation = datasets.split_validation(
+    training, validation = splitting.split_validation(
         dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
     )
     return optdigits.mix(training, recipe.optdigits), validation

@@ -1,0 +1,106 @@
+"""Pictures with labels from a file or folder that the user names, on the workstation and on the device alike.
+
+Three forms are read, with numpy and Pillow only:
+
+- a ``.npz``, see `edge_digits_runtime.data.npz`;
+- a folder with the four IDX files of MNIST, see `edge_digits_runtime.data.idx`;
+- a folder of class folders of pictures, see `edge_digits_runtime.data.class_folders`.
+
+Pictures go through `edge_digits_runtime.image.prepare` exactly as on the device.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_digits_runtime.data import class_folders, idx, npz
+from edge_digits_runtime.data.datasets import DataSet
+from edge_digits_runtime.errors import DataError, UsageError
+from edge_digits_runtime.image.model_input import INK, Input
+
+FORMS = (
+    "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folder of class folders such as 0/ ... 9/ "
+    "or A/ ... Z/"
+)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How pictures are put into groups, and which of these are for testing.
+
+    Raises:
+        UsageError: ``pattern`` is no regular expression, or has no group in parentheses.
+    """
+
+    pattern: str | None = None
+    """Regular expression whose first group in parentheses, found in the path of a picture within its data set, is the
+    group of the picture; None for what the data set itself says."""
+    test: tuple[str, ...] = ()
+    """Groups that are held out for testing; none for a seeded draw."""
+
+    def __post_init__(self) -> None:
+        if self.pattern is None:
+            return
+        try:
+            groups = re.compile(self.pattern).groups
+        except re.error as error:
+            raise UsageError(f"{self.pattern!r:.80} is no regular expression: {error}") from error
+        if not groups:
+            raise UsageError(f"{self.pattern!r:.80} says no group; put parentheses around it, as in '^([^_]+)_'")
+
+
+NO_GROUPING = Grouping()
+
+
+def load(source: str | os.PathLike[str], form: Input = INK, grouping: Grouping = NO_GROUPING) -> DataSet:
+    """Read training and test pictures in any of the three forms.
+
+    A source that does not say which pictures are for testing is split by a seeded, stratified draw, 6 to 1; where the
+    groups of its pictures are known, by whole groups.
+
+    Args:
+        source: a file or folder.
+        form: how its pictures become pixels. Pictures in arrays are in the frame of MNIST already for ``ink``.
+        grouping: of the pictures.
+
+    Raises:
+        DataError: missing, unreadable, of another form, shape, type or range, with fewer than two pictures of a
+            class, or a group among both the training and the test pictures; the message names the file.
+    """
+    return _load(source, form, grouping, need_train=True)
+
+
+def load_test(source: str | os.PathLike[str], form: Input = INK, grouping: Grouping = NO_GROUPING) -> DataSet:
+    """Read the test pictures alone; ``train`` of the result is empty, and need not be there in the source.
+
+    The test pictures are those of `load`, so what was trained with a source can be evaluated on it. Of class
+    folders without ``train/`` and ``test/`` above that is the held-out seventh; to evaluate every picture, put
+    the class folders into a folder ``test``.
+
+    Raises:
+        DataError: as `load`.
+    """
+    return _load(source, form, grouping, need_train=False)
+
+
+def _load(source: str | os.PathLike[str], form: Input, grouping: Grouping, need_train: bool) -> DataSet:
+    path = Path(source)
+    if path.is_file():
+        _refuse_pattern(path, grouping)
+        return npz.load(path, form, grouping.test, need_train, FORMS)
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder; give {FORMS}")
+    if idx.is_folder(path):
+        _refuse_pattern(path, grouping)
+        if grouping.test:
+            raise DataError(f"{path}: IDX files know no groups; test groups need class folders or a .npz")
+        return idx.load(path, form, need_train)
+    if class_folders.is_folder(path):
+        return class_folders.load(path, form, grouping.pattern, grouping.test, need_train)
+    raise DataError(f"{path}: holds no data set; give {FORMS}")
+
+
+def _refuse_pattern(path: Path, grouping: Grouping) -> None:
+    if grouping.pattern is not None:
+        raise DataError(f"{path}: its pictures have no file names to find groups in; give groups in a .npz")
