@@ -20,6 +20,7 @@ from edge_digits_runtime.data.datasets import DataSet, Split, nothing
 from edge_digits_runtime.data.npz import divide
 from edge_digits_runtime.errors import DataError, PictureError
 from edge_digits_runtime.image.model_input import Input
+from edge_digits_runtime.library_errors import first_line
 
 GROUPS = "groups.csv"
 _HEADER = ["file", "group"]
@@ -186,18 +187,22 @@ def _read_groups(table: Path) -> Mapping[str, str]:
     Raises:
         DataError: it cannot be read, or a line is not a file and a group, or names a file a second time.
     """
-    found: dict[str, str] = {}
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            for number, row in enumerate(csv.reader(stream), 1):
-                if not row or (number == 1 and [cell.strip().lower() for cell in row] == _HEADER):
-                    continue
-                if len(row) != 2:
-                    raise DataError(f"{table}: line {number} has {len(row)} columns; allowed are 2, file and group")
-                name = row[0].replace("\\", "/").removeprefix("./")
-                if name in found:
-                    raise DataError(f"{table}: line {number} names {shown(name)} a second time")
-                found[name] = check_group(f"{table}: line {number}", row[1])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table}: cannot be read: {error}") from error
+        lines = table.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{table}: cannot be read: {first_line(error)}") from error
+    try:
+        rows = list(csv.reader(lines, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{table}: not a table of two columns, file and group: {first_line(error)}") from error
+    found: dict[str, str] = {}
+    for number, row in enumerate(rows, 1):
+        if not row or (number == 1 and [cell.strip().lower() for cell in row] == _HEADER):
+            continue
+        if len(row) != 2:
+            raise DataError(f"{table}: line {number} has {len(row)} columns; allowed are 2, file and group")
+        name = row[0].replace("\\", "/").removeprefix("./")
+        if name in found:
+            raise DataError(f"{table}: line {number} names {shown(name)} a second time")
+        found[name] = check_group(f"{table}: line {number}", row[1])
     return found

@@ -160,6 +160,7 @@ def test_groups_are_read_from_a_table(tmp_path: Path) -> None:
         (lambda lines: [*lines, "A/gone.png,1"], "groups.csv: no picture 'A/gone.png' in the data set"),
         (lambda lines: [*lines, lines[-1]], "groups.csv: line 37 names 'minus/cem_5.png' a second time"),
         (lambda lines: [*lines[:3], "A/ann_0.png", *lines[3:]], "groups.csv: line 4 has 1 columns; allowed are 2"),
+        (lambda lines: [*lines, 'A/"b.png,"1'], "groups.csv: not a table of two columns, file and group: unexpected"),
         (lambda lines: [f"{line},1" for line in lines], "groups.csv: line 1 has 3 columns"),
         (lambda lines: [f"{line.split(',')[0]}," for line in lines[1:]], "groups.csv: line 1: a group ''"),
         (lambda lines: [f"{line.split(',')[0]},x" for line in lines[1:]], "none of the 1 groups can be held out"),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from edge_digits_runtime import DigitClassifier, library_errors
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import idx, loading, npz
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device.measurement import evaluate
 from edge_digits_runtime.errors import DataError, EdgeDigitsError, EvaluationError, ModelError, PictureError, RunError
@@ -89,7 +89,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         good = path.parent / "t10k-images-idx3-ubyte"
         if path.name != good.name:
             good.write_bytes(images)
-        return datasets.load_test(path.parent)
+        return loading.load_test(path.parent)
 
     def read_run(path: Path) -> object:
         return RunRecord.load(path.parent)
@@ -99,9 +99,9 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
         "evaluation": Kind(text, "e.json", Evaluation.load, EvaluationError),
         "zipped evaluation": Kind(gzip.compress(text), "e.json.gz", Evaluation.load, EvaluationError),
         "run": Kind((folder / RECORD).read_bytes(), RECORD, read_run, RunError),
-        "npz": Kind(_saved(np.savez, folder / "a.npz", **arrays), "d.npz", datasets.load, DataError),
+        "npz": Kind(_saved(np.savez, folder / "a.npz", **arrays), "d.npz", loading.load, DataError),
         "compressed npz": Kind(
-            _saved(np.savez_compressed, folder / "c.npz", **arrays), "d.npz", datasets.load, DataError
+            _saved(np.savez_compressed, folder / "c.npz", **arrays), "d.npz", loading.load, DataError
         ),
         "idx": Kind(labels, "t10k-labels-idx1-ubyte", read_idx, DataError),
         "zipped idx": Kind(gzip.compress(labels), "t10k-labels-idx1-ubyte.gz", read_idx, DataError),
@@ -208,8 +208,8 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "the fields of an evaluation": (fields, "read", "evaluation"),
     "the fields of a zipped evaluation": (fields, "_annotated", "zipped evaluation"),
     "the fields of a run": (fields, "_record", "run"),
-    "the checks of a data set": (datasets, "_check_split", "npz"),
-    "the checks of an IDX file": (datasets, "_check_split", "idx"),
+    "the checks of a data set": (npz, "check_split", "npz"),
+    "the checks of an IDX file": (idx, "check_split", "idx"),
     "finding a digit": (picture, "find_digit", "PNG"),
     "framing a digit": (picture, "frame", "JPEG"),
     "plain colours": (picture, "to_plain", "TIFF"),
