@@ -18,13 +18,13 @@ from edge_digits_train.recipes.recipe import Recipe
 _PROCESS = """
 import json, pathlib, sys
 import numpy as np
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import loading
 from edge_digits_train.engine.jax_epoch import one_program
 from edge_digits_train.engine.trainer import Trainer
 from edge_digits_train.recipes.recipe import Recipe
 
 folder = pathlib.Path(sys.argv[1])
-dataset = datasets.load(folder / "data.npz")
+dataset = loading.load(folder / "data.npz")
 recipe = Recipe.from_dict(json.loads((folder / "recipe.json").read_text()))
 for name in ("fit", "one_program"):
     trainer, steps = Trainer(recipe, len(dataset.train)), []
