@@ -1,6 +1,6 @@
-"""The seam to what runs a ``.tflite``: LiteRT, or tflite-runtime where there is no LiteRT, as on 32-bit ARM.
+"""The packages that run a ``.tflite``: LiteRT, or tflite-runtime where there is no LiteRT, as on 32-bit ARM.
 
-Both offer the same ``Interpreter`` class; nothing else in the runtime knows which of them it has.
+Both have the same ``Interpreter`` class; nothing else in the runtime knows which of them it uses.
 """
 
 import importlib
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from edge_digits_runtime import native_stderr
 from edge_digits_runtime.errors import BackendError, ModelError
 from edge_digits_runtime.model import flatbuffer
+from edge_digits_runtime.versions import release
 
 VARIABLE = "EDGE_DIGITS_BACKEND"
-"""Environment variable that chooses a backend where no argument does."""
+"""Environment variable that names a backend for when no argument does."""
 # tflite-runtime was last built for this Python and against numpy 1.
 _TFLITE_PYTHON = (3, 11)
 _TFLITE_LAST = (2, 14)
@@ -28,49 +29,49 @@ _DELEGATE_LINE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 
 
 class Interpreter(Protocol):
-    """What we use of ``Interpreter``; the same in both packages."""
+    """The part of ``Interpreter`` that is used here; the same in both packages."""
 
     def allocate_tensors(self) -> None:
         """Plan memory; must come before the first invocation and after each resizing."""
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        """Name, index, shape, dtype and quantization of each input."""
+        """Return name, index, shape, dtype and quantization of each input."""
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        """The same of each output."""
+        """Return the same of each output."""
 
     def get_tensor_details(self) -> list[dict[str, Any]]:
-        """The same of every tensor."""
+        """Return the same of every tensor."""
 
     def resize_tensor_input(self, input_index: int, tensor_size: tuple[int, ...]) -> None:
         """Give an input another shape."""
 
     def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
-        """What gives an input or output as it lies in memory; see `memory`."""
+        """Return a function that returns a tensor as an array on the interpreter's memory; see `memory`."""
 
     def invoke(self) -> None:
-        """Run the network once; releases the interpreter lock of Python."""
+        """Run the network once; Python's global lock is released meanwhile."""
 
 
 class Backend(NamedTuple):
     """One package that runs ``.tflite`` files."""
 
     name: str
-    """As in ``--backend`` and `VARIABLE`."""
+    """Its name in ``--backend`` and `VARIABLE`."""
     module: str
     """The module that has ``Interpreter``."""
     distribution: str
-    """What to ``pip install``."""
+    """Its name for ``pip install``."""
 
     @property
     def installed(self) -> bool:
-        """Whether the package is there; importing it may still fail."""
+        """Whether the package is installed; importing it may still fail."""
         return find_spec(self.module.partition(".")[0]) is not None
 
     @property
     def version(self) -> str:
         """Version of the installed distribution."""
-        # Takes longer to import than everything else here together, and an answer does not need it.
+        # Imported here: it takes longer than all other imports of this module, and no answer needs it.
         from importlib.metadata import version
 
         return version(self.distribution)
@@ -79,13 +80,13 @@ class Backend(NamedTuple):
         """Load a model and plan its memory.
 
         Args:
-            content: the file; what is appended to the flatbuffer is ignored.
-            name: what messages call it.
+            content: the file; an interpreter ignores what is appended to the flatbuffer.
+            name: what messages call the model.
             threads: how many threads one invocation may use, at least 1.
-            batch: how many pictures an invocation takes, in place of the first axis that the model states.
+            batch: how many pictures one invocation takes; None for as many as the model states.
 
         Raises:
-            ModelError: damaged, or it has an operation that this backend cannot run, or cannot be resized.
+            ModelError: the model is damaged, has an operation that this backend cannot run, or cannot be resized.
             BackendError: the package cannot work here, as tflite-runtime beside numpy 2.
         """
         if not flatbuffer.is_whole(content):
@@ -104,13 +105,13 @@ class Backend(NamedTuple):
         return interpreter
 
     def load(self) -> Any:
-        """Import the package and return its module; one that is broken shows its own traceback.
+        """Import the package and return its module; a broken package shows its own traceback.
 
         Raises:
             BackendError: tflite-runtime beside numpy 2.
         """
-        # Imported beside numpy 2 it prints a page of warnings before it fails, so this comes first.
-        if self is TFLITE and _major(np.__version__) >= 2 and _release(self.version) <= _TFLITE_LAST:
+        # Imported beside numpy 2, it prints a page of warnings before it fails.
+        if self is TFLITE and release(np.__version__) >= (2,) and release(self.version)[:2] <= _TFLITE_LAST:
             raise BackendError(
                 f"tflite-runtime {self.version} does not work with numpy {np.__version__}: "
                 "pip install 'numpy<2', or use the other backend: pip install ai-edge-litert"
@@ -119,7 +120,7 @@ class Backend(NamedTuple):
 
 
 class _Memory:
-    """A tensor for `numpy.asarray`, which keeps its interpreter alive, and so its memory."""
+    """A tensor for `numpy.asarray`; it keeps the interpreter alive, and with it the memory."""
 
     def __init__(self, interpreter: Interpreter, index: int) -> None:
         self._interpreter = interpreter
@@ -127,15 +128,19 @@ class _Memory:
 
 
 def memory(interpreter: Interpreter, index: int) -> NDArray[Any]:
-    """An input or output of an interpreter that is ready, as it lies in memory, in its own shape and type.
+    """Return an input or output of an interpreter as an array on the interpreter's own memory.
 
-    `set_tensor` and `get_tensor` copy, which with a small network on a fast processor takes a fifth of the whole call.
-    An interpreter does not run while somebody holds an array that it gave out, since that might point to memory that
-    it moves. It moves none of a model whose tensors all have a fixed shape; in any other the output has no memory
-    before the first invocation.
+    `set_tensor` and `get_tensor` copy, which takes a fifth of a whole call with a small network on a fast processor.
+    An interpreter refuses to run while an array that it returned is alive, since the array might point to memory that
+    is about to move; the array returned here is not known to it. No memory moves in a model whose tensors all have a
+    fixed shape. In any other model the output has no memory before the first invocation.
+
+    Args:
+        interpreter: with its memory planned.
+        index: of the tensor.
 
     Raises:
-        ValueError: it has no memory yet.
+        ValueError: the tensor has no memory yet.
     """
     return np.asarray(_Memory(interpreter, index))
 
@@ -143,11 +148,11 @@ def memory(interpreter: Interpreter, index: int) -> NDArray[Any]:
 LITERT = Backend("litert", "ai_edge_litert.interpreter", "ai-edge-litert")
 TFLITE = Backend("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime")
 BACKENDS = {backend.name: backend for backend in (LITERT, TFLITE)}
-"""By name, the preferred one first."""
+"""All backends by name, the preferred one first."""
 
 
 def choose(name: str | None = None) -> Backend:
-    """The backend called ``name``, else the one that `VARIABLE` names, else the first that is installed.
+    """Return the backend called ``name``, else the one that `VARIABLE` names, else the first that is installed.
 
     Raises:
         BackendError: no such backend, or not installed; the message says what to install.
@@ -166,7 +171,13 @@ def choose(name: str | None = None) -> Backend:
 
 
 def remedy(name: str | None = None, machine: str | None = None, python: tuple[int, int] | None = None) -> str:
-    """What to do to get backend ``name``, or any; for this machine and Python where these are not given."""
+    """Return what to do to get a backend.
+
+    Args:
+        name: the backend; None for the one that fits the machine.
+        machine: the architecture; None for that of this machine.
+        python: version of Python, major and minor; None for this one.
+    """
     machine = machine or architecture()
     python = python or sys.version_info[:2]
     if name is None:
@@ -182,15 +193,6 @@ def remedy(name: str | None = None, machine: str | None = None, python: tuple[in
 
 
 def architecture() -> str:
-    """The architecture that Python runs as; a 32-bit Raspberry Pi OS may have a kernel that calls itself aarch64."""
+    """Return the architecture of this Python; a 32-bit Raspberry Pi OS may have a kernel that calls itself aarch64."""
     machine = platform.machine()
     return "armv7l" if machine == "aarch64" and sys.maxsize < 2**32 else machine
-
-
-def _major(version: str) -> int:
-    return _release(version)[0]
-
-
-def _release(version: str) -> tuple[int, int]:
-    major, minor = version.split(".")[:2]
-    return int(major), int(minor)

@@ -1,16 +1,17 @@
-"""Check that a TFLite flatbuffer is all there, before an interpreter follows its offsets.
+"""Check that a TFLite flatbuffer is complete before an interpreter follows its offsets.
 
-LiteRT checks by itself; tflite-runtime 2.14 does not and dies of a segmentation fault on a file that was cut off.
-The layout is that of FlatBuffers (a table starts with the distance back to its vtable, which holds the place of
-each field; a vector starts with its length), the fields are those of TensorFlow's ``schema.fbs``.
+LiteRT checks that itself; tflite-runtime 2.14 does not and dies of a segmentation fault on a file that was cut off.
+The layout is that of FlatBuffers: a table starts with the distance back to its vtable, which holds the offset of
+each field, and a vector starts with its length. The fields are those of TensorFlow's ``schema.fbs``.
 """
 
 import struct
 from typing import TypeAlias
 
 Schema: TypeAlias = "int | dict[int, Schema] | list[Schema]"
-"""A vector of scalars (the size of one in bytes), a table (what hangs on its fields, by number), a vector of tables.
-Fields that hold their value in the table itself are left out."""
+"""What an offset leads to: a vector of scalars (an int, the bytes of one scalar), a table (a dict, by number of field
+what that field leads to), or a vector of tables (a list of one). Fields that hold their value in the table itself are
+left out."""
 
 _NAME = 1
 _TENSOR: Schema = {0: 4, 3: _NAME, 4: {0: 4, 1: 4, 2: 4, 3: 8}}
@@ -22,7 +23,7 @@ _MODEL: Schema = {1: [{1: _NAME}], 2: [_SUBGRAPH], 3: _NAME, 4: [{0: 1}], 6: [{0
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether everything that the model refers to lies within ``content``."""
+    """Return whether everything that the model refers to lies within ``content``."""
     try:
         _walk(content, _MODEL, _offset(content, 0))
     except (struct.error, IndexError):
@@ -31,7 +32,7 @@ def is_whole(content: bytes) -> bool:
 
 
 def _walk(content: bytes, schema: Schema, at: int) -> None:
-    """Follow what starts at ``at``.
+    """Follow all offsets from the table or vector that starts at ``at``.
 
     Raises:
         IndexError, struct.error: it reaches beyond ``content``.
@@ -55,7 +56,7 @@ def _walk(content: bytes, schema: Schema, at: int) -> None:
 
 
 def _offset(content: bytes, at: int) -> int:
-    """The place that the offset at ``at`` leads to."""
+    """Return where the offset at ``at`` leads to."""
     return at + _unpack("<I", content, at)
 
 

@@ -1,7 +1,7 @@
-"""The models that are installed, by name: the default in this package, others in the distribution edge-digits-models.
+"""The installed models by name: the default in this package, others in the distribution edge-digits-models.
 
-That distribution is nothing but files: ``NAME.tflite`` and, where it was measured, ``NAME.evaluation.json.gz``, also of
-the default. It is found, not imported.
+That distribution holds files and no code: ``NAME.tflite``, and ``NAME.evaluation.json.gz`` for a model that was
+measured, the default included. It is found, not imported.
 """
 
 import os
@@ -28,15 +28,15 @@ class InstalledModel:
     """A model that can be asked for by name."""
 
     name: str
-    """Of its recipe, such as ``digits-m``."""
+    """Name of its recipe, such as ``digits-m``."""
     path: Path
-    """Where it lies."""
+    """The file."""
     file: ModelFile
     """The file taken apart, with its card."""
 
     @property
     def default(self) -> bool:
-        """Whether it is what is used when no model is named."""
+        """Whether it is used when no model is named."""
         return self.path == DEFAULT_MODEL
 
     @property
@@ -46,7 +46,7 @@ class InstalledModel:
 
     @property
     def drop_pp(self) -> float | None:
-        """Percentage points of test accuracy lost to the float original; negative where it is the better one."""
+        """Percentage points of test accuracy lost to the float original; negative where the model is the better one."""
         reference = self.file.card.reference if self.file.card else None
         if reference is None or self.accuracy is None or "test" not in reference.accuracy:
             return None
@@ -54,7 +54,7 @@ class InstalledModel:
 
     @cached_property
     def evaluation(self) -> "Evaluation | None":
-        """What was measured of this very file before it was installed; None where that is not at hand.
+        """What was measured of this very file before it was shipped; None where there is no such evaluation.
 
         Raises:
             EvaluationError: its file is damaged.
@@ -70,7 +70,7 @@ class InstalledModel:
 
 
 def paths() -> dict[str, Path]:
-    """The file of each installed model by its name, the default first, then by the length of the files.
+    """Return the file of each installed model by name: the default first, then from the smallest file to the largest.
 
     Raises:
         ModelError: the default model is damaged.
@@ -88,19 +88,24 @@ def read(name: str, path: Path) -> InstalledModel:
     """Read one of `paths`.
 
     Raises:
-        ModelError: it cannot be read, or is damaged; ChecksumError where it does not match its card.
+        ModelError: it cannot be read or is damaged.
+        ChecksumError: it does not match its card.
     """
     return InstalledModel(name, path, read_model_file(path))
 
 
 def find(model: str | os.PathLike[str]) -> Path:
-    """The file that ``model`` means: what has a folder or a suffix, or is a file, is a path; the rest are names.
+    """Return the file that ``model`` means.
+
+    Args:
+        model: a path if it has a folder or a suffix, or if there is such a file; else the name of an installed model,
+            whether or not there is a folder of that name.
 
     Raises:
         UsageError: no model of that name is installed; the message lists those that are.
     """
     path = Path(model)
-    if path.suffix or path.name != os.fspath(model) or path.exists():
+    if path.suffix or path.name != os.fspath(model) or (path.exists() and not path.is_dir()):
         return path
     known = paths()
     if path.name in known:
@@ -110,6 +115,6 @@ def find(model: str | os.PathLike[str]) -> Path:
 
 
 def _folders() -> list[Path]:
-    """Where the distribution with the other models lies; nowhere, mostly."""
+    """Return the folders of the distribution with the other models; mostly it is not installed."""
     spec = find_spec(PACKAGE)
     return [Path(folder) for folder in spec.submodule_search_locations or ()] if spec else []

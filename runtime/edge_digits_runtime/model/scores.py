@@ -1,4 +1,4 @@
-"""How the ten numbers of a network are read: as scores, which are probabilities up to a common factor."""
+"""Turn the ten numbers that a network gives into scores: numbers in proportion to the probabilities of the digits."""
 
 import math
 from collections.abc import Sequence
@@ -10,34 +10,42 @@ from numpy.typing import NDArray
 
 from edge_digits_runtime.model.network import Tensor
 
-# Ten values of a quantized softmax, each up to half a step of 1/256 off, sum up to one within 0.02.
+# Ten values of a quantized softmax, each up to half a step of 1/256 off, add up to one within 0.02.
 _SUM_TOLERANCE = 0.03
-# exp underflows at -745; the table of `_Table` must stay well above that at its lowest entry.
+# exp underflows at -745; the lowest entry of the table of `_ByteLogits` must stay well above that.
 _WIDEST_TABLE = 600.0
 
 
-class Decoder(Protocol):
-    """Reads one output, or many; an answer is where the score is largest, its confidence that share of the sum."""
+class Scorer(Protocol):
+    """Turns outputs of one network into scores, each at least 0.
+
+    The answer is the digit with the largest score; its confidence is that score divided by the sum of all ten.
+    """
 
     def one(self, output: bytes) -> Sequence[float]:
-        """Ten scores, each at least 0, of an output's bytes."""
+        """Return ten scores for the bytes of one output."""
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
-        """Weights of shape ``(10, n)`` of outputs of that shape, a column each, and the largest of each column."""
+        """Return the scores of ``n`` outputs, shape ``(10, n)``.
+
+        Args:
+            columns: the outputs, shape ``(10, n)``, one to a column.
+            largest: the largest number of each column, shape ``(n,)``.
+        """
 
 
-def decoder(output: Tensor, answers: NDArray[Any], temperature: float) -> Decoder:
-    """Find out how ``output`` is to be read.
+def make_scorer(output: Tensor, answers: NDArray[Any], temperature: float) -> Scorer:
+    """Find out whether a network gives logits or probabilities, and return what turns them into scores.
 
-    A network that ends in a softmax must not be put through another. It is known by what it answers: ten values in
-    [0, 1] that sum up to one, for every one of several pictures. That holds for float and quantized networks, and
-    for those that are dequantized behind their softmax; ten logits that sum up to one time and again are no accident
-    that happens.
+    A network that ends in a softmax must not be put through another. It is recognized by its answers: if for each of
+    several pictures the ten values are in [0, 1] and add up to one, they are probabilities. That holds for float and
+    quantized networks, and for those that are dequantized behind their softmax. Ten logits do not add up to one for
+    one picture after another by chance.
 
     Args:
-        output: the tensor.
-        answers: what it gave for a few pictures that are unlike each other, shape ``(k, 10)``.
-        temperature: what logits are divided by before softmax; probabilities are taken as they are.
+        output: the output of the network.
+        answers: what the network gave for a few pictures that are unlike each other, shape ``(k, 10)``.
+        temperature: logits are divided by it before softmax, > 0; probabilities are taken as they are.
     """
     values = answers.astype(np.float64)
     if output.scale:
@@ -47,21 +55,21 @@ def decoder(output: Tensor, answers: NDArray[Any], temperature: float) -> Decode
         return _Probabilities(output)
     step = (output.scale or 1.0) / temperature
     if output.dtype.itemsize == 1 and step * 255 < _WIDEST_TABLE:
-        return _Table(output.dtype, step)
+        return _ByteLogits(output.dtype, step)
     return _Logits(output.dtype, step)
 
 
 class _Logits:
-    """Logits in steps of ``step``; the score is the exponential of the distance to the largest."""
+    """Logits in steps of ``step``: the score is the exponential of the distance to the largest logit."""
 
     def __init__(self, dtype: np.dtype[Any], step: float) -> None:
         self._dtype, self._step = dtype, step
 
     def one(self, output: bytes) -> Sequence[float]:
         values = np.frombuffer(output, self._dtype).tolist()
-        top, step = max(values), self._step
-        # Ten numbers are done sooner in Python than numpy has started.
-        return [math.exp((value - top) * step) for value in values]
+        largest, step = max(values), self._step
+        # Python has computed ten exponentials before numpy has started.
+        return [math.exp((value - largest) * step) for value in values]
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
         distance = columns.astype(np.float32) - largest
@@ -69,8 +77,8 @@ class _Logits:
         return scores
 
 
-class _Table(_Logits):
-    """As `_Logits` for outputs of one byte, of which there are only 256 scores to look up."""
+class _ByteLogits(_Logits):
+    """Logits of one byte, which have only 256 values: the scores are looked up in a table."""
 
     def __init__(self, dtype: np.dtype[Any], step: float) -> None:
         super().__init__(dtype, step)
@@ -80,18 +88,18 @@ class _Table(_Logits):
         self._by_distance = np.exp(-step * np.arange(256)).astype(np.float32)
 
     def one(self, output: bytes) -> Sequence[float]:
-        # All ten looked up in one call, which is a little faster than a loop.
+        # A list comprehension costs 5 % of a whole call with an MLP (benchmarks/speed/classifier.py).
         scores: tuple[float, ...] = itemgetter(*output)(self._by_byte)
         return scores
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
-        # Bytes wrap around, so the distance is right whatever their sign.
+        # Bytes wrap around, so the distance is right for signed and unsigned ones.
         scores: NDArray[np.float32] = self._by_distance.take(largest.view(np.uint8) - columns.view(np.uint8))
         return scores
 
 
 class _Probabilities:
-    """What a softmax within the network gave, quantized or not."""
+    """Probabilities from a softmax within the network, quantized or not."""
 
     def __init__(self, output: Tensor) -> None:
         self._dtype, self._zero_point = output.dtype, output.zero_point

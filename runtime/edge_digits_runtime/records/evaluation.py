@@ -249,7 +249,7 @@ class Evaluation:
         """Write the record as one JSON file, whole or not at all; compressed where the name ends in ``.gz``.
 
         Raises:
-            OSError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
         content = files.json_bytes(self.to_dict(), indent=None)
         # A fixed time: the same record is the same file.

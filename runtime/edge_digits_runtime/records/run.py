@@ -169,7 +169,7 @@ class RunRecord:
         A relative path of the data set becomes an absolute one: the run may be converted from another folder.
 
         Raises:
-            OSError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
         source = self.data["source"]
         absolute = dict(self.data) | {"source": source and str(Path(source).absolute())}

@@ -174,6 +174,18 @@ def test_other_arrays_are_refused(pixels: NDArray[Any], got: str, tiny: Tiny) ->
         )
 
 
+@pytest.mark.parametrize("picture", [None, 5, [[0]], {"a": 1}, object()], ids=repr)
+def test_what_is_no_picture_is_refused(picture: Any, tiny: Tiny) -> None:
+    with pytest.raises(PictureError, match=rf"^picture: got {type(picture).__name__}; allowed is a path, [^\n]*$"):
+        DigitClassifier(tiny("int8")).classify(picture)
+
+
+@pytest.mark.parametrize("min_confidence", [5.0, -0.1, 1.01, float("nan"), float("inf")])
+def test_a_confidence_outside_its_range_is_refused(min_confidence: float, tiny: Tiny) -> None:
+    with pytest.raises(UsageError, match=rf"^min_confidence: got {min_confidence}; allowed is 0 to 1$"):
+        DigitClassifier(tiny("int8"), min_confidence=min_confidence)
+
+
 def test_what_is_no_array_is_no_batch(tiny: Tiny) -> None:
     with pytest.raises(PictureError, match="got list"):
         DigitClassifier(tiny("int8")).classify_batch([[0]])  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.model import backends
-from edge_digits_runtime.model.network import BATCH, Network, Tensor, _encoder, _ends
+from edge_digits_runtime.model.network import BATCH, Network, Tensor, _encoder, _input_and_output
 from numpy.typing import NDArray
 
 PIXELS = (0, 1, 127, 128, 254, 255)
@@ -130,7 +130,7 @@ PICTURE, TEN = tensor((1, 28, 28, 1)), tensor((1, 10))
     ],
 )
 def test_tensors_that_fit(to: Tensor, out: Tensor) -> None:
-    assert _ends(Ends([to], [out]), "m") == (to, out)  # type: ignore[arg-type]
+    assert _input_and_output(Ends([to], [out]), "m") == (to, out)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,6 @@ def test_tensors_that_fit(to: Tensor, out: Tensor) -> None:
 )
 def test_tensors_that_do_not_fit(inputs: list[Tensor], outputs: list[Tensor], words: str) -> None:
     with pytest.raises(ModelError) as caught:
-        _ends(Ends(inputs, outputs), "m")  # type: ignore[arg-type]
+        _input_and_output(Ends(inputs, outputs), "m")  # type: ignore[arg-type]
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)

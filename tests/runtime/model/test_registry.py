@@ -57,7 +57,17 @@ def test_a_name_is_a_name_and_a_path_is_a_path(
     for path in ("tiny.tflite", "./tiny", "models/tiny", tmp_path / "tiny"):
         assert registry.find(path) == Path(path)
     assert DigitClassifier("tiny").name == str(shelf / "tiny.tflite")
-    # A file in the way wins: what worked with a path goes on working.
+    # A folder of that name is no model; it does not hide one.
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / default_name()).mkdir()
+    assert registry.find("tiny") == shelf / "tiny.tflite"
+    assert registry.find(default_name()) == DEFAULT_MODEL
+    assert DigitClassifier("tiny").name == str(shelf / "tiny.tflite")
+    (tmp_path / "tinny").mkdir()
+    with pytest.raises(UsageError, match="no model 'tinny' is installed"):
+        registry.find("tinny")
+    # A file of that name is taken for a path.
+    (tmp_path / "tiny").rmdir()
     shutil.copy(tiny("float32"), tmp_path / "tiny")
     assert registry.find("tiny") == Path("tiny")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime.data import metrics
 from edge_digits_runtime.model.network import Tensor
-from edge_digits_runtime.model.scores import Decoder, decoder
+from edge_digits_runtime.model.scores import Scorer, make_scorer
 from numpy.typing import NDArray
 
 LOGITS = np.array([[5, -3, 0, 1, 2, 3, 4, -5, -6, -7], [0] * 10], np.float64)
@@ -16,12 +16,12 @@ def output(dtype: type, scale: float = 0.0, zero_point: int = 0) -> Tensor:
     return Tensor(0, (1, 10), np.dtype(dtype), scale, zero_point)
 
 
-def probabilities(reader: Decoder, stored: NDArray[Any]) -> NDArray[np.float64]:
+def probabilities(scorer: Scorer, stored: NDArray[Any]) -> NDArray[np.float64]:
     """Both ways of reading, which must agree."""
     columns = np.ascontiguousarray(stored.T)
-    many = reader.many(columns, columns.max(axis=0)).T
+    many = scorer.many(columns, columns.max(axis=0)).T
     assert (many.dtype, many.shape) == (np.float32, stored.shape)
-    one = np.array([reader.one(row.tobytes()) for row in stored])
+    one = np.array([scorer.one(row.tobytes()) for row in stored])
     assert one.min() >= 0
     shares: NDArray[np.float64] = one / one.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(many / many.sum(axis=1, keepdims=True), shares, rtol=1e-5, atol=1e-7)
@@ -32,8 +32,8 @@ def probabilities(reader: Decoder, stored: NDArray[Any]) -> NDArray[np.float64]:
 def test_two_logits_by_hand() -> None:
     # Steps of 0.5, temperature 2: q = 4 is a logit of 2 and counts as 1; e / (e + 9) = 0.231969.
     stored = np.array([[0, 4, 0, 0, 0, 0, 0, 0, 0, 0]], np.int8)
-    reader = decoder(output(np.int8, 0.5, 0), stored, temperature=2.0)
-    assert probabilities(reader, stored)[0].tolist() == pytest.approx([0.085337, 0.231969, *[0.085337] * 8], abs=1e-6)
+    scorer = make_scorer(output(np.int8, 0.5, 0), stored, temperature=2.0)
+    assert probabilities(scorer, stored)[0].tolist() == pytest.approx([0.085337, 0.231969, *[0.085337] * 8], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_logits_of_every_type_go_through_softmax(
     dtype: type, scale: float, zero_point: int, temperature: float
 ) -> None:
     stored = (np.rint(LOGITS / scale) + zero_point if scale else LOGITS).astype(dtype)
-    reader = decoder(output(dtype, scale, zero_point), stored, temperature)
-    np.testing.assert_allclose(probabilities(reader, stored), metrics.softmax(LOGITS, temperature), rtol=1e-5)
+    scorer = make_scorer(output(dtype, scale, zero_point), stored, temperature)
+    np.testing.assert_allclose(probabilities(scorer, stored), metrics.softmax(LOGITS, temperature), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "low", "high"), [(np.int8, -128, 127), (np.uint8, 0, 255)])
@@ -54,9 +54,9 @@ def test_logits_of_every_type_go_through_softmax(
 def test_the_whole_range_of_a_byte_however_large_its_steps(dtype: type, low: int, high: int, scale: float) -> None:
     # With steps of 10 the exponentials of a table by value would underflow where all ten values are low.
     stored = np.array([[low, low, low + 1, *[low] * 7], [high, low, low + 9, *[low] * 7]], dtype)
-    reader = decoder(output(dtype, scale, 0), stored, 1.0)
+    scorer = make_scorer(output(dtype, scale, 0), stored, 1.0)
     np.testing.assert_allclose(
-        probabilities(reader, stored), metrics.softmax(stored.astype(np.float64) * scale), rtol=1e-4, atol=1e-30
+        probabilities(scorer, stored), metrics.softmax(stored.astype(np.float64) * scale), rtol=1e-4, atol=1e-30
     )
 
 
@@ -67,8 +67,8 @@ def test_what_sums_up_to_one_is_not_put_through_another_softmax(dtype: type, sca
     # Of nine values of 1/90, each stored as 3/256, the sum is a little off one.
     values = np.array([[0.9, *[0.1 / 9] * 9], [0.5, 0.5, *[0.0] * 8]])
     stored = (np.clip(np.rint(values / scale), 0, 255) + zero_point if scale else values).astype(dtype)
-    reader = decoder(output(dtype, scale, zero_point), stored, temperature=3.0)
-    np.testing.assert_allclose(probabilities(reader, stored), values, atol=0.01)
+    scorer = make_scorer(output(dtype, scale, zero_point), stored, temperature=3.0)
+    np.testing.assert_allclose(probabilities(scorer, stored), values, atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,12 @@ def test_what_sums_up_to_one_is_not_put_through_another_softmax(dtype: type, sca
 )
 def test_logits_that_look_like_probabilities_in_part(answers: list[list[float]]) -> None:
     stored = np.array(answers, np.float32)
-    shares = probabilities(decoder(output(np.float32), stored, 1.0), stored)
+    shares = probabilities(make_scorer(output(np.float32), stored, 1.0), stored)
     np.testing.assert_allclose(shares, metrics.softmax(stored), rtol=1e-5)
 
 
 def test_of_equal_logits_all_are_equally_likely() -> None:
     stored = np.zeros((1, 10), np.int8)
-    assert probabilities(decoder(output(np.int8, 0.1), stored, 1.0), stored)[0].tolist() == pytest.approx([0.1] * 10)
+    assert probabilities(make_scorer(output(np.int8, 0.1), stored, 1.0), stored)[0].tolist() == pytest.approx(
+        [0.1] * 10
+    )
