@@ -1,0 +1,132 @@
+"""A line from its pixels to its text: preparation, decoding, tidying; hand-made logits."""
+
+import numpy as np
+import pytest
+from edge_digits_runtime.page import line
+from edge_digits_runtime.page.line import HEIGHT, WIDTH, decode, prepare_line, tidy
+from numpy.typing import NDArray
+
+LABELS = ("1", "2", " ", "?")
+BLANK = 4
+
+
+def table(steps: str, likely: float = 10.0) -> NDArray[np.float32]:
+    """Return logits for ``steps``, one label each; ``_`` is the blank."""
+    logits = np.zeros((len(steps), 5), np.float32)
+    for row, step in enumerate(steps):
+        logits[row, BLANK if step == "_" else LABELS.index(step)] = likely
+    return logits
+
+
+@pytest.mark.parametrize(
+    ("steps", "text"),
+    [
+        ("______", ""),
+        ("1_2", "12"),
+        ("11_222_", "12"),
+        ("1_1", "11"),
+        ("111", "1"),
+        ("_1__ _2_", "1 2"),
+        (" 1 _ 2 ", "1 2"),
+        ("1_ _?_ _?", "1?"),
+        ("?_1_ _?_ _2", "?1?2"),
+        ("1221", "121"),
+    ],
+)
+def test_equal_neighbours_are_joined_and_blanks_left_out(steps: str, text: str) -> None:
+    decoded = decode(table(steps), LABELS)
+    assert decoded.text == text
+    assert len(decoded.steps) == len(text)
+
+
+def test_steps_are_those_of_each_character() -> None:
+    assert [step[:2] for step in decode(table("_11__2"), LABELS).steps] == [(1, 3), (5, 6)]
+
+
+def test_a_character_is_as_sure_as_its_surest_step_and_a_gap_as_its_least_sure() -> None:
+    logits = table("_11_", 20.0)
+    logits[1] = [2.0, 0, 0, 0, 0]
+    assert decode(logits, LABELS).confidence == pytest.approx(1, abs=1e-6)
+    logits[2] = logits[1]
+    share = np.exp(2) / (np.exp(2) + 4)
+    decoded = decode(logits, LABELS)
+    assert decoded.confidence == pytest.approx(share)
+    assert decoded.steps[0][2] == pytest.approx(share)
+    logits = table("_1__", 20.0)
+    logits[3] = [0, 1.5, 0, 0, 2.0]
+    expected = np.exp(2) / (np.exp(2) + np.exp(1.5) + 3)
+    assert decode(logits, LABELS).confidence == pytest.approx(expected)
+
+
+def test_temperature_changes_confidence_and_not_the_text() -> None:
+    logits = table("_1_2", 3.0)
+    cold, warm = decode(logits, LABELS, 0.5), decode(logits, LABELS, 2.0)
+    assert cold.text == warm.text == "12"
+    assert cold.confidence == pytest.approx(np.exp(6) / (np.exp(6) + 4))
+    assert warm.confidence == pytest.approx(np.exp(1.5) / (np.exp(1.5) + 4))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("  ", ""),
+        (" 1  2 ", "1 2"),
+        ("1 ?", "1?"),
+        ("? ? ?", "?"),
+        ("? 1", "?1"),
+        (" ?", "?"),
+        ("1 ? ? 2", "1?2"),
+    ],
+)
+def test_tidying(text: str, expected: str) -> None:
+    assert tidy(text) == expected
+    assert tidy(expected) == expected
+
+
+def gradient(height: int, width: int) -> NDArray[np.uint8]:
+    picture = np.full((height, width), 200, np.uint8)
+    picture[height // 4 : height // 2, width // 4 : width // 2] = 40
+    return picture
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 400), (32, 264), (64, 90), (200, 3), (33, 2000)])
+def test_any_size_becomes_that_of_the_input(shape: tuple[int, int]) -> None:
+    prepared = prepare_line(gradient(*shape))
+    assert prepared.shape == (HEIGHT, WIDTH)
+    assert prepared.dtype == np.uint8
+
+
+def test_light_on_dark_becomes_dark_on_light() -> None:
+    picture = gradient(64, 100)
+    np.testing.assert_allclose(prepare_line(picture).astype(int), prepare_line(255 - picture).astype(int), atol=3)
+
+
+def test_contrast_is_stretched_and_the_ground_continued_to_the_right() -> None:
+    prepared = prepare_line((gradient(64, 100) // 4 + 90).astype(np.uint8))
+    assert prepared.min() == 0
+    assert prepared.max() == 255
+    assert (prepared[:, 50:] == 255).all()
+
+
+def test_a_picture_without_contrast_is_plain_ground() -> None:
+    for level in (0, 128, 255):
+        assert (prepare_line(np.full((40, 80), level, np.uint8)) == 255).all()
+
+
+def test_noise_is_not_stretched_to_ink() -> None:
+    noise = np.random.default_rng(0).integers(120, 124, (64, 200)).astype(np.uint8)
+    assert prepare_line(noise).min() > 150
+
+
+def test_boxes_lie_side_by_side_where_the_characters_are() -> None:
+    # 8 steps over 264 columns of the input; the picture is half as wide as the input can be, and four times as high.
+    gray = np.zeros((128, 528), np.uint8)
+    steps = table("_1_2____")
+    characters = line._characters(decode(steps, LABELS), gray, len(steps))
+    assert [character.text for character in characters] == ["1", "2"]
+    first, second = (character.box for character in characters)
+    middles = 1.5 * 132, 3.5 * 132
+    assert first == (round(middles[0]) - 64, 0, 128, 128)
+    assert second[0] == round(middles[1]) - 64
+    assert second[0] + second[2] == min(round(middles[1]) + 64, 528)
