@@ -68,8 +68,8 @@ def place(written: Written, room: Margins) -> tuple[Ink, int, int, float]:
     """Cut the ink of a line to a picture with these margins.
 
     Returns:
-        Ink ``(HEIGHT, width)``, the rows of the top of a digit and of the baseline, and by how many columns the ink moved
-        to the right.
+        Ink ``(HEIGHT, width)``, the rows of the top of a digit and of the baseline, and by how many columns the ink
+        moved to the right.
     """
     size = written.base - written.top
     columns = np.flatnonzero(written.ink.max(0) > 40)
