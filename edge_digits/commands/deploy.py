@@ -65,9 +65,10 @@ def deploy(
       edge-digits deploy runs/cnn-32-64-64-1 pi --scheme float32 --no-install
       edge-digits report runs/cnn-32-64-64-1
     """
-    from edge_digits.deploy import remote as deployment
+    from edge_digits.deploy import deployment
+    from edge_digits.deploy.ssh import Target
 
-    target = deployment.Target(host, remote_dir.rstrip("/"), port, ssh_config)
+    target = Target(host, remote_dir.rstrip("/"), port, ssh_config)
     bundle = make(run, scheme, model, data, not no_install, allow_unverified)
     out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
     say(f"{host}: {bundle}")

@@ -1,4 +1,4 @@
-"""Deploying to a real sshd on this machine: the whole way, and what stays in use when something breaks."""
+"""Deploying to a real sshd on this machine: the whole way, several deployments at once, and failures on the way."""
 
 import datetime
 import getpass
@@ -6,12 +6,14 @@ import importlib.metadata
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,15 +23,18 @@ import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime.data import datasets
 from edge_digits_runtime.data.datasets import Split
-from edge_digits_runtime.errors import UsageError
+from edge_digits_runtime.errors import DeployError, UsageError
 from edge_digits_runtime.model.card import read_model_file
+from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo
 from edge_digits_train.data import mnist
 from packaging.requirements import Requirement
 
 from edge_digits.cli import main
-from edge_digits.deploy.remote import Target
+from edge_digits.deploy import deployment
+from edge_digits.deploy.bundle import make_bundle
+from edge_digits.deploy.ssh import Target
 
 VERSION = importlib.metadata.version("edge-digits")
 Deploy = Callable[..., Result]
@@ -177,18 +182,15 @@ def scp(tmp_path: Path, sshd: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 def in_use(device: Path) -> str:
-    """The bundle that ``current`` leads to; its checksums are right and it still tells digits."""
+    """The bundle that ``current`` points to; its checksums match and its model classifies."""
     current = device / "current"
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=current, check=True, timeout=60)
-    code = "from edge_digits.cli import main; main()"
-    words = [sys.executable, "-c", code, "classify", current / "samples" / "7.png", "--model", current / "model.tflite"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
-    assert re.search(r"7\.png: \d \(", done.stdout), done.stderr
+    assert DigitClassifier(current / "model.tflite").classify(current / "samples" / "7.png").digit == 7
     return str(current.readlink())
 
 
 def error(result: Result) -> str:
-    """The error, which is one line behind those of progress."""
+    """The error, which is the last line, after those of the progress."""
     assert result.exit_code == 2, result.output
     *progress, last = result.stderr.splitlines()
     assert not [line for line in progress if not re.match("(device|gone): ", line)]
@@ -266,31 +268,98 @@ def test_without_installing_the_last_installation_is_used(run: Path, device: Pat
     assert not (device / "current" / "wheels").exists()
 
 
-def test_the_former_bundle_is_kept_and_what_is_older_goes(deploy: Deploy, device: Path) -> None:
+def test_the_former_bundle_is_kept_and_older_ones_are_removed(deploy: Deploy, device: Path) -> None:
     device.mkdir()
-    for name, age_h in ((".incoming-interrupted", 49), (".incoming-under-way", 1)):
-        (device / name).mkdir()
-        os.utime(device / name, (time.time() - age_h * 3600,) * 2)
+    for name, age_h in (("interrupted", 49), ("in-progress", 1)):
+        for path in (device / f".incoming-{name}", device / "bundles" / name / ".deploying"):
+            path.mkdir(parents=True)
+            os.utime(path, (time.time() - age_h * 3600,) * 2)
     used = []
     for _ in range(3):
         assert deploy().exit_code == 0
-        used.append(str((device / "current").readlink()))
-    assert sorted(f"bundles/{path.name}" for path in (device / "bundles").iterdir()) == used[1:]
-    assert [path.name for path in device.glob(".*")] == [".incoming-under-way"]
+        used.append((device / "current").readlink().name)
+    assert sorted(path.name for path in (device / "bundles").iterdir()) == [*used[1:], "in-progress"]
+    assert [path.name for path in device.glob(".*")] == [".incoming-in-progress"]
+    assert not list(device.glob("bundles/2*/.deploying"))
 
 
-def test_one_bundle_twice_within_a_second(deploy: Deploy, device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("microseconds", [(5, 70_000), (5, 5)], ids=["second", "microsecond"])
+def test_one_bundle_twice_within(
+    microseconds: tuple[int, int], deploy: Deploy, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     second = datetime.datetime(2026, 3, 7, 10, 15, tzinfo=datetime.UTC)
-    moments = (second + datetime.timedelta(microseconds=each) for each in (5, 70_000))
+    moments = (second + datetime.timedelta(microseconds=each) for each in microseconds)
     clock = SimpleNamespace(UTC=datetime.UTC, datetime=SimpleNamespace(now=lambda _: next(moments)))
-    monkeypatch.setattr("edge_digits.deploy.remote.datetime", clock)
+    monkeypatch.setattr("edge_digits.deploy.deployment.datetime", clock)
     assert deploy().exit_code == 0
     former = in_use(device)
     result = deploy()
     assert result.exit_code == 0, result.output
     latest = in_use(device)
-    assert former < latest, "their names tell which is the older"
+    assert former < latest or microseconds == (5, 5), "the names sort by age"
     assert {f"bundles/{path.name}" for path in (device / "bundles").iterdir()} == {former, latest}
+
+
+# --- several deployments at once
+
+
+@pytest.fixture
+def call(run: Path, device: Path, sshd: Path, tmp_path: Path) -> Callable[..., Evaluation]:
+    """``call(interpreter, progress)`` deploys as the command does, but may be called in a thread or within another."""
+    bundle = make_bundle(run / "mlp-8-int8.tflite", datasets.load_test(run.parent / "noise.npz"), runtime=False)
+    target = Target("device", str(device), config=sshd / "ssh_config")
+
+    def deploy(interpreter: Path, progress: Callable[[str], None] | None = None) -> Evaluation:
+        output = tmp_path / f"{secrets.token_hex(8)}.json"
+        return deployment.deploy(bundle, target, output, install=False, python=str(interpreter), progress=progress)
+
+    return deploy
+
+
+def test_a_deployment_survives_others_between_any_two_of_its_steps(
+    call: Callable[..., Evaluation], device: Path, python: Stub, quick: str
+) -> None:
+    # Classifying is not the subject, and would take the most time.
+    interpreter = python(f'{quick}; case "$*" in *" classify "*) exit;; *m.version*) echo {VERSION}; exit;; esac')
+    steps: list[str] = []
+    others: list[str] = []
+
+    def progress(line: str) -> None:
+        steps.append(re.sub(r" \(.*\)$", "", line.removeprefix("device: ")))
+        # Two: one alone would keep this bundle as the former one. None before there is a bundle.
+        for _ in range(2 if len(steps) > 2 else 0):
+            call(interpreter)
+            others.append((device / "current").readlink().name)
+
+    assert call(interpreter, progress).accuracy == 1.0
+    assert steps == [step for step in STEPS if step != "install"]
+    left = sorted(path.name for path in (device / "bundles").iterdir())
+    (own,) = set(left) - set(others)
+    assert left == sorted([own, *others[-2:]]), "its own, and of the others the last and the former one of that"
+    assert not list(device.glob("bundles/*/.deploying"))
+    assert in_use(device) == f"bundles/{others[-1]}"
+
+
+def test_deployments_at_the_same_time_take_turns_to_measure(
+    call: Callable[..., Evaluation], device: Path, python: Stub, quick: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    note = f'note() {{ case "$2" in *" evaluate "*) echo $1 >> {log}; sleep 0.3;; esac; }}'
+    interpreter = python(f'{note}; note begin "$*"; trap \'note end "$*"\' EXIT; {quick}')
+    with ThreadPoolExecutor(3) as pool:
+        evaluations = list(pool.map(lambda _: call(interpreter), range(3)))
+    assert [evaluation.accuracy for evaluation in evaluations] == [1.0] * 3
+    assert log.read_text().split() == ["begin", "end"] * 3
+    assert in_use(device)
+
+
+def test_another_version_that_was_installed_in_between_is_noticed(
+    call: Callable[..., Evaluation], python: Stub, quick: str, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    change = f'case "$2" in *m.version*) [ -e {asked} ] && echo 0.0.9 && exit; touch {asked};; esac'
+    with pytest.raises(DeployError, match=r"evaluate failed .*: another deployment has installed edge-digits 0\.0\.9;"):
+        call(python(f"{change}; {quick}"))
 
 
 # --- what breaks on the way
@@ -305,19 +374,19 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
 
     with scp(f"{send_half}; kill -9 $$"):
         killed = error(deploy())
-    assert re.match(r"device: copy failed \(ended by signal 9\): no message; what was in use", killed)
+    assert re.match(r"device: copy failed \(ended by signal 9\): no message; the former bundle", killed)
     assert in_use(device) == former
 
     with scp(f"{send_half}; exit 0"):
         short = error(deploy())
-    assert re.match(r"device: check and unpack failed \(exit status 1\): sha256sum: .* what was in use", short)
+    assert re.match(r"device: check and unpack failed \(exit status 1\): sha256sum: .* the former bundle", short)
     assert in_use(device) == former
 
     checks = json.dumps({"checks": [{"name": "interpreter", "status": "problem", "found": "none", "remedy": "pip"}]})
     sick = python(f"case \"$*\" in *' doctor '*) echo '{checks}'; exit 1;; esac")
     assert error(deploy(interpreter=sick)) == (
-        "device: the doctor has a problem with interpreter: none; what was in use there before still is; "
-        "mend it there: pip"
+        "device: the doctor has a problem with interpreter: none; the former bundle is still in use there; "
+        "fix it there: pip"
     )
     assert in_use(device) == former
 
@@ -332,7 +401,7 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
     old = python("case \"$*\" in *' classify '*) echo 'Error: model.tflite: too new' >&2; exit 2;; esac")
     bad = error(deploy(interpreter=old))
     assert re.match(
-        r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; what was in use", bad
+        r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; the former bundle", bad
     )
     assert in_use(device) == former
 
@@ -359,7 +428,7 @@ def test_an_evaluation_of_something_else_is_refused(
 WRONG_PYTHONS = {
     "too old": (
         'case "$2" in *version_info*) exec $REAL -c "import sys; sys.version_info = (3, 9, 2); $2";; esac',
-        "device: connect failed (exit status 1): Python 3.9 is too old; Python 3.11 or newer has to be there",
+        "device: connect failed (exit status 1): Python 3.9 is too old; Python 3.11 or newer must be installed there",
     ),
     "without edge-digits": (
         'exec $REAL -I -S "$@"',
@@ -383,7 +452,9 @@ def test_a_wrong_python_is_noticed_before_it_is_used(
 def test_no_python(deploy: Deploy) -> None:
     message = error(deploy(interpreter="no-such-python"))
     assert re.match(r"device: connect failed \(exit status 127\): .*no-such-python: (command )?not found; ", message)
-    assert message.endswith("Python 3.11 or newer has to be there as no-such-python; name another with --python")
+    assert message.endswith(
+        "Python 3.11 or newer must be installed there as no-such-python; name another with --python"
+    )
 
 
 def test_a_host_that_does_not_answer(deploy: Deploy, run: Path) -> None:
