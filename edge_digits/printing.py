@@ -1,4 +1,4 @@
-"""How the verbs print: one line for each message, JSON for machines, file names that cannot disturb a terminal."""
+"""Print errors as one line, objects as JSON, and file names so that they cannot disturb a terminal."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ import click
 
 
 def printable(text: str) -> str:
-    r"""Return ``text`` with every character that is no visible one escaped: a line break becomes ``\n``.
+    r"""Return ``text`` with every invisible character escaped: a line break becomes ``\n``.
 
-    A file name may hold line breaks, what steers a terminal, or bytes that are no UTF-8; printed raw they would break
-    the rule of one line for each picture.
+    A file name may hold line breaks, control sequences for a terminal, or bytes that are not UTF-8. Printed raw, they
+    would break the rule of one line for each picture.
     """
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
@@ -21,7 +21,7 @@ def print_error(message: object) -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print ``content`` as one line of JSON, with letters as they are unless a file name is no UTF-8."""
+    """Print ``content`` as one line of JSON, with non-ASCII letters as they are, unless a file name is not UTF-8."""
     text = json.dumps(content, ensure_ascii=False)
     try:
         text.encode()

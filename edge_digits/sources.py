@@ -68,7 +68,7 @@ def _inside(folder: str) -> Iterator[tuple[str, Source]]:
         path
         for above, _, names in os.walk(folder, onerror=errors.append)
         for name in names
-        # What is not there, as behind a broken link, is kept: opening it says why. A pipe would wait for a writer.
+        # A broken link is kept: opening it says what is wrong. A pipe is left out: it would wait for a writer.
         if is_picture_name(path := Path(above, name)) and (not os.path.exists(path) or os.path.isfile(path))  # noqa: PTH110, PTH113
     ]
     yield from ((str(path), path) for path in sorted(pictures))
@@ -123,10 +123,9 @@ def open_source(source: Source, shorter: int | None = None) -> "Image.Image":
 def flat_name(name: str) -> str:
     """Return a file name of at most 100 bytes for what is drawn of the picture ``name``, different for each picture.
 
-    A picture named by a relative path keeps its name, with ``--`` between folders: ``scans/7.png`` becomes
-    ``scans--7.png``. A path that does not survive that (absolute, with ``..``, with ``--`` in a name, too long, with
-    characters that not every system allows) keeps the end of it and gets twelve digits of its SHA-256:
-    ``../7.png`` becomes ``7.png--`` and the digits.
+    A relative path is kept, with ``--`` between folders: ``scans/7.png`` becomes ``scans--7.png``. Any other path keeps
+    its end and gets twelve digits of its SHA-256, so ``../7.png`` becomes ``7.png--`` and the digits. Others are paths
+    that are absolute, too long, or have ``..``, ``--``, or characters that not every system allows.
     """
     if name == STDIN:
         return "stdin"
@@ -142,6 +141,6 @@ def flat_name(name: str) -> str:
 
 
 def _is_reversible(flat: str, path: Path) -> bool:
-    """Whether ``flat`` leads back to ``path`` and can be taken for no name with a digest."""
+    """Return whether ``flat`` leads back to ``path`` and cannot be mistaken for a name with a digest."""
     with_digest = re.search(rf"{_BETWEEN_FOLDERS}[0-9a-f]{{{_DIGEST}}}$", flat)
     return tuple(flat.split(_BETWEEN_FOLDERS)) == path.parts and not with_digest and len(flat.encode()) <= _LONGEST

@@ -41,7 +41,7 @@ EVALUATION_KEYS = {
         "28×28 pixels each."
     ),
 }
-"""What the keys of an evaluation's JSON mean; a test holds them to `Evaluation.to_dict`."""
+"""Meaning of each key of an evaluation's JSON; a test compares the keys with those of `Evaluation.to_dict`."""
 
 _KINDS = {
     "Share": "float, 0 to 1",

@@ -1,4 +1,4 @@
-"""What ``classify`` and ``read`` share: the options of the model, and one answer after the other."""
+"""The part that ``classify`` and ``read`` have in common: the options of the model, and the loop over the pictures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
