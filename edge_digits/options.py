@@ -1,6 +1,8 @@
 """Options and exit codes that several verbs share."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,9 +11,37 @@ NOT_SURE = 1
 WRONG_INPUT = 2
 """Exit code after wrong use or bad input; a command that could do the rest of its work has done it."""
 
+
+class UserPath(click.Path):
+    """A path on the command line that the system can look up, whether or not anything is there.
+
+    A name that is too long, or a folder that is closed to this user, is wrong use. Most of what works with paths asks
+    first whether a file is there, and would raise.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: the system refuses to look it up.
+        """
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            # The point at the end says whether a folder may be entered.
+            os.stat(f"{path}{os.sep}{os.curdir}" if os.path.isdir(path) else path)  # noqa: PTH112, PTH116
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # The verb says what is missing, or makes it.
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}", param, ctx)
+        return path
+
+
 model_option = click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="MODEL",
     help="A .tflite file, or the name of an installed model (see 'models').  [default: the one in the runtime]",
 )
@@ -30,7 +60,7 @@ confidence_option = click.option(
 )
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="PATH",
     help="An .npz in Keras' layout, a folder with IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
 )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import click
 from edge_digits_runtime.errors import UsageError
 
-from edge_digits.options import unverified_option
+from edge_digits.options import UserPath, unverified_option
 
 if TYPE_CHECKING:
     from edge_digits.deploy.bundle import Bundle
 
-run_argument = click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
+run_argument = click.argument("run", type=UserPath(), metavar="RUN")
 scheme_option = click.option(
     "--scheme",
     type=click.Choice(["int8", "float32", "float16", "dynamic"]),
@@ -19,13 +19,13 @@ scheme_option = click.option(
 )
 model_option = click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="MODEL",
     help="Pack this .tflite, or installed model, instead of one in RUN.",
 )
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="PATH",
     help="Where the data set is that RUN was trained on.  [default: where it was then]",
 )
@@ -36,7 +36,7 @@ data_option = click.option(
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     default=Path("edge-digits-bundle.zip"),
     show_default=True,
     help="The file to write.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.sources import flat_name, open_source, sources
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure.")
 @click.option(
     "--explain",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     metavar="FOLDER",
     help="Draw for each picture what was found, what the model saw and all ten probabilities.",
 )

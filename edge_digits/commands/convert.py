@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import data_option
+from edge_digits.options import UserPath, data_option
 
 
 @click.command()
-@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
+@click.argument("run", required=False, type=UserPath(), metavar="[RUN]")
 @click.option("--int8", "schemes", flag_value="int8", multiple=True, help="Full-integer quantization (the default).")
 @click.option("--float", "schemes", flag_value="float32", multiple=True, help="32-bit weights and activations.")
 @click.option("--float16", "schemes", flag_value="float16", multiple=True, help="16-bit weights, computed in float.")
@@ -24,7 +24,7 @@ from edge_digits.options import data_option
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     metavar="FILE",
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )

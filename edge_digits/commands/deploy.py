@@ -6,7 +6,7 @@ import click
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
 from edge_digits.formatting import percent
-from edge_digits.options import unverified_option
+from edge_digits.options import UserPath, unverified_option
 from edge_digits.progress import say
 
 
@@ -34,7 +34,7 @@ from edge_digits.progress import say
 @click.option(
     "-F",
     "--ssh-config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=UserPath(exists=True, dir_okay=False),
     metavar="FILE",
     help="An ssh configuration instead of your own.",
 )

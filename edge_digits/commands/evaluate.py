@@ -4,17 +4,17 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import backend_option, data_option, unverified_option
+from edge_digits.options import UserPath, backend_option, data_option, unverified_option
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=UserPath())
 @data_option
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Take only the first N test pictures.")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     metavar="FILE",
     help="The evaluation to write.  [default: MODEL.evaluation.json, beside MODEL if that is a file]",
 )

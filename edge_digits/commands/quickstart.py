@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_digits.options import data_option
+from edge_digits.options import UserPath, data_option
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
@@ -20,7 +20,7 @@ SCHEMES = ("float32", "int8")
 @click.option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     default=Path("quickstart"),
     show_default=True,
     metavar="DIR",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.progress import say
 from edge_digits.sources import flat_name, open_source, sources
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--annotate",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     metavar="OUT",
     help="Draw boxes and answers on the picture: a file, or a folder for several pictures.",
 )

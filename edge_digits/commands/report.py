@@ -5,13 +5,15 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import EvaluationError
 
+from edge_digits.options import UserPath
+
 
 @click.command()
-@click.argument("evaluations", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="EVALUATION...")
+@click.argument("evaluations", nargs=-1, required=True, type=UserPath(), metavar="EVALUATION...")
 @click.option(
     "-o",
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     help="Write report.html, report.md and report.json into this folder.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import data_option
+from edge_digits.options import UserPath, data_option
 
 
 @click.command()
@@ -12,7 +12,7 @@ from edge_digits.options import data_option
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     default=Path("mnist-test.npz"),
     show_default=True,
     help="The file to write.",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_digits.options import data_option
+from edge_digits.options import UserPath, data_option
 
 
 @click.command()
@@ -30,7 +30,7 @@ from edge_digits.options import data_option
 @data_option
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=UserPath(file_okay=False),
     help="The run folder to write.  [default: runs/RECIPE-N with the next free number]",
 )
 @click.option("--resume", is_flag=True, help="Continue an unfinished run: the one in --out, or the newest of RECIPE.")

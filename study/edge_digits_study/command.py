@@ -9,7 +9,7 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.records import files
 
 from edge_digits.formatting import counted
-from edge_digits.options import data_option
+from edge_digits.options import UserPath, data_option
 from edge_digits_study.definition import Study, System
 from edge_digits_study.results import RESULTS, Results
 from edge_digits_study.studies import STUDIES
@@ -57,12 +57,12 @@ def study(context: click.Context) -> None:
 
 
 @study.command(short_help="Compare published with measured accuracies.")
-@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", required=False, type=UserPath(file_okay=False))
 @click.option(
     "-o",
     "--out",
     "output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=UserPath(dir_okay=False),
     metavar="FILE",
     help="Write the page as Markdown to this file.",
 )
@@ -129,7 +129,7 @@ _OPTIONS = (
     click.option(
         "--out",
         "folder",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=UserPath(file_okay=False),
         metavar="DIR",
         help="Folder for results, page and run folders.  [default: runs/studies/NAME]",
     ),

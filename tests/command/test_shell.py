@@ -1,10 +1,14 @@
 """The command around the verbs: lazy imports, errors of one line, exit codes, help."""
 
+import errno
+import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -13,6 +17,7 @@ from edge_digits_runtime.errors import DataError, OutputError
 
 from edge_digits import cli
 from edge_digits.cli import VERBS, main
+from edge_digits.options import UserPath
 from edge_digits.pipeline import next_run, print_drop_verdict
 from edge_digits.samples import SAMPLES
 
@@ -147,6 +152,55 @@ def test_wrong_use_is_one_line(arguments: list[str]) -> None:
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith("Error: ")
     assert "--help" in result.stderr
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and those below it, with their names."""
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found
+            yield from commands(found, f"{name} {inner}")
+
+
+def test_every_path_on_the_command_line_is_looked_up_first() -> None:
+    paths = [
+        (name, parameter.name, type(parameter.type))
+        for name, command in commands(main, "edge-digits")
+        for parameter in command.params
+        if isinstance(parameter.type, click.Path)
+    ]
+    assert len(paths) > 20
+    assert [each for each in paths if each[2] is not UserPath] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["evaluate LONG", "report LONG", "convert LONG", "bundle LONG", "testset --data LONG", "train --resume --out LONG"],
+)
+@pytest.mark.parametrize("name", ["n" * 300, f"{'n' * 300}/a.json"], ids=["name", "folder"])
+def test_a_path_that_is_too_long_is_one_line(arguments: str, name: str) -> None:
+    result = CliRunner().invoke(main, arguments.replace("LONG", name).split())
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "File name too long" in result.stderr
+
+
+def test_a_folder_that_is_closed_to_the_user_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.stat
+
+    def stat(path: str, **options: Any) -> os.stat_result:
+        # Root, as whom the tests may run, can enter every folder.
+        if str(path) == f"{tmp_path}/.":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    result = CliRunner().invoke(main, ["report", str(tmp_path)])
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert f"{tmp_path}: Permission denied" in result.stderr
 
 
 @pytest.mark.parametrize("where", [">/dev/full", ">&-", "2>&-", ">&- 2>&-"])
