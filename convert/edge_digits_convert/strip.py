@@ -1,22 +1,22 @@
-"""Take out of a TFLite flatbuffer what no interpreter reads, and store once what is there twice.
+"""Slim a TFLite flatbuffer: remove what no interpreter reads, and store equal parts once.
 
-The converter writes for tools: every tensor has a name, a buffer of its own even if that is empty, a second shape
-with an open batch, and of equal lists each tensor has its copy. For a network of 10,000 parameters this is as much as
-half the file. Nothing here changes a number that an interpreter computes with:
+The converter writes for tools: every tensor has a name, a buffer of its own even if it is empty, a second shape with an
+open batch size, and its own copy of every list. For a network of 10,000 parameters this is as much as half the file. No
+number that an interpreter computes with is changed. What goes:
 
 - strings: names of tensors and subgraph, description, signatures, metadata (``min_runtime_version`` tells converters,
   not interpreters);
 - ``shape_signature`` and ``has_rank``: interpreters resize a tensor by its shape; the minimum and maximum in the
   quantization parameters: interpreters use scale and zero point;
 - a reshape in front of nothing but dense layers: these flatten what they are given;
-- buffers with equal content become one, those without content become buffer 0, which the schema keeps empty;
-- equal vectors (zero points, shapes, lists of inputs) and equal tables (quantization parameters, options) are written
-  once and referred to from everywhere, which a flatbuffer allows.
+- copies of buffers with equal content, and empty buffers: their tensors refer to buffer 0, which is always empty;
+- copies of equal vectors (zero points, shapes, lists of inputs) and equal tables (quantization parameters, options): a
+  flatbuffer may refer to one from several places.
 
-What stays although it looks idle, measured with LiteRT 2.3 and tflite-runtime 2.14: the zero points of per-channel
-weights, all 0, must be as many as the scales or the model does not load; without the quantization parameters of the
-biases it loads, but no longer runs on XNNPACK (51 instead of 13 µs). Buffers keep the 16-byte alignment that the schema
-asks for; 4 bytes would save 0.8 % and load as well, but kernels on small devices read them with aligned instructions.
+What stays although it looks unused, measured with LiteRT 2.3 and tflite-runtime 2.14. The zero points of per-channel
+weights are all 0, but there must be as many as scales or the model does not load. Without the quantization parameters
+of the biases it loads, but no longer runs on XNNPACK (51 instead of 13 µs). Buffers keep the 16-byte alignment that the
+schema demands: 4 bytes would save 0.8 % and load as well, but kernels on small devices read with aligned instructions.
 """
 
 from collections.abc import Hashable
@@ -33,21 +33,21 @@ _BUFFER_ALIGNMENT = 16
 
 
 def unpack(flatbuffer: bytes) -> Any:
-    """The flatbuffer as a tree of the schema's objects, a ``ModelT``."""
+    """Return the flatbuffer as a tree of the schema's objects, a ``ModelT``."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(flatbuffer, 0))
 
 
 def strip(flatbuffer: bytes) -> bytes:
-    """The same model in fewer bytes; equal input gives equal output, and stripping twice changes nothing more."""
+    """Return the same model in fewer bytes; equal input gives equal output, and a second time changes nothing."""
     model = unpack(flatbuffer)
     model.description = model.signatureDefs = model.metadata = model.metadataBuffer = None
     for graph in model.subgraphs:
         graph.name = None
         _drop_flattening(graph, model.operatorCodes)
-        _drop_idle_tensors(graph)
+        _drop_unused_tensors(graph)
         for tensor in graph.tensors:
             _strip_tensor(tensor)
-    _drop_idle_codes(model)
+    _drop_unused_codes(model)
     _share_buffers(model)
     _share_tables(model)
     builder = _SharingBuilder()
@@ -56,7 +56,7 @@ def strip(flatbuffer: bytes) -> bytes:
 
 
 def _drop_flattening(graph: Any, codes: Any) -> None:
-    """Let dense layers read what a reshape in front of them reads."""
+    """Let dense layers read the input of a reshape in front of them, which they flatten themselves."""
     operator = schema.BuiltinOperator
     kinds = {id(op): codes[op.opcodeIndex].builtinCode for op in graph.operators}
     for reshape in [op for op in graph.operators if kinds[id(op)] == operator.RESHAPE]:
@@ -68,11 +68,11 @@ def _drop_flattening(graph: Any, codes: Any) -> None:
             graph.operators.remove(reshape)
 
 
-def _drop_idle_tensors(graph: Any) -> None:
-    """Take out the tensors that no operator reads or writes, and number the others anew."""
+def _drop_unused_tensors(graph: Any) -> None:
+    """Remove the tensors that no operator reads or writes, and renumber the others."""
     used = {index for op in graph.operators for index in (*op.inputs, *op.outputs)} | {*graph.inputs, *graph.outputs}
     kept = sorted(index for index in used if index >= 0)
-    # -1 stands for an optional input that is not there.
+    # -1 stands for an optional input that is absent.
     number = {index: place for place, index in enumerate(kept)} | {-1: -1}
     graph.tensors = [graph.tensors[index] for index in kept]
     for holder in (graph, *graph.operators):
@@ -80,7 +80,7 @@ def _drop_idle_tensors(graph: Any) -> None:
         holder.outputs = [number[index] for index in holder.outputs]
 
 
-def _drop_idle_codes(model: Any) -> None:
+def _drop_unused_codes(model: Any) -> None:
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
     model.operatorCodes = [model.operatorCodes[index] for index in used]
@@ -100,7 +100,7 @@ def _strip_tensor(tensor: Any) -> None:
 
 
 def _share_buffers(model: Any) -> None:
-    """Give tensors of equal content one buffer, and those without content buffer 0."""
+    """Give tensors of equal content one buffer, and tensors without content buffer 0."""
     buffers = [schema.BufferT()]
     index: dict[bytes, int] = {b"": 0}
     for graph in model.subgraphs:
@@ -131,12 +131,12 @@ def _share_tables(model: Any) -> None:
 
 
 def _indices(values: Any) -> NDArray[np.int32]:
-    # The builder shares what it is given as an array.
+    # The builder shares only arrays.
     return np.asarray(values, np.int32)
 
 
 def _key(value: Any) -> Hashable:
-    """Equal for equal content: an array, a list, a table with its fields, or a plain value."""
+    """Return a key that is equal for equal content: of an array, a list, a table with its fields, or a plain value."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.tobytes()
     if isinstance(value, list):
@@ -147,28 +147,28 @@ def _key(value: Any) -> Hashable:
 
 
 class _Once:
-    """A table that is written when it is first packed, and only referred to from then on."""
+    """A table that is written the first time it is packed, and referred to after that."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
         self._offset: int | None = None
 
     def Pack(self, builder: Any) -> int:
-        """Offset of the table in ``builder``; the objects of the schema call this method."""
+        """Return the offset of the table in ``builder``; the objects of the schema call this method."""
         if self._offset is None:
             self._offset = int(self._table.Pack(builder))
         return self._offset
 
 
 class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
-    """Writes equal vectors once, and buffers at the alignment of the schema."""
+    """A builder that writes equal vectors once, and buffers at the alignment of the schema."""
 
     def __init__(self) -> None:
         super().__init__(1024)
         self._vectors: dict[tuple[int, int, bytes], int] = {}
 
     def CreateNumpyVector(self, x: NDArray[Any]) -> int:
-        """Offset of a vector with the elements of ``x``, which has one axis."""
+        """Return the offset of a vector with the elements of ``x``, which has one axis."""
         # Buffers are the only vectors of bytes here.
         alignment = _BUFFER_ALIGNMENT if x.dtype == np.uint8 else x.dtype.itemsize
         content = x.astype(x.dtype.newbyteorder("<")).tobytes()

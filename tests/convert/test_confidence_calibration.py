@@ -1,3 +1,5 @@
+"""The temperature and the smallest sure confidence, on answers whose best values are known."""
+
 import math
 
 import numpy as np
@@ -22,13 +24,13 @@ def two_way(margin: float, right: int, wrong: int) -> tuple[NDArray[np.float64],
 @pytest.mark.parametrize(
     ("margin", "right", "wrong"),
     [
-        (4.0, 9, 1),  # overconfident: 98.2 % said, 90 % right
-        (1.0, 99, 1),  # underconfident: 73 % said, 99 % right
+        (4.0, 9, 1),  # overconfident: confidence 98.2 %, 90 % right
+        (1.0, 99, 1),  # underconfident: confidence 73 %, 99 % right
         (2.0, 60, 40),
-        (math.log(3), 3, 1),  # 75 % said, 75 % right: T = 1
+        (math.log(3), 3, 1),  # confidence 75 %, 75 % right: T = 1
     ],
 )
-def test_fitted_confidence_is_the_share_of_right_answers(margin: float, right: int, wrong: int) -> None:
+def test_the_fitted_confidence_is_the_share_of_right_answers(margin: float, right: int, wrong: int) -> None:
     # The likelihood is largest where sigmoid(margin / T) = right / (right + wrong), so T = margin / log(right / wrong).
     temperature = fit_temperature(*two_way(margin, right, wrong))
     assert temperature == pytest.approx(margin / math.log(right / wrong), rel=1e-3)
@@ -47,7 +49,7 @@ def test_scaling_the_logits_scales_the_temperature() -> None:
 
 
 @pytest.mark.parametrize(("right", "wrong", "end"), [(20, 0, LOWEST), (0, 20, HIGHEST)])
-def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: int, wrong: int, end: float) -> None:
+def test_the_search_ends_at_its_limit_where_all_answers_are_right_or_wrong(right: int, wrong: int, end: float) -> None:
     assert fit_temperature(*two_way(3.0, right, wrong)) == pytest.approx(end, rel=1e-3)
 
 
@@ -59,7 +61,7 @@ def test_without_any_wrong_or_right_answer_the_search_ends_at_its_limit(right: i
         ([], 0.9),
     ],
 )
-def test_one_digit_in_100_may_be_given_up(doubtful: list[float], least: float) -> None:
+def test_at_most_one_digit_in_100_is_not_sure(doubtful: list[float], least: float) -> None:
     confidences = np.array(doubtful + [0.999] * (1001 - len(doubtful)))
     np.random.default_rng(0).shuffle(confidences)
     assert smallest_sure_confidence(confidences) == pytest.approx(least)

@@ -1,4 +1,4 @@
-"""From a run folder that training wrote to a model file that the device's classifier runs."""
+"""Whole conversions: a trained run folder becomes a model file that the classifier of the device runs."""
 
 import dataclasses
 import hashlib
@@ -57,7 +57,7 @@ def results(run: Path, pictures_of_run: RunPictures) -> dict[str, ConversionResu
     return {scheme: convert(run, scheme, pictures_of_run) for scheme in SCHEMES}
 
 
-def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, ConversionResult]) -> None:
+def test_the_card_of_the_int8_file(run: Path, results: dict[str, ConversionResult]) -> None:
     result, record = results["int8"], RunRecord.load(run)
     model = read_model_file(result.path)  # checks the sha256
     card = model.card
@@ -81,7 +81,7 @@ def test_what_the_int8_file_says_of_itself(run: Path, results: dict[str, Convers
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_figures_are_those_of_the_file(
+def test_the_figures_of_the_card_are_measured_on_the_file(
     scheme: str, run: Path, pictures_of_run: RunPictures, results: dict[str, ConversionResult]
 ) -> None:
     result = results[scheme]
@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_file(
 
 
 def test_the_int8_file_is_small(results: dict[str, ConversionResult]) -> None:
-    # 8,778 parameters: a byte for each weight, four for a bias; structure and scales are not to exceed a third of that.
+    # 8,778 parameters: a byte for each weight, four for a bias; structure and scales may add a third to that.
     assert results["int8"].bytes_after < 12_000
     assert results["int8"].file_bytes < 16_000
 
@@ -114,27 +114,27 @@ def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) ->
     assert kinds["dynamic"] == {"FLOAT32", "INT8"}
 
 
-def test_the_temperature_is_that_of_the_validation_pictures(
+def test_the_temperature_is_fitted_to_the_validation_pictures(
     results: dict[str, ConversionResult], pictures_of_run: RunPictures
 ) -> None:
     card, validation = results["int8"].card, pictures_of_run.validation
-    said = DigitClassifier(results["int8"].path).classify_batch(validation.images).probabilities
-    # Calibrated once, the probabilities cannot be made likelier by another temperature.
-    best = metrics.cross_entropy(validation.labels, np.log(said))
+    probabilities = DigitClassifier(results["int8"].path).classify_batch(validation.images).probabilities
+    # Once calibrated, the labels become less likely at any other temperature.
+    best = metrics.cross_entropy(validation.labels, np.log(probabilities))
     assert 0.2 < card.temperature < 5
     for other in (0.9, 1.1):
-        assert metrics.cross_entropy(validation.labels, np.log(said) / other) > best
+        assert metrics.cross_entropy(validation.labels, np.log(probabilities) / other) > best
 
 
-def test_what_is_sure_is_chosen_on_the_validation_pictures(
+def test_the_smallest_sure_confidence_is_chosen_on_the_validation_pictures(
     results: dict[str, ConversionResult], pictures_of_run: RunPictures
 ) -> None:
     for result in results.values():
-        said = DigitClassifier(result.path).classify_batch(pictures_of_run.validation.images)
+        answers = DigitClassifier(result.path).classify_batch(pictures_of_run.validation.images)
         least = result.card.min_confidence
-        # The card has four digits, and this small network is in doubt more often than it may give up.
-        assert least == pytest.approx(smallest_sure_confidence(said.confidences), abs=2e-4)
-        assert (said.sure == (said.confidences >= least)).all()
+        # The card has four decimals; rounding down gives up no more pictures.
+        assert least == pytest.approx(smallest_sure_confidence(answers.confidences), abs=2e-4)
+        assert (answers.sure == (answers.confidences >= least)).all()
 
 
 def test_the_same_run_and_seed_give_the_same_bytes(
@@ -154,7 +154,7 @@ def test_the_same_run_and_seed_give_the_same_bytes(
     ]
 
 
-def test_calibration_is_drawn_as_asked(run: Path, pictures_of_run: RunPictures, tmp_path: Path) -> None:
+def test_the_draw_of_calibration_pictures_is_recorded(run: Path, pictures_of_run: RunPictures, tmp_path: Path) -> None:
     result = convert(run, "int8", pictures_of_run, CalibrationDraw(30, 4), output=tmp_path / "other.tflite")
     assert dataclasses.asdict(result.card.calibration) == {"split": "train", "count": 30, "seed": 4}
 
@@ -169,7 +169,7 @@ def test_a_failed_conversion_leaves_the_old_file(
     assert not list(run.glob(".*"))
 
 
-def test_an_unknown_scheme_names_those_that_there_are(run: Path, pictures_of_run: RunPictures) -> None:
+def test_an_unknown_scheme_lists_all_schemes(run: Path, pictures_of_run: RunPictures) -> None:
     with pytest.raises(UsageError, match=r"no scheme 'int4'; there are float32, float16, dynamic, int8"):
         convert(run, "int4", pictures_of_run)
 

@@ -1,3 +1,5 @@
+"""The function that a device computes gives the logits of the Keras model, with less in it."""
+
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ def pad(before: int, behind: int) -> Any:
     return layers.ZeroPadding2D(((before, behind), (before, behind)))
 
 
-# The layers in front of a Flatten and ten logits, and what of them is left.
+# The layers in front of a Flatten and ten logits, and the layers that are left of them.
 FOLDABLE = {
     "same": ([pad(1, 1), standardize, lambda: layers.Conv2D(4, 3)], ["Conv2D"]),
     "stride": ([pad(0, 1), standardize, lambda: layers.Conv2D(4, 3, strides=2)], ["Conv2D"]),
@@ -89,7 +91,7 @@ def test_the_trained_network_keeps_its_logits(cnn: keras.Model, digits: DataSet,
     inference.check_same(cnn, infer, pictures)
 
 
-def test_what_only_training_needs_is_left_out(cnn: keras.Model) -> None:
+def test_layers_that_only_training_needs_are_left_out(cnn: keras.Model) -> None:
     kinds = {type(layer).__name__ for layer in inference.inference_model(cnn).layers}
     assert kinds.isdisjoint({"GaussianNoise", "SpatialDropout2D", "Dropout", "Rescaling", "ZeroPadding2D", "Flatten"})
 

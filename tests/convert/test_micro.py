@@ -1,4 +1,4 @@
-"""The models that ship on TensorFlow Lite for Microcontrollers, for who has no room for Linux."""
+"""The shipped models on TensorFlow Lite for Microcontrollers, which needs no operating system."""
 
 import platform
 import sys
@@ -12,11 +12,11 @@ from edge_digits_runtime.model.card import read_model_file
 from edge_digits_train.data import mnist
 
 if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-    pytest.skip("TFLite Micro has wheels for Linux on x86 alone", allow_module_level=True)
+    pytest.skip("TFLite Micro has wheels only for Linux on x86", allow_module_level=True)
 from tflite_micro import runtime
 
 ARENA = 64 * 1024
-"""Bytes of RAM that the network may work in."""
+"""RAM for the activations of the network, in bytes."""
 
 
 @pytest.mark.parametrize(("name", "path"), registry.paths().items(), ids=registry.paths())
@@ -24,7 +24,7 @@ def test_a_microcontroller_gives_the_same_answers(name: str, path: Path) -> None
     images = mnist.load().test.images[:100]
     wanted = DigitClassifier(path).outputs(images)
     model = read_model_file(path)
-    # A kernel that is missing there would be an error here.
+    # An operator that TFLite Micro lacks would raise here.
     interpreter = runtime.Interpreter.from_bytes(model.content[: model.flatbuffer_bytes], arena_size=ARENA)
     answers = np.empty_like(wanted)
     for image, answer in zip(images, answers, strict=True):
@@ -32,5 +32,5 @@ def test_a_microcontroller_gives_the_same_answers(name: str, path: Path) -> None
         interpreter.invoke()
         answer[:] = interpreter.get_output(0)[0]
     assert np.array_equal(answers.argmax(axis=1), wanted.argmax(axis=1)), name
-    # Its kernels round otherwise than XNNPACK's.
+    # Its kernels round differently from those of XNNPACK.
     assert np.abs(answers.astype(int) - wanted).max() <= 2, name

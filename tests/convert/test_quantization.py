@@ -28,7 +28,7 @@ def converted(cnn: keras.Model, digits: DataSet) -> dict[str, bytes]:
     return {scheme: to_flatbuffer(infer, scheme, digits.train.images[:200]) for scheme in SCHEMES}
 
 
-def test_folded_operators_of_int8(converted: dict[str, bytes]) -> None:
+def test_the_operators_that_are_left(converted: dict[str, bytes]) -> None:
     # Nothing is left of padding, standardization, batch normalization, noise and dropout.
     expected = [
         "CONV_2D",
@@ -43,7 +43,7 @@ def test_folded_operators_of_int8(converted: dict[str, bytes]) -> None:
     assert operators(converted["float32"]) == expected
 
 
-def test_every_tensor_of_int8_is_of_whole_numbers(converted: dict[str, bytes]) -> None:
+def test_every_tensor_of_int8_holds_whole_numbers(converted: dict[str, bytes]) -> None:
     graph = unpack(converted["int8"]).subgraphs[0]
     constants = {index for op in graph.operators for index in op.inputs[1:]}
     found = [(index in constants, tensor_type(tensor), len(tensor.shape)) for index, tensor in enumerate(graph.tensors)]
@@ -127,7 +127,7 @@ def test_any_number_of_pictures_gives_the_same_answers(
     np.testing.assert_allclose(at_once, one_by_one, atol=0 if scheme == "int8" else 1e-4)
 
 
-def test_scales_by_size(converted: dict[str, bytes]) -> None:
+def test_the_smaller_the_type_the_smaller_the_file(converted: dict[str, bytes]) -> None:
     sizes = {scheme: len(content) for scheme, content in converted.items()}
     assert sizes["int8"] < sizes["float16"] < sizes["float32"]
 
@@ -156,5 +156,5 @@ def test_recipes_become_plain_graphs(name: str, standardized: bool, digits: Data
         "MEAN",
         "RESHAPE",
         "FULLY_CONNECTED",
-        "ADD",  # of two branches; nothing else is added, see test_folded_operators_of_int8
+        "ADD",  # of two branches; nothing else is added, see test_the_operators_that_are_left
     }

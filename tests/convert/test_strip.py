@@ -1,3 +1,5 @@
+"""Slimming, on flatbuffers built by hand and on converted ones."""
+
 from collections.abc import Callable
 from typing import Any
 
@@ -136,7 +138,7 @@ def flattening(second_reader: int) -> bytes:
     )
 
 
-def test_dense_layers_flatten_for_themselves() -> None:
+def test_dense_layers_flatten_their_input_themselves() -> None:
     model = unpack(strip(flattening(second_reader=1)))
     graph = model.subgraphs[0]
     assert [code.builtinCode for code in model.operatorCodes] == [schema.BuiltinOperator.FULLY_CONNECTED]
@@ -145,7 +147,7 @@ def test_dense_layers_flatten_for_themselves() -> None:
     assert (graph.inputs.tolist(), graph.outputs.tolist()) == ([0], [2, 3])
 
 
-def test_a_reshape_that_others_read_stays() -> None:
+def test_a_reshape_that_another_operator_reads_stays() -> None:
     model = unpack(strip(flattening(second_reader=2)))
     assert [op.opcodeIndex for op in model.subgraphs[0].operators] == [0, 1, 2]
     assert len(model.subgraphs[0].tensors) == 6
@@ -174,7 +176,7 @@ def converted(cnn: keras.Model, digits: DataSet) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_answers_stay_the_same_to_the_last_bit(
+def test_answers_are_the_same_bit_for_bit(
     converted: dict[str, bytes],
     scheme: str,
     infer: Callable[[bytes, NDArray[np.uint8]], NDArray[Any]],
@@ -184,7 +186,7 @@ def test_answers_stay_the_same_to_the_last_bit(
     assert np.array_equal(infer(converted[scheme], pictures), infer(stripped, pictures))
 
 
-def test_what_is_not_weights_stays_small(converted: dict[str, bytes]) -> None:
+def test_little_is_left_besides_the_weights(converted: dict[str, bytes]) -> None:
     stripped = strip(converted["int8"])
     data = sum(len(buffer.data) for buffer in unpack(stripped).buffers if buffer.data is not None)
     channels = 8 + 8 + 16 + 16 + 10

@@ -1,4 +1,4 @@
-"""What is wrong with a converted model is found: each case changes one thing of a good one."""
+"""Every fault of a converted model is found: each case changes one thing of a good model."""
 
 from collections.abc import Callable
 from typing import Any
@@ -119,7 +119,7 @@ def test_half_precision_weights_are_found_behind_the_operator_that_widens_them(
         check_model(changed(flatbuffer, without_any_data), "float16")
 
 
-def test_weights_that_the_converter_left_out_are_missed(cnn: keras.Model) -> None:
+def test_weights_that_the_converter_left_out_are_noticed(cnn: keras.Model) -> None:
     # With a Keras model as the owner of its function the converter (TensorFlow 2.21) leaves every weight out and says
     # nothing.
     infer = tf.function(lambda x: cnn(x, training=False), input_signature=[tf.TensorSpec((1, 28, 28, 1), tf.float32)])
@@ -160,7 +160,7 @@ def test_a_float_model_has_float_input_and_output(good: bytes) -> None:
         check_model(good, "float32")
 
 
-def test_operators_of_before_and_after_code_127(good: bytes) -> None:
+def test_operator_codes_below_and_above_127(good: bytes) -> None:
     def old(model: Any, _graph: Any) -> None:
         model.operatorCodes[0].builtinCode = 0
 

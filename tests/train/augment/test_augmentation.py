@@ -1,4 +1,4 @@
-"""The training-time distortions against shapes whose place, size and weight are known."""
+"""Augmentation, on shapes whose place, size and weight are known."""
 
 import dataclasses
 import json
@@ -52,7 +52,7 @@ def test_nothing_changes_where_every_amount_is_zero() -> None:
     assert_array_equal(augment(images, rng(), OFF), images)
 
 
-def test_input_stays_as_it_was_and_result_has_its_shape_and_type() -> None:
+def test_the_input_is_not_changed_and_the_result_has_its_shape_and_type() -> None:
     images = blocks(130)
     before = images.copy()
     changed = augment(images, rng(), Augmentation())
@@ -87,7 +87,7 @@ def test_translation_moves_up_to_its_limit_and_no_further() -> None:
     assert (moved.max(axis=0) > 2.8).all()
 
 
-def test_what_leaves_the_picture_does_not_come_back_on_the_other_side() -> None:
+def test_ink_that_leaves_the_picture_does_not_come_back_on_the_other_side() -> None:
     images = blocks(300, top=0, left=0, height=28, width=2)
     changed = augment(images, rng(), dataclasses.replace(OFF, translation=10))
     assert not changed[:, :, 14:].any()
@@ -146,7 +146,7 @@ def test_pen_width_changes_between_erosion_and_dilation(settings: dict[str, floa
     assert area.max() == pytest.approx(high, abs=0.5)
 
 
-def test_pen_width_at_the_border_adds_no_ink_from_outside() -> None:
+def test_a_pen_adds_no_ink_from_outside_the_picture() -> None:
     full = np.full((50, 28, 28), 255, np.uint8)
     assert_array_equal(augment(full, rng(), dataclasses.replace(OFF, thin=1.0, thicken=1.0)), full)
 
@@ -164,7 +164,7 @@ def test_blur_keeps_the_ink_and_has_the_stated_width() -> None:
 @pytest.mark.parametrize(
     ("grey", "low", "high"), [(0, 0, 0), (255, 255 * 0.6, 255), (200, 200 * 0.6, 229), (60, 33, 60)]
 )
-def test_contrast_bends_about_mid_grey_and_keeps_the_background(grey: int, low: float, high: float) -> None:
+def test_contrast_changes_about_mid_grey_and_keeps_the_background(grey: int, low: float, high: float) -> None:
     images = np.full((2000, 28, 28), grey, np.uint8)
     changed = augment(images, rng(), dataclasses.replace(OFF, contrast=0.4))
     assert changed.min() == pytest.approx(low, abs=1)
@@ -187,7 +187,7 @@ def test_noise_has_at_most_the_stated_spread() -> None:
     assert spread.min() < 1
 
 
-def test_written_forms_need_labels_and_go_to_their_digits() -> None:
+def test_written_forms_need_labels_and_change_only_their_digits() -> None:
     settings = dataclasses.replace(OFF, crossed_seven=1, upstroke_one=1)
     images = blocks(30, top=4, left=13, height=20, width=2)
     labels = np.arange(30, dtype=np.uint8) % 10

@@ -1,4 +1,4 @@
-"""The written forms that MNIST lacks, drawn onto pictures whose strokes are known."""
+"""Written forms that MNIST hardly has, drawn on pictures whose strokes are known."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def seven() -> np.ndarray:
 
 
 def one(lean: float = 0.0) -> np.ndarray:
-    """A stem from row 4 to 23, two columns wide, ``lean`` columns further right for each row upwards."""
+    """A stem from row 4 to 23, two columns wide, that moves ``lean`` columns to the right with each row upwards."""
     image = np.zeros((28, 28), np.uint8)
     for row in range(4, 24):
         left = round(13 + lean * (13.5 - row))
@@ -51,7 +51,7 @@ def test_the_upstroke_starts_at_the_top_and_lies_left_of_the_stem() -> None:
         rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
         first = np.flatnonzero(ink[rows[0] : rows[0] + 3].any(axis=0))
         assert columns[0] < first[0] - 1
-        # From the top on the ink goes to the left, and not at once: that would be the head of a 7.
+        # The ink goes to the left below the top row: level with it, it would be the head of a 7.
         assert np.flatnonzero(ink[:, columns[0]])[0] >= rows[0] + 1
 
 
@@ -64,7 +64,7 @@ def test_the_upstroke_may_be_as_long_as_the_stem_and_some_ones_get_a_foot() -> N
     assert foot.mean() == pytest.approx(0.25, abs=0.1)
 
 
-def test_the_picture_with_an_upstroke_has_the_form_of_mnist() -> None:
+def test_a_one_with_an_upstroke_is_in_the_frame_of_mnist() -> None:
     changed = upstroke(np.repeat(one()[None], 100, axis=0), rng())
     place, mass = np.arange(28), changed.sum(axis=(1, 2), dtype=float)
     assert changed.sum(axis=1) @ place / mass == pytest.approx(14, abs=0.51)
@@ -74,7 +74,7 @@ def test_the_picture_with_an_upstroke_has_the_form_of_mnist() -> None:
 
 
 @pytest.mark.parametrize(("lean", "drawn"), [(0.0, True), (0.3, True), (-0.3, True), (0.7, False), (-0.7, False)])
-def test_a_slanted_one_keeps_its_form_since_it_could_become_a_seven(lean: float, drawn: bool) -> None:
+def test_a_strongly_slanted_one_keeps_its_form_since_it_could_become_a_seven(lean: float, drawn: bool) -> None:
     ones = np.repeat(one(lean)[None], 20, axis=0)
     assert (upstroke(ones, rng()) != ones).any() == drawn
 
@@ -89,7 +89,7 @@ def nine() -> np.ndarray:
 
 
 def four() -> np.ndarray:
-    """Two upright lines from row 4, a bar in rows 12-13 between them; the right one goes on to row 23."""
+    """Two upright lines from row 4, a bar in rows 12-13 between them; the right line continues to row 23."""
     image = np.zeros((28, 28), np.uint8)
     image[4:14, 8:10] = 255
     image[12:14, 8:20] = 255
@@ -120,13 +120,13 @@ def test_the_stem_of_a_four_is_cut_below_its_bar_only() -> None:
         assert np.flatnonzero(image[-1 - image.any(axis=1)[::-1].argmax()] >= 128).size <= 5
 
 
-def test_a_four_without_a_stem_below_its_bar_stays() -> None:
+def test_a_four_without_a_stem_below_its_bar_stays_as_it_is() -> None:
     stubs = np.repeat(four()[None], 5, axis=0)
     stubs[:, 14:] = 0
     assert (shorten(stubs, rng()) == stubs).all()
 
 
-def test_only_the_digits_asked_for_change_and_about_as_many() -> None:
+def test_the_share_of_each_digit_that_changes() -> None:
     labels = np.tile(np.arange(10, dtype=np.uint8), 300)
     drawn = {1: one(), 4: four(), 9: nine()}
     images = np.stack([drawn.get(int(label), seven()) for label in labels])
@@ -139,7 +139,7 @@ def test_only_the_digits_asked_for_change_and_about_as_many() -> None:
     assert not changed[np.isin(labels, [0, 2, 3, 5, 6, 8, 9])].any()
 
 
-def test_one_seed_gives_one_result_and_blank_pictures_are_no_fault() -> None:
+def test_one_seed_gives_one_result_and_blank_pictures_are_allowed() -> None:
     labels = np.array([1, 4, 7, 9] * 10, np.uint8)
     shares = {1: 1.0, 4: 1.0, 7: 1.0, 9: 1.0}
     images = np.stack([one(), four(), seven(), nine()] * 10)

@@ -1,4 +1,4 @@
-"""The packed MNIST is the published one, and reading it needs no Keras."""
+"""The packed MNIST is the published one, and reading it does not import Keras."""
 
 import hashlib
 import struct
@@ -20,8 +20,8 @@ def _idx_md5s(split: Split) -> list[str]:
     return [hashlib.md5(content).hexdigest() for content in (images, labels)]
 
 
-def test_it_is_the_published_data(full_mnist: DataSet) -> None:
-    # md5 of the four IDX files after gunzip, as they circulate since 1998.
+def test_the_data_is_the_published_one(full_mnist: DataSet) -> None:
+    # md5 of the four IDX files after gunzip, as they have circulated since 1998.
     assert full_mnist.name == "MNIST"
     assert _idx_md5s(full_mnist.train) == ["6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624"]
     assert _idx_md5s(full_mnist.test) == ["2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"]
@@ -29,7 +29,7 @@ def test_it_is_the_published_data(full_mnist: DataSet) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", None])
-def test_a_damaged_package_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+def test_a_damaged_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
     packed = tmp_path / "mnist.u8.xz"
     if content is not None:
         packed.write_bytes(content)

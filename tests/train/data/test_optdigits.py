@@ -18,10 +18,10 @@ def centre(images: np.ndarray) -> np.ndarray:
     return np.stack([images.sum(axis=1) @ place, images.sum(axis=2) @ place], axis=1) / total[:, None]
 
 
-def test_every_picture_is_there_with_its_label() -> None:
+def test_all_pictures_and_labels_are_there() -> None:
     split = optdigits.load()
     assert (split.images.shape, split.images.dtype) == ((1934, 28, 28), np.uint8)
-    # The counts by class in the data set's own description: of its 1,934 training pictures.
+    # The counts by class in the data set's own description, of its 1,934 training pictures.
     assert np.bincount(split.labels).tolist() == [189, 198, 195, 199, 186, 187, 195, 201, 180, 204]
 
 
@@ -56,7 +56,7 @@ def test_mix_appends_the_pictures_as_often_as_asked() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"not lzma", lzma.compress(b"short")])
-def test_a_damaged_pack_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = tmp_path / "optdigits.xz"
     if content is not None:
         pack.write_bytes(content)

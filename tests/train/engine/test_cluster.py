@@ -1,4 +1,4 @@
-"""How a batch is shared, and what processes check with each other; clusters of several that are none really."""
+"""How a batch is shared, and what the processes of a cluster check with each other, without real processes."""
 
 import numpy as np
 import pytest
@@ -27,14 +27,14 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
         _of_two(0, 4).check_batch(3)
 
 
-def test_processes_with_other_pictures_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_other_pictures_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = _of_two(0)
     monkeypatch.setattr(pair, "gather", lambda value: [value, value | {"pictures": "b"}])
     with pytest.raises(RunError, match="process 1 differs from process 0 in pictures: b, not a; give the same command"):
         pair.check_same(pictures="a", recipe="r")
 
 
-def test_what_the_chief_raises_is_raised() -> None:
+def test_an_error_of_the_chief_is_raised_in_all_processes() -> None:
     def fail() -> None:
         raise RunError("no folder")
 

@@ -1,4 +1,4 @@
-"""Training one recipe together: two real processes on loopback, and what is refused before they start."""
+"""Training one recipe on several devices and processes, and what is refused before they start."""
 
 import dataclasses
 import json
@@ -27,8 +27,8 @@ from edge_digits_train.recipes.recipe import Recipe
 
 from edge_digits.cli import main
 
-# One process: trains the first recipe, stops it in the second epoch and resumes it, then trains the other ones; prints
-# the digests of its own weights after each epoch.
+# One process: trains the first recipe, stops it in the second epoch and resumes it, then trains the others; prints the
+# digest of its own weights after each epoch.
 _PROCESS = """
 import json, pathlib, sys
 from edge_digits_runtime.data import loading
@@ -175,12 +175,12 @@ def test_two_processes_train_one_recipe(steady: Recipe, restless: Recipe, small_
         for index in range(2)
     ]
     try:
-        said = [process.communicate(timeout=400) for process in processes]
+        outputs = [process.communicate(timeout=400) for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], said
-    chief, worker = (out.splitlines()[-1].split()[1:] for out, _ in said)
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    chief, worker = (out.splitlines()[-1].split()[1:] for out, _ in outputs)
     assert chief == worker
     assert len(set(chief)) == len(chief) == 3
     # One run folder for each recipe, the chief's; the model in it is the one that both have.
@@ -237,7 +237,7 @@ def test_the_environment_of_the_other_backend_is_refused(monkeypatch: pytest.Mon
         join()
 
 
-def test_a_missing_peer_ends_the_command_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_process_ends_the_command_with_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(distribution, "WAIT_S", 0.2)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
     command = ["train", "--distribute", "--out", str(tmp_path / "run")]

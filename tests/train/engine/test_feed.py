@@ -22,7 +22,7 @@ def test_pixels_are_shares_of_255() -> None:
     assert (found[0, 3, 4, 0], found[0, 5, 6, 0], found.sum()) == (1.0, np.float32(0.2), np.float32(1.2))
 
 
-def test_batches_are_those_of_the_arrays(model: keras.Model) -> None:
+def test_batches_are_cut_from_the_arrays_in_order(model: keras.Model) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((25, 4), np.float32), rng.random((25, 3), np.float32)
     fed = model.predict(**feed(10, x), verbose=0)
@@ -31,7 +31,7 @@ def test_batches_are_those_of_the_arrays(model: keras.Model) -> None:
     assert model.evaluate(**feed(10, x, y), verbose=0) == model.evaluate(x, y, batch_size=10, verbose=0)
 
 
-def test_a_batch_is_not_tuned() -> None:
+def test_the_autotuner_is_off() -> None:
     # A tuner would make each epoch wait for up to as long as it took.
     (dataset,) = feed(10, np.zeros((25, 4), np.float32)).values()
     assert dataset.options().autotune.enabled is False

@@ -1,4 +1,4 @@
-"""Keras models are what the recipes say."""
+"""Keras models have the layers, shapes and weights of their recipes."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ def _pictures() -> np.ndarray:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_every_recipe_has_the_shapes_and_parameters_that_it_says(recipe: Recipe) -> None:
+def test_every_recipe_builds_its_shapes_and_parameters(recipe: Recipe) -> None:
     model = build(recipe)
     assert model.input_shape == (None, 28, 28, 1)
     assert model.output_shape == (None, 10)
@@ -31,7 +31,7 @@ def test_every_recipe_has_the_shapes_and_parameters_that_it_says(recipe: Recipe)
     assert model.count_params() == trained + moving
 
 
-def test_every_layer_has_the_shape_that_its_table_says() -> None:
+def test_every_layer_has_the_shape_of_its_row() -> None:
     recipe = _recipe(
         Conv(4, 5, 2, use_bias=False, batch_norm=True, activation="relu6"),
         DepthwiseConv(3, 2, multiplier=2, batch_norm=True),
@@ -50,7 +50,7 @@ def test_every_layer_has_the_shape_that_its_table_says() -> None:
     assert names[1:4] == ["layer1_conv", "layer1_conv_norm", "layer1_conv_relu6"]
 
 
-def test_initial_weights_follow_from_the_seed_alone() -> None:
+def test_the_seed_decides_the_initial_weights() -> None:
     recipe = get("cnn-8-16-32")
     keras.utils.set_random_seed(1)
     first = weights_sha256(build(recipe))
@@ -69,7 +69,7 @@ def test_initial_weights_follow_from_the_seed_alone() -> None:
         ({"initializer": "truncated_normal", "initializer_stddev": 0.1}, 0.088),
     ],
 )
-def test_initializers_have_the_spread_that_they_should(settings: dict[str, object], std: float) -> None:
+def test_initializers_have_their_spread(settings: dict[str, object], std: float) -> None:
     kernel, bias = build(_recipe(Flatten(), Dense(2000), **settings)).get_layer("layer2_dense").get_weights()
     assert kernel.std() == pytest.approx(std, rel=0.01)
     assert not bias.any()

@@ -1,4 +1,4 @@
-"""How Keras starts: with what set, and what it says."""
+"""The environment that Keras starts with, and that it starts quietly."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
         ("aarch64", {}, None),
     ],
 )
-def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
+def test_onednn_is_on_for_x86_unless_it_was_turned_off(
     machine: str, before: dict[str, str], after: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = {name: value for name, value in os.environ.items() if name != ONEDNN}
@@ -32,7 +32,7 @@ def test_onednn_is_on_for_x86_unless_somebody_turned_it_off(
     assert os.environ.get(ONEDNN) == after
 
 
-def test_a_trainer_starts_it_without_a_word() -> None:
+def test_a_trainer_starts_keras_quietly() -> None:
     start = (
         "from edge_digits_train.engine.trainer import Trainer; from edge_digits_train.recipes import catalogue; "
         "Trainer(catalogue.get('mlp-64'), 100)"

@@ -1,4 +1,4 @@
-"""How processes find each other, with threads in their place."""
+"""How processes find each other, tried with threads in place of processes."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The networks whose answers others learn, and training on these."""
+"""The teachers, and training with them."""
 
 import dataclasses
 from pathlib import Path
@@ -18,7 +18,7 @@ from edge_digits_train.recipes.recipe import Recipe
 
 @pytest.fixture(scope="module")
 def taught() -> Recipe:
-    """A linear network with teachers, which is also shown what is no digit and lines, paper and grain."""
+    """A linear network with teachers, outliers and corruption."""
     layers = (Flatten(), Dense(10, activation="linear"))
     return Recipe("taught", "for tests", "our own", layers, epochs=1, outliers=0.2, distillation=0.75, corruption=0.5)
 
@@ -33,7 +33,7 @@ def test_the_pack_holds_the_runs_that_it_names() -> None:
         assert 1 < teacher.model.flatbuffer_bytes / recipe.parameters < 1.3
 
 
-def test_together_they_know_the_training_pictures(full_mnist: DataSet) -> None:
+def test_together_the_teachers_know_the_training_pictures(full_mnist: DataSet) -> None:
     images, labels = full_mnist.train.images[:2000], full_mnist.train.labels[:2000]
     answers = teachers.answer(images)
     assert (answers.shape, answers.dtype) == ((2000, 10), np.float32)
@@ -42,7 +42,7 @@ def test_together_they_know_the_training_pictures(full_mnist: DataSet) -> None:
     assert (answers.argmax(axis=1) == labels).mean() >= 0.995
 
 
-def test_an_answer_is_the_mean_over_all_of_them(full_mnist: DataSet) -> None:
+def test_an_answer_is_the_mean_of_all_teachers(full_mnist: DataSet) -> None:
     images = full_mnist.train.images[:20]
     of_each = [metrics.softmax(one.output_scale * one.outputs(images) / 2) for one in teachers.load().values()]
     assert len(of_each) == 6
@@ -68,8 +68,8 @@ def test_the_first_loss_by_hand(taught: Recipe, small_mnist: DataSet) -> None:
     figures = trainer.epoch(0, small_mnist.train, small_mnist.test)
     splits = (small_mnist.train, small_mnist.test)
     logits, of_test = (split.images.reshape(-1, 784) / 255 @ kernel + bias for split in splits)
-    labels, said = small_mnist.train.labels, teachers.answer(small_mnist.train.images)
-    of_teachers = -(said * np.log(metrics.softmax(logits / 2))).sum(axis=1).mean()
+    labels, answers = small_mnist.train.labels, teachers.answer(small_mnist.train.images)
+    of_teachers = -(answers * np.log(metrics.softmax(logits / 2))).sum(axis=1).mean()
     expected = 0.25 * metrics.cross_entropy(labels, logits) + 0.75 * 4 * of_teachers
     assert figures["loss"] == pytest.approx(expected, rel=1e-4)
     assert figures["accuracy"] == pytest.approx((logits.argmax(axis=1) == labels).mean())
@@ -78,22 +78,24 @@ def test_the_first_loss_by_hand(taught: Recipe, small_mnist: DataSet) -> None:
     assert figures["val_accuracy"] == pytest.approx((of_test.argmax(axis=1) == small_mnist.test.labels).mean())
 
 
-def test_pictures_that_they_do_not_know_are_refused(taught: Recipe, small_mnist: DataSet, tmp_path: Path) -> None:
-    said = (
+def test_pictures_that_the_teachers_do_not_know_are_refused(
+    taught: Recipe, small_mnist: DataSet, tmp_path: Path
+) -> None:
+    message = (
         "^taught is taught by networks that know only MNIST, not small MNIST: for other pictures train a recipe without"
     )
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         train(taught, small_mnist, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("change", [{"validation_fold": 1}, {"validation_seed": 1}, {"validation_fraction": 0.2}])
-def test_pictures_that_they_learned_are_not_validated_on(taught: Recipe, change: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="the teachers learned the others"):
+def test_pictures_that_the_teachers_learned_are_not_validated_on(taught: Recipe, change: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="since the teachers learned all other pictures"):
         dataclasses.replace(taught, **change)
 
 
-def test_each_recipe_with_teachers_has_one_without_to_refer_to() -> None:
+def test_every_recipe_with_teachers_has_one_without() -> None:
     with_teachers = [name for name, recipe in catalogue.RECIPES.items() if recipe.distillation]
     assert with_teachers == ["digits-xs", "digits-s", "digits-m", "digits-l"]
     for name in with_teachers:

@@ -90,7 +90,7 @@ def test_ctrl_c_in_the_first_epoch_can_be_resumed(tmp_path: Path, quick: Recipe,
     assert len(RunRecord.load(tmp_path).history["loss"]) == 1
 
 
-def test_ctrl_c_after_the_last_epoch_loses_nothing(
+def test_ctrl_c_after_the_last_epoch_loses_no_epoch(
     tmp_path: Path, quick: Recipe, small_mnist: DataSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -121,7 +121,7 @@ def test_progress_reports_every_epoch(finished: Path, seen: list[Progress]) -> N
 # --- what is refused
 
 
-def test_a_diverging_training_says_so(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> None:
+def test_a_diverging_training_is_one_clear_error(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> None:
     recipe = dataclasses.replace(quick, optimizer="sgd", learning_rate=1e30, l2=1.0)
     with pytest.raises(RunError, match=r"^the loss of quick is (nan|inf) in epoch 1: the learning rate of 1e\+30"):
         train(recipe, small_mnist, tmp_path)
@@ -136,7 +136,7 @@ def test_a_finished_run_is_not_overwritten(finished: Path, restless: Recipe, sma
     assert (finished / run.RECORD).read_bytes() == before
 
 
-def test_there_must_be_something_to_resume(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> None:
+def test_a_folder_without_a_checkpoint_cannot_be_resumed(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(RunError, match="no unfinished training to resume"):
             train(quick, small_mnist, folder, resume=True)
@@ -153,7 +153,7 @@ def unfinished(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"learning_rate": 0.5}, "has learning rate 0.001, not 0.5; resume it with the same recipe and options"),
         ({"name": "other", "epochs": 9}, "has name quick, not other"),
@@ -161,10 +161,10 @@ def unfinished(tmp_path: Path, quick: Recipe, small_mnist: DataSet) -> Path:
         ({"seed": 1}, "has seed 7, not 1"),
     ],
 )
-def test_another_recipe_is_not_resumed(
-    unfinished: Path, quick: Recipe, small_mnist: DataSet, change: dict[str, object], said: str
+def test_a_training_is_not_resumed_with_another_recipe(
+    unfinished: Path, quick: Recipe, small_mnist: DataSet, change: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(RunError, match=said):
+    with pytest.raises(RunError, match=message):
         train(dataclasses.replace(quick, **change), small_mnist, unfinished, resume=True)  # type: ignore[arg-type]
 
 

@@ -36,7 +36,7 @@ IMAGE = (28, 28, 1)
         (Conv(8, 5, padding="valid"), "conv5x5-8", IMAGE, (24, 24, 8), 208, 115_200),
         (Conv(8, 5, 2, padding="valid"), "conv5x5/2-8", IMAGE, (12, 12, 8), 208, 28_800),
         (Conv(8, 1), "conv1x1-8", (7, 7, 16), (7, 7, 8), 136, 6_272),
-        # batch normalization trains a scale and an offset for each channel
+        # batch normalization trains a scale and an offset of each channel
         (Conv(8, use_bias=False, batch_norm=True), "conv3x3-8", IMAGE, (28, 28, 8), 88, 56_448),
         (DepthwiseConv(), "depthwise3x3", (14, 14, 8), (14, 14, 8), 80, 14_112),
         (DepthwiseConv(5, 2, multiplier=2), "depthwise5x5/2-x2", (14, 14, 8), (7, 7, 16), 416, 19_600),
@@ -60,7 +60,7 @@ def test_a_layer_by_hand(layer: Layer, name: str, shape: Shape, output: Shape, p
     assert layer_from_dict(json.loads(json.dumps(layer_to_dict(layer)))) == layer
 
 
-def test_a_table_runs_the_shape_through() -> None:
+def test_a_table_passes_the_shape_from_layer_to_layer() -> None:
     layers = (Conv(8), Pool(), Flatten(), Dense(10, activation="linear"))
     assert [row.output_shape for row in table(layers)] == [(28, 28, 8), (14, 14, 8), (1568,), (10,)]
     assert [row.parameters for row in table(layers)] == [80, 0, 0, 15_690]
@@ -83,7 +83,7 @@ def test_same_padding_by_hand(size: int, kernel: int, stride: int, padding: tupl
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: Conv(0), "channels is 0"),
         (lambda: Conv(8, 0), "kernel is 0"),
@@ -98,13 +98,16 @@ def test_same_padding_by_hand(size: int, kernel: int, stride: int, padding: tupl
         (lambda: SpatialDropout(-0.1), "rate is -0.1"),
         (lambda: GaussianNoise(-1.0), "stddev is -1.0"),
         (lambda: Dense(10).output_shape((7, 7, 8)), "dense-10 takes a row of values"),
-        (lambda: Pool().output_shape((10,)), r"a map of \(height, width, channels\) is needed"),
+        (
+            lambda: Pool().output_shape((10,)),
+            r"the layer takes a map of \(height, width, channels\), not shape \(10,\)",
+        ),
         (lambda: SpatialDropout(0.1).output_shape((10,)), "a map of"),
         (lambda: Pool().output_shape((1, 1, 8)), "does not fit into 1 × 1 pixels"),
-        (lambda: layer_from_dict({"kind": "lstm"}), "a layer of kind 'lstm'; allowed are conv, depthwise"),
-        (lambda: layer_from_dict({}), "a layer of kind None"),
+        (lambda: layer_from_dict({"kind": "lstm"}), "no kind of layer is called 'lstm'; allowed are conv, depthwise"),
+        (lambda: layer_from_dict({}), "no kind of layer is called None"),
     ],
 )
-def test_what_does_not_fit_is_said(make, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_wrong_layer_is_one_clear_error(make, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Recipes: what they say, that they can be written and read, and that a wrong one is refused."""
+"""The registry of recipes, and that recipes can be written and read and are checked."""
 
 import dataclasses
 import json
@@ -42,14 +42,14 @@ def test_the_default_is_small() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_every_recipe_is_told_and_can_be_written_and_read(recipe: Recipe) -> None:
+def test_every_recipe_has_a_description_and_survives_json(recipe: Recipe) -> None:
     assert recipe.description
     assert recipe.source
     assert RECIPES[recipe.name] is recipe
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
-def test_every_field_can_be_written_and_read(restless: Recipe) -> None:
+def test_every_field_survives_json(restless: Recipe) -> None:
     recipe = dataclasses.replace(
         restless, initializer="truncated_normal", initializer_stddev=0.1, optimizer="sgd", momentum=0.9, nesterov=True
     )
@@ -57,7 +57,7 @@ def test_every_field_can_be_written_and_read(restless: Recipe) -> None:
     assert set(recipe.to_dict()) == {field.name for field in dataclasses.fields(Recipe)}
 
 
-def test_an_unknown_name_is_told_what_there_is() -> None:
+def test_an_unknown_name_lists_all_names() -> None:
     with pytest.raises(UsageError, match="no recipe 'cnn-32-46'; did you mean cnn-32-64") as error:
         get("cnn-32-46")
     assert all(name in str(error.value) for name in RECIPES)
@@ -66,7 +66,7 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"epochs": 0}, "epochs is 0; allowed is 1 or more"),
         ({"batch_size": -1}, "batch size is -1; allowed is 1 or more"),
@@ -87,17 +87,23 @@ def test_an_unknown_name_is_told_what_there_is() -> None:
         ({"optdigits": -1}, "optdigits is -1"),
         ({"distillation": 1.0}, "distillation is 1.0; allowed is 0 to below 1"),
         ({"initializer": "zeros"}, "initializer is zeros; allowed is he_normal or glorot_uniform or truncated_normal"),
-        ({"initializer": "truncated_normal"}, "initializer stddev is None; allowed is set for truncated_normal"),
+        (
+            {"initializer": "truncated_normal"},
+            "initializer stddev is None; allowed is more than 0 with truncated_normal",
+        ),
         ({"initializer_stddev": 0.1}, "initializer stddev is 0.1"),
         ({"optimizer": "lion"}, "optimizer is lion; allowed is adam or sgd"),
         ({"schedule": "step"}, "schedule is step; allowed is constant or cosine"),
-        ({"layers": ()}, r"the last layer gives \(28, 28, 1\); needed are ten logits"),
-        ({"layers": (Flatten(), Dense(11))}, r"the last layer gives \(11,\); needed are ten logits"),
+        ({"layers": ()}, r"the last layer gives \(28, 28, 1\); allowed is \(10,\), ten logits"),
+        (
+            {"layers": (Flatten(), Dense(11))},
+            r"the last layer gives \(11,\); allowed is \(10,\), ten logits",
+        ),
         ({"layers": (Dense(10),)}, "dense-10 takes a row of values"),
     ],
 )
-def test_a_value_out_of_range_is_refused(change: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_a_value_out_of_range_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         dataclasses.replace(get("mlp-256-128"), **change)  # type: ignore[arg-type]
 
 

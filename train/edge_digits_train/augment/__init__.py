@@ -1,1 +1,1 @@
-"""How training pictures are varied: augmentation, written forms, corruption, outliers."""
+"""Changes to training pictures, and pictures made for training: augmentation, written forms, corruption, outliers."""

@@ -1,13 +1,14 @@
-"""Training pictures that differ a little each epoch: moved, bent, with a thinner or thicker pen, out of focus.
+"""Augmentation: change training pictures a little in each epoch.
 
-Numpy only, so that a training looks the same under every Keras backend, and fast, since an epoch of a small
-network takes seconds: 60,000 pictures take 1.2 s on one core (``benchmarks/speed/augmenting.py``). Three things make
-it so: a smooth random displacement is two small matrix products, the pictures are distorted by one bilinear lookup
-into flat arrays, and all of it goes through small chunks that stay in the cache.
+They are moved, bent, drawn with a thinner or thicker pen, and put out of focus. Numpy alone does it, so that a training
+sees the same pictures under every Keras backend. And it is fast, since an epoch of a small network takes seconds:
+60,000 pictures take 1.2 s on one core (``benchmarks/speed/augmenting.py``). Three things make it fast. A smooth random
+displacement is two small matrix products; one bilinear lookup into flat arrays distorts the pictures; and all of this
+is done in small chunks, which stay in the cache.
 
-Elastic distortion after P. Simard, D. Steinkraus, J. Platt: "Best practices for convolutional neural networks
-applied to visual document analysis", ICDAR 2003; here the smoothed noise is a sum of Gaussian bumps on a coarse
-grid, which is nearly the same field without a convolution for each picture.
+The elastic distortion follows P. Simard, D. Steinkraus, J. Platt: "Best practices for convolutional neural networks
+applied to visual document analysis", ICDAR 2003. Here the smoothed noise is a sum of Gaussian bumps on a coarse grid,
+which is nearly the same field without a convolution for each picture.
 """
 
 import dataclasses
@@ -22,28 +23,26 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.mnist_format import SIDE
 from numpy.typing import NDArray
 
+from edge_digits_train.augment.arrays import Float32, Pictures
 from edge_digits_train.augment.strokes import add_forms
 
 # 64 pictures of float32 are 200 kB: the dozen arrays of a chunk that are in use at a time stay in a 1 MB L2 cache.
 _CHUNK = 64
-# Pictures are looked up in a frame of zeros, so that what comes from outside is background without a test.
+# Pictures are looked up in a frame of zeros, so that pixels from outside are background without a test.
 _FRAME = 2
 _FRAMED = SIDE + 2 * _FRAME
 _CENTRE = (SIDE - 1) / 2
-# Rows or columns, from the centre.
-_PLACE = np.arange(SIDE) - _CENTRE
+# Of each row or column from the centre.
+_OFFSETS = np.arange(SIDE) - _CENTRE
 _RANGES = ("width", "height")
 _FORMS = {1: "upstroke_one", 4: "short_four", 7: "crossed_seven", 9: "hooked_nine"}
-
-Floats = NDArray[np.float32]
-Pictures = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training picture may be changed. Every amount is drawn anew for each picture; 0 turns it off.
+    """Limits of the changes to a training picture. Each amount is drawn anew for each picture; 0 turns a change off.
 
-    As far as the defaults go is good for MNIST and for real pictures; wider ones cost MNIST more than they bring, see
+    The defaults are good for MNIST and for real pictures. Wider limits cost MNIST more than they gain elsewhere, see
     docs/research/frontier.md.
     """
 
@@ -52,7 +51,7 @@ class Augmentation:
     shear: float = 0.15
     """Largest slant: pixels sideways for each pixel down, to either side."""
     width: tuple[float, float] = (0.8, 1.1)
-    """Smallest and largest size along x, as a factor > 0. Many write narrower than MNIST's writers."""
+    """Smallest and largest size along x, as a factor > 0. Many people write narrower than MNIST's writers."""
     height: tuple[float, float] = (0.9, 1.1)
     """Smallest and largest size along y, as a factor > 0."""
     translation: float = 1.5
@@ -98,7 +97,7 @@ class Augmentation:
                 raise UsageError(f"augmentation {name} is {low} to {high}; allowed is 0.1 to 10, the smaller first")
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON-ready values."""
+        """Return the settings as JSON-ready values."""
         return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in _RANGES}
 
     @classmethod
@@ -106,7 +105,7 @@ class Augmentation:
         """Read what `to_dict` wrote.
 
         Raises:
-            UsageError: an unknown name, or a value out of range.
+            UsageError: a name is unknown, or a value is out of range.
         """
         known = [f.name for f in dataclasses.fields(cls)]
         unknown = sorted(set(values) - set(known))
@@ -127,14 +126,14 @@ def augment(
     Args:
         images: shape ``(n, 28, 28)``, 0 background, 255 ink; left as it is.
         rng: the same generator state, settings and pictures give the same result.
-        settings: how far.
+        settings: the limits of the changes.
         labels: shape ``(n,)``; needed only where ``settings`` asks for written forms of certain digits.
 
     Returns:
         A new array of the same shape and type.
 
     Raises:
-        ValueError: written forms are asked for and there are no labels.
+        ValueError: written forms are asked for, but there are no labels.
     """
     shares = {digit: share for digit, name in _FORMS.items() if (share := getattr(settings, name))}
     if shares:
@@ -150,33 +149,33 @@ def augment(
     return result
 
 
-def uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Floats:
-    """``count`` numbers between ``low`` and ``high``, shaped to multiply pictures."""
+def uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Float32:
+    """Draw ``count`` numbers between ``low`` and ``high``, of shape ``(count, 1, 1)`` to multiply pictures with."""
     return rng.uniform(low, high, (count, 1, 1)).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=4)
-def _bumps(sigma: float) -> Floats:
-    """Gaussian bumps along one axis, shape ``(knots, 28)``, a sigma apart, reaching a sigma beyond the picture.
+def _bumps(sigma: float) -> Float32:
+    """Return Gaussian bumps along one axis, shape ``(knots, 28)``, a sigma apart, up to a sigma beyond the picture.
 
-    Scaled so that the products of a bump along y and one along x, times standard normal numbers, add up to a field
-    whose root mean square is 1.
+    They are scaled so that the products of a bump along y and one along x, times standard normal numbers, add up to a
+    field whose root mean square is 1.
     """
     reach = int(np.ceil(_CENTRE / sigma)) + 1
     knots = sigma * np.arange(-reach, reach + 1)
-    bumps = np.exp(-((_PLACE - knots[:, None]) ** 2) / (2 * sigma**2))
-    scaled: Floats = (bumps / np.sqrt((bumps**2).sum(axis=0).mean())).astype(np.float32)
+    bumps = np.exp(-((_OFFSETS - knots[:, None]) ** 2) / (2 * sigma**2))
+    scaled: Float32 = (bumps / np.sqrt((bumps**2).sum(axis=0).mean())).astype(np.float32)
     return scaled
 
 
 def _sizes(count: int, rng: np.random.Generator, limits: tuple[float, float]) -> NDArray[np.float64]:
-    """``count`` factors, evenly drawn on a log scale, so that half and double are equally far from 1."""
+    """Draw ``count`` factors, evenly on a log scale: half and double are equally far from 1."""
     low, high = (math.log(limit) for limit in limits)
     return np.exp(rng.uniform(low, high, count))
 
 
-def _sources(count: int, rng: np.random.Generator, settings: Augmentation) -> Floats:
-    """Where each pixel of ``count`` pictures is taken from: x and y in the source, shape ``(2, count, 28, 28)``."""
+def _sources(count: int, rng: np.random.Generator, settings: Augmentation) -> Float32:
+    """Draw the x and y in the source that each pixel is taken from, shape ``(2, count, 28, 28)``."""
     angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))
     shear = rng.uniform(-settings.shear, settings.shear, count)
     scale_x, scale_y = _sizes(count, rng, settings.width), _sizes(count, rng, settings.height)
@@ -184,25 +183,25 @@ def _sources(count: int, rng: np.random.Generator, settings: Augmentation) -> Fl
     cos, sin = np.cos(angle), np.sin(angle)
     by_x = np.stack([cos / scale_x, sin / scale_y])
     by_y = np.stack([(shear * cos - sin) / scale_x, (shear * sin + cos) / scale_y])
-    along_x = (by_x[..., None, None] * _PLACE).astype(np.float32)
-    along_y = (by_y[..., None] * _PLACE + (_CENTRE + shift)[..., None]).astype(np.float32)
+    along_x = (by_x[..., None, None] * _OFFSETS).astype(np.float32)
+    along_y = (by_y[..., None] * _OFFSETS + (_CENTRE + shift)[..., None]).astype(np.float32)
     bumps = _bumps(settings.elastic_sigma)
-    # Products this small stay on one thread: a larger one would wait for the threads of a busy machine.
+    # Products this small stay on one thread; a larger one would wait for other threads on a busy machine.
     noise = rng.standard_normal((2, count, len(bumps), len(bumps)), dtype=np.float32)
     noise *= np.float32(settings.elastic)
-    sources: Floats = bumps.T @ (noise @ bumps)
+    sources: Float32 = bumps.T @ (noise @ bumps)
     sources += along_x
     sources += along_y[..., None]
     return sources
 
 
 def _warp(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> Pictures:
-    """Turn, slant, resize, shift and bend: one bilinear lookup."""
+    """Turn, slant, resize, shift and bend pictures by one bilinear lookup."""
     count = len(images)
     x, y = _sources(count, rng, settings)
     framed = np.zeros((count, _FRAMED, _FRAMED), np.uint8)
     framed[:, _FRAME:-_FRAME, _FRAME:-_FRAME] = images
-    # A pixel and its right and lower neighbours lie inside the frame, which is zero from its second pixel outwards.
+    # Clipped to the outer pixels of the frame, which are 0, so that the right and lower neighbours exist as well.
     for axis in (x, y):
         axis += _FRAME
         np.clip(axis, 0, _FRAMED - 2, out=axis)
@@ -214,7 +213,7 @@ def _warp(images: Pictures, rng: np.random.Generator, settings: Augmentation) ->
     row += np.arange(count, dtype=np.int32)[:, None, None] * np.int32(_FRAMED * _FRAMED)
     index = row.astype(np.intp)
     flat = framed.ravel()
-    # A row of the result is the left neighbour plus its share of the step to the right one, above and below.
+    # Interpolated along x in the row above and in the row below, then along y between the two.
     above, below = (_between(flat[shift:], flat[shift + 1 :], index, x) for shift in (0, _FRAMED))
     below -= above
     below *= y
@@ -223,8 +222,8 @@ def _warp(images: Pictures, rng: np.random.Generator, settings: Augmentation) ->
     return above.astype(np.uint8)
 
 
-def _between(left: Pictures, right: Pictures, index: NDArray[np.intp], share: Floats) -> Floats:
-    """``left[index]`` moved by ``share`` towards ``right[index]``."""
+def _between(left: Pictures, right: Pictures, index: NDArray[np.intp], share: Float32) -> Float32:
+    """Return ``left[index]`` moved by ``share`` towards ``right[index]``."""
     # mode="clip" skips the bounds check and its buffer; _warp keeps the indices inside.
     start = left.take(index, mode="clip").astype(np.float32)
     step = right.take(index, mode="clip").astype(np.float32)
@@ -234,8 +233,8 @@ def _between(left: Pictures, right: Pictures, index: NDArray[np.intp], share: Fl
     return start
 
 
-def _pen(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> Floats:
-    """Move each picture part of the way to its dilation (a thicker pen) or its erosion (a thinner one)."""
+def _pen(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> Float32:
+    """Move each picture part of the way to its dilation (a thicker pen) or to its erosion (a thinner pen)."""
     amount = uniform(rng, -settings.thin, settings.thicken, len(images))
     pixels = images.astype(np.float32)
     if settings.thin or settings.thicken:
@@ -248,7 +247,7 @@ def _pen(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> 
 
 
 def _neighbours(images: Pictures, choose: np.ufunc) -> Pictures:
-    """``choose`` (maximum or minimum) over each pixel and its four neighbours; the edge has fewer."""
+    """Return the maximum or minimum, as ``choose`` says, over each pixel and its four neighbours; edges have fewer."""
     result = images.copy()
     for inner, outer in (
         (np.s_[:, 1:, :], np.s_[:, :-1, :]),
@@ -260,17 +259,17 @@ def _neighbours(images: Pictures, choose: np.ufunc) -> Pictures:
     return result
 
 
-def _retouch(pixels: Floats, rng: np.random.Generator, settings: Augmentation) -> Pictures:
-    """Blur, contrast, tone and noise, in the order in which a camera and a resize would add them."""
+def _retouch(pixels: Float32, rng: np.random.Generator, settings: Augmentation) -> Pictures:
+    """Change blur, contrast, tone and noise, in the order in which a camera and a resize would."""
     count = len(pixels)
     if settings.blur:
         # Two taps of w beside 1 - 2w have variance 2w.
         sigma = uniform(rng, 0, settings.blur, count)
-        share: Floats = sigma * sigma * np.float32(0.5)
+        share: Float32 = sigma * sigma * np.float32(0.5)
         for axis in (1, 2):
             pixels = _smooth(pixels, share, axis)
     gain = uniform(rng, 1 - settings.contrast, 1 + settings.contrast, count)
-    # About mid-grey, except that a softer picture has lighter ink and not grey paper: 0 stays 0.
+    # Contrast changes about mid-grey, except that a softer picture gets lighter ink and not grey paper: 0 stays 0.
     pixels *= gain
     pixels -= np.float32(127.5) * np.maximum(gain - 1, 0)
     np.clip(pixels, 0, 255, out=pixels)
@@ -284,8 +283,8 @@ def _retouch(pixels: Floats, rng: np.random.Generator, settings: Augmentation) -
     return pixels.astype(np.uint8)
 
 
-def _smooth(pixels: Floats, share: Floats, axis: int) -> Floats:
-    """Each pixel gives ``share`` to the neighbour on either side along ``axis``; what leaves the picture is lost."""
+def _smooth(pixels: Float32, share: Float32, axis: int) -> Float32:
+    """Let each pixel give ``share`` to both neighbours along ``axis``; ink that leaves the picture is lost."""
     result = pixels * (1 - 2 * share)
     given = pixels * share
     ahead: tuple[slice, ...] = (slice(None),) * axis + (slice(1, None),)

@@ -1,11 +1,11 @@
-"""Pictures that are no digit, for a network to learn that it need not be sure.
+"""Outlier exposure: pictures that show no digit, from which a network learns to be unsure.
 
-A network that has seen nothing but digits calls every letter one of them, and is sure of it. Shown other things whose
-target is the same probability for all ten digits it learns to hesitate, also about things that it was not shown:
-outlier exposure, D. Hendrycks, M. Mazeika, T. Dietterich: "Deep Anomaly Detection with Outlier Exposure", ICLR 2019.
+A network that has seen nothing but digits takes every letter for one of them, and is sure of it. Trained on other
+things as well, with the same probability for all ten digits as target, it learns to hesitate, even about things that it
+was not shown (D. Hendrycks, M. Mazeika, T. Dietterich: "Deep Anomaly Detection with Outlier Exposure", ICLR 2019).
 
-All of it is drawn or made of the training pictures, and is framed by the function that a device uses, so that nothing
-but its shape says that it is no digit.
+The outliers are drawn, or made from training pictures. They are framed by the function that a device uses, so that only
+their shape tells them from digits.
 """
 
 import functools
@@ -17,21 +17,19 @@ import numpy as np
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.image.frame import frame
 from edge_digits_runtime.mnist_format import SIDE
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from edge_digits_train.augment.arrays import Floats, Pictures
 from edge_digits_train.augment.augmentation import Augmentation, augment
 
-Pictures = NDArray[np.uint8]
-Floats = NDArray[np.floating]
 Kind = Callable[[int, np.random.Generator, Split], Pictures]
 
 LETTERS = "ACEFHKLMNPRTUVWXacdefhkmnprtuvwx"
-"""Not here are those that written by hand can be a digit: O o D Q (0), I l i j J (1), Z z (2), Y y (4), S s (5),
-G b (6), B (8), g q (9)."""
+"""Letters that cannot be taken for a digit when written by hand. Left out are O o D Q (0), I l i j J (1), Z z (2),
+Y y (4), S s (5), G b (6), B (8), g q (9)."""
 SIGNS = "#%&*+<=@^{~£€½±÷" + "ΔΓΛΞΠΣΨΩαλμπψω" + "ЖИЦШЩЫЮЯ" + "←↑→↓∃∇√∞∩∪♠♣♥★☺"
-"""For the same reason without all that is a ring with a stroke (0), | ! / (1), ? (2), } (3), γ (4), $ (5), δ (6),
-> (7), β θ (8)."""
+"""Signs that cannot be taken for a digit. Left out are rings with a stroke (0), | ! / (1), ? (2), } (3), γ (4), $ (5),
+δ (6), > (7), β θ (8)."""
 _FONTS = tuple(
     f"{family}{style}.ttf"
     for family, styles in (
@@ -54,25 +52,26 @@ _BY_HAND = Augmentation(
     tone=0.0,
     contrast=0.0,
 )
-"""Before what the recipe does to all pictures."""
+"""How characters are bent to look written by hand; the augmentation of the recipe comes on top."""
 _TURNS = {0: (), 1: (1,), 2: (1,), 3: (1, 2, 3), 4: (1, 2, 3), 5: (1,), 6: (1, 3), 7: (2, 3), 8: (1,), 9: (1, 3)}
-"""Quarter turns anticlockwise after which a digit is none: a 0 stays one, half a turn makes a 6 of a 9."""
+"""Quarter turns anticlockwise that leave no digit: a turned 0 is still a 0, and half a turn makes a 9 a 6."""
 _MIRRORED = (3, 4, 6, 7, 9)
-"""Digits that are none in a mirror; a 2 there is nearly a 5."""
+"""Digits whose mirror image is no digit; that of a 2 is nearly a 5."""
 _CANVAS = 84
-"""Pixels of the side of what strokes and shapes are drawn on, three for each pixel of the result."""
+"""Side, in pixels, of the canvas for strokes and shapes: three for each pixel of the result."""
 _BOX = 60
+"""Side, in pixels of the canvas, of the box that a drawing fills."""
 _STEPS = 36
-"""Points of a curve."""
+"""Number of points of a curve."""
 
 
 def make(count: int, rng: np.random.Generator, training: Split) -> Pictures:
-    """Draw pictures that are no digit.
+    """Make pictures that show no digit.
 
     Args:
-        count: how many.
+        count: number of pictures.
         rng: the same generator state and training pictures give the same result.
-        training: pictures of digits, with their labels, that some are made of.
+        training: pictures of digits, with their labels, that some outliers are made from.
 
     Returns:
         Shape ``(count, 28, 28)``, 0 background, 255 ink, in the frame of MNIST, one kind after the other.
@@ -85,7 +84,7 @@ def make(count: int, rng: np.random.Generator, training: Split) -> Pictures:
 
 
 def characters(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """Letters, and half as often signs, of several fonts, bent as if written by hand."""
+    """Draw letters, and half as often signs, in several fonts, bent as if written by hand."""
     drawn = [
         glyphs[rng.integers(len(glyphs), size=part)]
         for glyphs, part in ((_glyphs(LETTERS), count - count // 3), (_glyphs(SIGNS), count // 3))
@@ -95,7 +94,7 @@ def characters(count: int, rng: np.random.Generator, _training: Split) -> Pictur
 
 @functools.cache
 def _glyphs(which: str) -> Pictures:
-    """Every one of ``which`` in every font that has it."""
+    """Draw each of the characters in ``which`` in every font that has it."""
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     result = []
     for name in _FONTS:
@@ -113,7 +112,7 @@ def _glyph(font: ImageFont.FreeTypeFont, character: str) -> Pictures:
 
 
 def turned(count: int, rng: np.random.Generator, training: Split) -> Pictures:
-    """Digits turned by a quarter or a half, or mirrored, where that makes them none."""
+    """Turn digits by quarter turns, or mirror them, where that leaves no digit."""
     result = np.empty((count, SIDE, SIDE), np.uint8)
     ways = [(digit, turn, False) for digit, turns in _TURNS.items() for turn in turns]
     ways += [(digit, 0, True) for digit in _MIRRORED]
@@ -127,14 +126,14 @@ def turned(count: int, rng: np.random.Generator, training: Split) -> Pictures:
 
 
 def overlaid(count: int, rng: np.random.Generator, training: Split) -> Pictures:
-    """Three digits on top of each other, the second upside down and the third on its side."""
+    """Lay three digits on top of each other, the second upside down and the third on its side."""
     first, second, third = training.images[rng.integers(len(training), size=(3, count))]
     together = np.maximum(np.maximum(first, second[:, ::-1, ::-1]), np.rot90(third, 1, (1, 2)))
     return _stacked([frame(image) for image in together])
 
 
 def beside(count: int, rng: np.random.Generator, training: Split) -> Pictures:
-    """Two digits side by side."""
+    """Put two digits side by side."""
     result = []
     for left, right in training.images[rng.integers(len(training), size=(count, 2))]:
         gap, margin = np.zeros((SIDE, int(rng.integers(0, 5))), np.uint8), np.zeros((SIDE, 1), np.uint8)
@@ -145,10 +144,10 @@ def beside(count: int, rng: np.random.Generator, training: Split) -> Pictures:
 
 
 def curves(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """One smooth line that goes to and fro."""
+    """Draw one smooth line that goes to and fro."""
     time = np.linspace(0, 1, _STEPS)
     frequencies = rng.uniform(0.5, 4.0, (count, 2, 4))
-    # The fastest part is strong, so that the line is longer than that of any digit.
+    # The fastest wave is the strongest, so that the line is longer than that of any digit.
     frequencies[..., 0] = rng.uniform(2.0, 4.0, (count, 2))
     phases = rng.uniform(0, 2 * np.pi, (count, 2, 4))
     size = rng.uniform(0.2, 1.0, (count, 2, 4))
@@ -158,10 +157,10 @@ def curves(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def coils(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """Spirals and rows of loops, of two turns and more."""
+    """Draw spirals and rows of loops, with two turns and more."""
     time = np.linspace(0, 1, _STEPS)
     angle = 2 * np.pi * rng.uniform(2.2, 5.0, (count, 1)) * time + rng.uniform(0, 2 * np.pi, (count, 1))
-    # Either of the two, or else it is a ring, which is a 0.
+    # Without either of the two it would be a ring, which is a 0.
     spiral = rng.random((count, 1)) < 0.4
     radius = 1 - spiral * rng.uniform(0.7, 1, (count, 1)) * time
     drift = np.where(spiral, 0, rng.uniform(2, 7, (count, 1))) * time
@@ -171,7 +170,7 @@ def coils(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def zigzags(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """To and fro in straight lines, five times and more: three are a Z, which is a 2."""
+    """Draw zigzags of five straight lines and more; one of three is a Z, which is a 2."""
     result = []
     for points in rng.integers(6, 12, count).tolist():
         line = np.stack([np.arange(points) * rng.uniform(0.1, 0.8), np.arange(points) % 2 * 2.0], axis=1)
@@ -181,7 +180,7 @@ def zigzags(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def strokes(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """A line that lies, two lines that cross in their middles, or four to seven lines that lie anyhow."""
+    """Draw a level line, two lines that cross in their middles, or four to seven lines anywhere."""
     result = []
     for number in rng.integers(1, 8, count).tolist():
         if number == 1:
@@ -198,12 +197,12 @@ def strokes(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def corners(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """Two or three sides of a frame, as the border of a sheet or a table leaves them; not the two of a 7."""
-    frame = np.array([[0, 1], [0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
+    """Draw two or three sides of a rectangle, as borders of sheets and tables leave them; not the two of a 7."""
+    corner = np.array([[0, 1], [0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
     result = []
     for start in rng.integers(7, size=count).tolist():
-        # Four of three sides, then the corners at the upper left, the lower right and the lower left.
-        sides = frame[start : start + 4] if start < 4 else frame[[0, 2, 3][start - 4] :][:3]
+        # The first four have three sides; the others are corners: upper left, lower right, lower left.
+        sides = corner[start : start + 4] if start < 4 else corner[[0, 2, 3][start - 4] :][:3]
         line = sides * [rng.uniform(0.6, 1.6), 1] + rng.uniform(-0.05, 0.05, sides.shape)
         ends = line[[1, -2]] + (line[[0, -1]] - line[[1, -2]]) * rng.uniform(0.5, 1, (2, 1))
         result.append([np.concatenate([ends[:1], line[1:-1], ends[1:]])])
@@ -211,13 +210,13 @@ def corners(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def rings(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """A ring with two to five marks in it, as a face has; one mark would be a 0 with a dot or a stroke."""
+    """Draw a ring with two to five marks in it, like a face; with one mark it would be a 0 with a dot or a stroke."""
     angle = np.linspace(0, 2 * np.pi, _STEPS)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     result = []
     for number in rng.integers(2, 6, count).tolist():
         size = rng.uniform(0.55, 1, 2)
-        # Spread over the inside: a mark in each sector.
+        # One mark in each sector of the ring.
         around = 2 * np.pi * (np.arange(number) + rng.uniform(0, 0.6, number)) / number + rng.uniform(0, 2 * np.pi)
         away = rng.uniform(0.2, 0.55, (number, 1)) * size
         middles = np.stack([np.cos(around), np.sin(around)], axis=1) * away
@@ -228,7 +227,7 @@ def rings(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def shapes(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """Filled ellipses and polygons, one to four of them, some with a hole that is none of a 0."""
+    """Draw one to four filled ellipses and polygons, some with a hole that is not that of a 0."""
     result = []
     for number in rng.integers(1, 5, count).tolist():
         picture = Image.new("L", (_CANVAS, _CANVAS))
@@ -245,14 +244,14 @@ def shapes(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def blots(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """What a face or a photograph leaves when its dark parts are taken for ink: random fields, cut off at a level."""
+    """Cut random fields off at a level: the blots that are left of a photograph when its dark parts pass for ink."""
     place = np.arange(SIDE) - (SIDE - 1) / 2
     sigma = rng.uniform(1.0, 4.0, (count, 2, 1, 1))
     knots = np.linspace(-16, 16, 16)
     bumps = np.exp(-((place - knots[:, None]) ** 2) / (2 * sigma**2))
     bumps /= np.sqrt((bumps**2).sum(axis=2, keepdims=True).mean(axis=3, keepdims=True))
     field = np.swapaxes(bumps[:, 0], 1, 2) @ rng.standard_normal((count, 16, 16)) @ bumps[:, 1]
-    # Towards the border of a box of random sides the field falls below every level.
+    # Towards the border of a box with random sides the field falls below every level.
     reach = rng.uniform(5, 12, (count, 2, 1))
     y, x = np.abs(place)[None, :, None] / reach[:, :1], np.abs(place)[None, None, :] / reach[:, 1:]
     field -= 4 * np.maximum(np.maximum(x, y) - 1, 0)
@@ -263,7 +262,7 @@ def blots(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
 
 
 def noise(count: int, rng: np.random.Generator, _training: Split) -> Pictures:
-    """Specks and grain all over, or in a box."""
+    """Draw specks and grain all over the picture, or in a box."""
     density = rng.uniform(0.05, 0.95, (count, 1, 1))
     images = (rng.random((count, SIDE, SIDE)) < density) * rng.uniform(0, 255, (count, SIDE, SIDE))
     place = np.abs(np.arange(SIDE) - (SIDE - 1) / 2)
@@ -288,11 +287,11 @@ _KINDS: Sequence[tuple[float, Kind]] = (
     (2, blots),
     (1, noise),
 )
-"""Of how many pictures of all each kind makes up its part."""
+"""Each kind and its weight: its share of the outliers is its weight divided by the sum of all weights."""
 
 
 def _rotated(lines: Floats, angle: Floats) -> Floats:
-    """Lines of shape ``(n, points, 2)`` turned about the origin."""
+    """Turn lines of shape ``(n, points, 2)`` about the origin, each by its own angle."""
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=1)
     result: Floats = lines @ turn
@@ -300,7 +299,13 @@ def _rotated(lines: Floats, angle: Floats) -> Floats:
 
 
 def _lines(drawings: Sequence[Sequence[Floats]], rng: np.random.Generator, thickest: int = 8) -> Pictures:
-    """Draw lines, each of shape ``(points, 2)``, as large as the box, with pens up to ``thickest`` pixels of it."""
+    """Draw pictures of lines.
+
+    Args:
+        drawings: for each picture its lines, each of shape ``(points, 2)``; together they are scaled to `_BOX`.
+        rng: draws the width of each pen.
+        thickest: largest width of a pen in pixels of the canvas.
+    """
     widths = rng.integers(4, thickest + 1, len(drawings))
     result = []
     for lines, width in zip(drawings, widths.tolist(), strict=True):
@@ -317,6 +322,6 @@ def _lines(drawings: Sequence[Sequence[Floats]], rng: np.random.Generator, thick
 
 
 def _stacked(images: Sequence[Pictures], count: int | None = None) -> Pictures:
-    """One array; where some came out blank, the others over again until there are ``count``."""
+    """Return one array of pictures; where fewer than ``count`` are left, since some came out blank, they repeat."""
     stacked = np.array(images, np.uint8).reshape(-1, SIDE, SIDE)
     return stacked if count is None else np.resize(stacked, (count, SIDE, SIDE))

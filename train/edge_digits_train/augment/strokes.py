@@ -1,8 +1,9 @@
 """Written forms that MNIST, collected in the United States, hardly has.
 
-A 1 with a line from its top down to the left, which may be as long as the stem, and now and then a foot; a 4 whose
-stem ends just below the bar; a 7 with a bar through its stem; a 9 whose stem turns to the left at its end. All are made
-of MNIST's own pictures with the pen of the picture, so that a network learns the form and not a second set's pen.
+They are a 1 with an upstroke, a line from its top down to the left that may be as long as the stem, and now and then a
+foot; a 4 whose stem ends just below the bar; a 7 with a bar through its stem; a 9 whose stem turns to the left at its
+end. All are made from MNIST's own pictures, with a pen as wide as theirs, so that a network learns the form and not the
+pen of a second data set.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,32 +13,32 @@ from edge_digits_runtime.image.frame import frame
 from edge_digits_runtime.mnist_format import SIDE
 from numpy.typing import NDArray
 
+from edge_digits_train.augment.arrays import Floats, Pictures
+
 _INK = 128
 """A pixel at least this dark belongs to the stroke."""
 _MARGIN = 12
 """Pixels around a picture while it is drawn on: the longest upstroke ends outside."""
 _HOOK = ((0.1, 0.25), (0.0, 0.1), (0.05, 0.3), (0.0, 0.2))
-"""Limits in heights of the 9: from the foot to the left and down, from there further to the left and back up."""
+"""Limits, in heights of the 9: from the foot to the left and down, from there further to the left and back up."""
 _SHORTEST_STEM = 4
-"""Pixels below the bar of a 4 that leave something to take away."""
+"""Pixels below the bar of a 4; a stem shorter than that is left as it is."""
 _FOOT = 0.25
 """Share of the 1s with an upstroke that get a foot."""
 
-Floats = NDArray[np.floating]
-Pictures = NDArray[np.uint8]
 Points = tuple[Floats, Floats]
 
 
 def add_forms(
     images: Pictures, labels: NDArray[np.uint8], rng: np.random.Generator, shares: Mapping[int, float]
 ) -> Pictures:
-    """Give some pictures of 1, 4, 7 and 9 the other form.
+    """Give some pictures of 1, 4, 7 and 9 their other form.
 
     Args:
         images: shape ``(n, 28, 28)``, 0 background, 255 ink; left as it is.
         labels: shape ``(n,)``.
         rng: the same generator state gives the same result.
-        shares: by digit, which share in [0, 1] of its pictures; none of those not named.
+        shares: by digit, the share of its pictures in [0, 1]; a digit that is not named keeps its form.
 
     Returns:
         A new array of the same shape and type.
@@ -50,19 +51,19 @@ def add_forms(
 
 
 def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Draw a line from the top of each 1 down to its left, ``images`` ``(n, 28, 28)``, and a foot under some."""
+    """Draw a line from the top of each 1 down to its left, and a foot under some."""
     count = len(images)
     wide = _widened(images)
     top, bottom = _rows(wide)
     height, head, foot = bottom - top, _middle(wide, top + 1), _middle(wide, bottom - 1)
     lean = np.arctan2(head - foot, np.maximum(height, 1))
-    # From the horizontal. Flatter than 30 degrees is the head of a 7, steeper than 65 lies on the stem. Where the
-    # stem leans to the right the upstroke leans with it, so that the two stay apart.
+    # Measured from the horizontal. Flatter than 30 degrees it would be the head of a 7, steeper than 65 it would lie on
+    # the stem. Where the stem leans to the right, the upstroke leans with it, so that the two stay apart.
     angle = np.maximum(np.deg2rad(rng.uniform(30, 65, count)) - np.maximum(lean, 0), np.deg2rad(30))
     length = rng.uniform(0.3, 1.4, count) * height
     pen = _pen(wide, rng)
     across, down = np.cos(angle), np.sin(angle)
-    # Written in one go with the stem it is bowed: its middle lies above the straight line.
+    # Written in one go with the stem, an upstroke is bowed: its middle lies above the straight line.
     bow = rng.uniform(0, 0.12, count)
     bend = (head - length * (across / 2 + bow * down), top + 1 + length * (down / 2 - bow * across))
     end = (head - length * across, top + 1 + length * down)
@@ -71,12 +72,12 @@ def upstroke(images: Pictures, rng: np.random.Generator) -> Pictures:
     footed = np.flatnonzero(rng.random(count) < _FOOT)
     base = bottom - pen / 2 + 0.5
     drawn[footed] = draw_line(drawn, (foot - left, base), (foot + right, base), pen)[footed]
-    # A stem that leans further than 25 degrees with an upstroke could as well be a 7: it stays as it was.
+    # A stem that leans further than 25 degrees would look like a 7 with an upstroke: the picture stays as it was.
     return _fitted(images, drawn, np.less(np.abs(lean), np.deg2rad(25)))
 
 
 def shorten(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """End the stem of each 4 of ``images`` ``(n, 28, 28)`` soon below the bar."""
+    """End the stem of each 4 soon below the bar."""
     top, bottom = _rows(images)
     place = np.arange(SIDE)
     inked = (images >= _INK).sum(axis=2)
@@ -90,18 +91,18 @@ def shorten(images: Pictures, rng: np.random.Generator) -> Pictures:
 
 
 def cross(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Draw a short bar through the stem of each 7 of ``images`` ``(n, 28, 28)``."""
+    """Draw a short bar through the stem of each 7."""
     top, bottom = _rows(images)
     y = np.rint(top + rng.uniform(0.4, 0.75, len(images)) * (bottom - top)).astype(np.intp)
     x = _middle(images, y)
     left, right = rng.uniform(2.5, 6.5, (2, len(images)))
-    # Most writers draw it level or rising to the right.
+    # Most writers draw the bar level or rising to the right.
     rise = rng.uniform(-0.15, 0.5, len(images))
     return draw_line(images, (x - left, y + rise * left), (x + right, y - rise * right), _pen(images, rng))
 
 
 def hook(images: Pictures, rng: np.random.Generator) -> Pictures:
-    """Turn the stem of each 9 of ``images`` ``(n, 28, 28)`` to the left at its end, level or back upwards."""
+    """Turn the stem of each 9 to the left at its end, level or back upwards."""
     wide = _widened(images)
     top, bottom = _rows(wide)
     height, pen = bottom - top, _pen(wide, rng)
@@ -117,12 +118,12 @@ _FORMS: Mapping[int, Callable[[Pictures, np.random.Generator], Pictures]] = {1: 
 
 
 def _widened(images: Pictures) -> Pictures:
-    """Room around each picture for strokes that end outside of it."""
+    """Return the pictures with room around them, for strokes that end outside."""
     return np.pad(images, ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
 
 
 def _fitted(images: Pictures, drawn: Pictures, chosen: NDArray[np.bool_]) -> Pictures:
-    """``drawn`` in the frame of MNIST where ``chosen`` and not blank, ``images`` elsewhere."""
+    """Return ``drawn`` in the frame of MNIST where ``chosen`` and not blank, ``images`` elsewhere."""
     result = images.copy()
     for index in np.flatnonzero(chosen & drawn.any(axis=(1, 2))):
         result[index] = frame(drawn[index])
@@ -130,13 +131,13 @@ def _fitted(images: Pictures, drawn: Pictures, chosen: NDArray[np.bool_]) -> Pic
 
 
 def _rows(images: Pictures) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last row with ink of each picture; the first and last of all where there is none."""
+    """Return the first and last row with ink of each picture; the first and last of all where there is none."""
     inked = images.max(axis=2) >= _INK
     return inked.argmax(axis=1), inked.shape[1] - 1 - inked[:, ::-1].argmax(axis=1)
 
 
 def _middle(images: Pictures, rows: NDArray[np.intp]) -> Floats:
-    """Mean column of the ink in one row of each picture; the middle of the picture where the row is empty."""
+    """Return the mean column of the ink in one row of each picture; the middle column where the row is empty."""
     side = images.shape[2]
     ink = images[np.arange(len(images)), np.clip(rows, 0, side - 1)].astype(np.float64)
     total = ink.sum(axis=1)
@@ -145,8 +146,8 @@ def _middle(images: Pictures, rows: NDArray[np.intp]) -> Floats:
 
 
 def _pen(images: Pictures, rng: np.random.Generator) -> Floats:
-    """A width in pixels for each picture, about that of its strokes."""
-    # Area over the length of its middle line, which is about half the outline, is the width of a stroke.
+    """Draw a width in pixels for each picture, about that of its strokes."""
+    # The width of a stroke is its area divided by the length of its middle line, which is about half its outline.
     inked = images >= _INK
     outline = (inked[:, 1:] != inked[:, :-1]).sum(axis=(1, 2)) + (inked[:, :, 1:] != inked[:, :, :-1]).sum(axis=(1, 2))
     width = np.clip(2.2 * inked.sum(axis=(1, 2)) / np.maximum(outline, 1), 1.2, 4.0)
@@ -155,7 +156,14 @@ def _pen(images: Pictures, rng: np.random.Generator) -> Floats:
 
 
 def draw_line(images: Pictures, start: Points, end: Points, width: Floats) -> Pictures:
-    """Add a line from ``start`` to ``end``, each x and y by picture, ``width`` pixels wide, in full ink."""
+    """Draw a line on each picture in full ink.
+
+    Args:
+        images: shape ``(n, height, width)``; left as they are.
+        start: x and y of each line's start in pixels, two arrays of shape ``(n,)``.
+        end: the same of its end.
+        width: of each line in pixels, shape ``(n,)``.
+    """
     y, x = (axis[None].astype(np.float64) for axis in np.mgrid[0 : images.shape[1], 0 : images.shape[2]])
     (x0, y0), (x1, y1) = (tuple(value[:, None, None] for value in point) for point in (start, end))
     dx, dy = x1 - x0, y1 - y0

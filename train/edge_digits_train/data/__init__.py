@@ -1,1 +1,1 @@
-"""The pictures that ship with the training side: MNIST and optdigits."""
+"""The pictures that ship with this package, MNIST and optdigits, and how a recipe splits a data set."""

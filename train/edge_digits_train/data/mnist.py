@@ -1,8 +1,8 @@
 """MNIST, packed into this package.
 
 ``mnist.u8.xz`` holds 70,000 × 784 image bytes (60,000 training pictures, then 10,000 test pictures) and then
-70,000 label bytes, compressed with LZMA: 9.1 MB, read by the standard library in 0.7 s. See NOTICE.md for
-whom the data is from and its licence.
+70,000 label bytes, compressed with LZMA: 9.1 MB, which the standard library reads in 0.7 s. NOTICE.md names the authors
+and the licence of the data.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ _TRAIN, _TEST = 60_000, 10_000
 
 
 def load() -> DataSet:
-    """MNIST as LeCun, Cortes and Burges publish it, in their order: 60,000 training and 10,000 test pictures.
+    """Return MNIST as LeCun, Cortes and Burges publish it, in their order: 60,000 training and 10,000 test pictures.
 
     Raises:
         DataError: the packed file of this installation is missing or damaged.

@@ -1,10 +1,10 @@
-"""Digits that others than MNIST's Americans wrote, to be mixed into the training pictures.
+"""Digits by Turkish writers, to mix into the training pictures, since MNIST was written by Americans.
 
 ``optdigits.xz`` holds the training part of the Optical Recognition of Handwritten Digits data set (E. Alpaydin and
-C. Kaynak 1998, CC BY 4.0, see NOTICE.md): 1,934 pictures of 32 × 32 bits by Turkish writers, none of whom wrote for
-its test part, which stays for checking. ``benchmarks/packing/pack_optdigits.py`` made the file.
+C. Kaynak 1998, CC BY 4.0, see NOTICE.md): 1,934 pictures of 32 × 32 bits. None of their writers wrote for the test part
+of that set, which is kept for checking. ``benchmarks/packing/pack_optdigits.py`` made the file.
 
-The pictures are kept as they were published. `load` brings them into the frame of MNIST, as a device does.
+The file has the pictures as they were published; `load` brings them into the frame of MNIST, as a device does.
 """
 
 import functools
@@ -17,13 +17,14 @@ from edge_digits_runtime.image.frame import frame
 from edge_digits_train.data import packed
 
 COUNT = 1_934
+"""Number of pictures."""
 _PUBLISHED_SIDE = 32
 _PACKED = Path(__file__).with_name("optdigits.xz")
 
 
 @functools.cache
 def load() -> Split:
-    """All 1,934 pictures, shape ``(1934, 28, 28)``, in the frame of MNIST, and their labels.
+    """Return all pictures, shape ``(1934, 28, 28)``, in the frame of MNIST, and their labels.
 
     Raises:
         DataError: the packed file of this installation is missing or damaged.
@@ -36,7 +37,7 @@ def load() -> Split:
 
 
 def mix(training: Split, repeats: int) -> Split:
-    """``training`` followed by all of `load`, ``repeats`` times; 0 repeats leave it as it is."""
+    """Return ``training`` followed by all of `load`, ``repeats`` times; with 0 repeats ``training`` itself."""
     if not repeats:
         return training
     more = load()

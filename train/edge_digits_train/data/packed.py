@@ -1,4 +1,4 @@
-"""Pictures and labels as this package carries them: all pictures, then a byte for each label, compressed with LZMA."""
+"""The file format of the pictures in this package: all pictures, then one byte for each label, compressed with LZMA."""
 
 import lzma
 from pathlib import Path
@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 
 def read(path: Path, count: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The ``count`` pictures of ``size`` bytes in ``path``, shape ``(count, size)``, and their labels.
+    """Read pictures and their labels.
+
+    Args:
+        path: the file.
+        count: number of pictures in it.
+        size: bytes of each picture.
+
+    Returns:
+        The pictures, shape ``(count, size)``, and the labels, shape ``(count,)``.
 
     Raises:
         DataError: the file is missing, damaged or of another size.

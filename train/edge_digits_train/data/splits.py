@@ -1,4 +1,4 @@
-"""Which pictures of a data set a recipe learns from, and which it is validated on."""
+"""Split the training pictures of a data set into those that a recipe learns from and those that validate it."""
 
 from edge_digits_runtime.data import splitting
 from edge_digits_runtime.data.datasets import DataSet, Split

@@ -1,1 +1,1 @@
-"""How a recipe is trained: the Keras model, the epochs, checkpoints, devices, and what the run folder gets."""
+"""Training a recipe: the Keras model, the data of each epoch, checkpoints, clusters of devices, the run folder."""

@@ -1,7 +1,8 @@
-"""Where an unfinished training stands, in one file, so that there is no pair of files to fall out of step.
+"""The checkpoint of an unfinished training.
 
-``checkpoint.npz`` holds the variables of network and optimizer after an epoch, in their order, and a JSON record of
-what was trained so far. It is replaced as a whole after each epoch: a killed process leaves the one before.
+``checkpoint.npz`` holds the variables of network and optimizer after an epoch, in their order, and a JSON record of the
+training so far. It is one file, since two could fall out of step. It is replaced as a whole after each epoch, so that a
+killed process leaves the one before.
 """
 
 import json
@@ -27,11 +28,11 @@ class Checkpoint:
     recipe: Mapping[str, Any]
     """`Recipe.to_dict` of what is being trained."""
     data_sha256: str
-    """Digest of the training pictures."""
+    """Hex sha256 of the training pictures, see `edge_digits_runtime.data.datasets.digest`."""
     history: Mapping[str, list[float]]
-    """As in the run record, for the epochs that are done."""
+    """The figures of the run record, for the epochs that are done."""
     state: Sequence[NDArray[Any]]
-    """Variables of the network and then of the optimizer."""
+    """The variables of the network and then those of the optimizer."""
 
     @property
     def epochs(self) -> int:

@@ -2,12 +2,13 @@
 
 The model takes float32 pictures of shape ``(n, 28, 28, 1)`` in [0, 1], pixel / 255, and gives logits of shape
 ``(n, 10)``. A recipe that standardizes its input gets a `Rescaling` layer of ``(x - mean) / std`` in front. The
-converter folds it into the first weights, exactly, because of one rule: where the first layer is a convolution with
-'same' padding, the RAW picture is padded with background (0) first, then rescaled, and the convolution is 'valid'::
+converter folds that layer into the first weights, and this is exact because of one rule. Where the first layer is a
+convolution with 'same' padding, the RAW picture is padded with background (0), then rescaled, and the convolution is
+'valid'::
 
     conv_valid((pad(x) - m) / s, w) + b  =  conv_same(x, w / s) + (b - m / s * sum(w))
 
-Padding behind the rescaling would put 0 where the standardized background is ``-m / s``, and no bias could mend that.
+Padding after the rescaling would put 0 where the standardized background is ``-m / s``; no bias could correct that.
 """
 
 import dataclasses
@@ -53,7 +54,10 @@ def derived_seed(*numbers: int) -> int:
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """Return the hex digest of name, shape and values of every weight in order; the state of random layers is none."""
+    """Return the hex sha256 of name, shape and values of every weight in order.
+
+    The state of random layers, such as dropout, is no weight.
+    """
     content = hashlib.sha256()
     for weight in model.weights:
         values = np.asarray(keras.ops.convert_to_numpy(weight), np.dtype("<f4"), order="C")
@@ -83,7 +87,7 @@ def _take_padding_out(layer: Layer) -> tuple[list[Any], Layer]:
 
 
 class _Kernel:
-    """What a recipe says of the kernel of one of its layers."""
+    """Initializer and regularizer of the kernel of one layer."""
 
     def __init__(self, recipe: Recipe, index: int) -> None:
         seed = derived_seed(recipe.seed, index)
@@ -94,13 +98,13 @@ class _Kernel:
         self.regularizer = keras.regularizers.L2(recipe.l2) if recipe.l2 else None
 
     def options(self, prefix: str = "kernel") -> dict[str, Any]:
-        """Keyword arguments of a Keras layer."""
+        """Return them as keyword arguments of a Keras layer."""
         return {f"{prefix}_initializer": self.initializer, f"{prefix}_regularizer": self.regularizer}
 
 
 @singledispatch
 def _keras_layers(layer: Layer, _name: str, _kernel: _Kernel) -> list[Any]:
-    """The Keras layers that one layer of a recipe becomes."""
+    """Return the Keras layers that one layer of a recipe becomes."""
     raise TypeError(f"no Keras layer for {type(layer).__name__}")
 
 
@@ -130,7 +134,7 @@ def _common(layer: Conv | DepthwiseConv | Dense, name: str) -> dict[str, Any]:
 
 
 def _normalization(layer: Conv | DepthwiseConv | Dense, name: str) -> list[Any]:
-    """Batch normalization stands between the kernel and the activation."""
+    """Return batch normalization and the activation behind it, if the layer normalizes."""
     if not layer.batch_norm:
         return []
     activation = keras.layers.Activation(layer.activation, name=f"{name}_{layer.activation}")
@@ -152,7 +156,7 @@ def _(_layer: Flatten, name: str, _kernel: _Kernel) -> list[Any]:
     return [keras.layers.Flatten(name=name)]
 
 
-# The random layers get their seeds from training, anew in each epoch.
+# The trainer seeds the random layers anew in each epoch.
 
 
 @_keras_layers.register

@@ -1,7 +1,4 @@
-"""Keras, started in one place.
-
-Everything here imports Keras from this module, which starts it without a word.
-"""
+"""Keras, started quietly and in one place: the other modules import it from here."""
 
 import functools
 import gc
@@ -14,16 +11,16 @@ with quiet():
 
 @functools.cache
 def devices() -> tuple[str, ...]:
-    """What Keras computes on, such as ``("gpu:0",)`` or ``("cpu:0",)``; GPUs come first.
+    """Return the devices that Keras computes on, such as ``("gpu:0",)`` or ``("cpu:0",)``; GPUs come first.
 
-    The first call starts the backend, which says much about GPUs that are not there; so that it comes before anything
-    else is computed.
+    The first call starts the backend, and hides its long messages about GPUs that are not there. Call it before Keras
+    computes anything.
     """
     with quiet():
         return tuple(keras.distribution.list_devices())
 
 
 def forget() -> None:
-    """Give back what Keras keeps of every network that this process has built, some 50 MB each."""
+    """Free what Keras keeps of every network that this process has built, some 50 MB each."""
     keras.utils.clear_session()
     gc.collect()

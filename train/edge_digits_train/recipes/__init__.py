@@ -1,1 +1,1 @@
-"""What can be trained: recipes, the registry of them, and the layers of a network as plain data."""
+"""Recipes: what is trained and how, the registry of those with a name, and the layers of a network as plain data."""

@@ -1,4 +1,4 @@
-"""What a network is made of, as plain data: output shape, parameters and multiply-accumulates without Keras.
+"""The layers of a network as plain data: output shapes, parameters and multiply-accumulates, without Keras.
 
 Multiply-accumulates (MACs) follow the formulas of the study "Comparative Analysis of Multi-Layer Perceptron (MLP)
 and Convolutional Neural Networks (CNN) for Handwritten Digit Recognition", section 5.3: ``n_in * n_out`` for a dense
@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from edge_digits_runtime.mnist_format import PICTURE_SHAPE
 
 Shape = tuple[int, ...]
-"""Of one picture without the batch: ``(height, width, channels)`` or ``(units,)``."""
+"""Shape of one picture or its features, without the batch: ``(height, width, channels)`` or ``(units,)``."""
 
 ACTIVATIONS = ("linear", "relu", "relu6")
 PADDINGS = ("same", "valid")
@@ -24,13 +24,13 @@ PADDINGS = ("same", "valid")
 
 @dataclass(frozen=True)
 class Layer(ABC):
-    """One layer. The functions take the shape of its input and raise `ValueError` where that does not fit.
+    """One layer. Its methods take the shape of its input and raise `ValueError` where that does not fit.
 
-    As it stands here it keeps the shape, has no parameters and multiplies nothing.
+    This base class keeps the shape, has no parameters and multiplies nothing.
     """
 
     kind: ClassVar[str]
-    """What JSON calls the layer."""
+    """Name of the kind of layer in JSON."""
 
     @property
     @abstractmethod
@@ -38,15 +38,15 @@ class Layer(ABC):
         """Short name with the size, such as ``conv3x3-32``."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of the output."""
+        """Return the shape of the output."""
         return shape
 
     def parameters(self, _shape: Shape) -> int:
-        """Number of trainable parameters."""
+        """Return the number of trainable parameters."""
         return 0
 
     def macs(self, _shape: Shape) -> int:
-        """Multiply-accumulates of one picture."""
+        """Return the multiply-accumulates of one picture."""
         return 0
 
 
@@ -65,7 +65,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Convolution with a square kernel, then batch normalization if wanted, then the activation."""
+    """Convolution with a square kernel, then batch normalization if ``batch_norm``, then the activation."""
 
     kind: ClassVar[str] = "conv"
     filters: int
@@ -100,7 +100,7 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class DepthwiseConv(Layer):
-    """Convolution of each channel with a kernel of its own, then as `Conv`."""
+    """Convolution of each channel with a kernel of its own, then batch normalization and activation as in `Conv`."""
 
     kind: ClassVar[str] = "depthwise"
     kernel: int = 3
@@ -134,10 +134,11 @@ class DepthwiseConv(Layer):
 
 @dataclass(frozen=True)
 class Pool(Layer):
-    """The largest value of each ``size`` × ``size`` square; a remainder at the right and lower edge is dropped."""
+    """Maximum of each ``size`` × ``size`` square; a remainder at the right and lower edge is dropped."""
 
     kind: ClassVar[str] = "pool"
     size: int = 2
+    """Side of the square in pixels, and its stride."""
 
     def __post_init__(self) -> None:
         _check_positive(size=self.size)
@@ -152,7 +153,7 @@ class Pool(Layer):
 
 @dataclass(frozen=True)
 class GlobalPool(Layer):
-    """The mean of each channel."""
+    """Mean of each channel."""
 
     kind: ClassVar[str] = "global-pool"
 
@@ -167,7 +168,7 @@ class GlobalPool(Layer):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """All values in one row."""
+    """All values of a map in one row."""
 
     kind: ClassVar[str] = "flatten"
 
@@ -181,7 +182,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """Every output from every input, then batch normalization if wanted, then the activation."""
+    """Every output from every input, then batch normalization if ``batch_norm``, then the activation."""
 
     kind: ClassVar[str] = "dense"
     units: int
@@ -201,7 +202,7 @@ class Dense(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
-            raise ValueError(f"{self.name} takes a row of values, not {shape}: put a flatten in front")
+            raise ValueError(f"{self.name} takes a row of values, not shape {shape}: put a flatten in front")
         return (self.units,)
 
     def parameters(self, shape: Shape) -> int:
@@ -271,10 +272,10 @@ _KINDS: dict[str, type[Layer]] = {
 
 
 def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Shape]:
-    """The input shape of each layer in turn, and then the output shape of the last.
+    """Yield the input shape of each layer in turn, and then the output shape of the last.
 
     Raises:
-        ValueError: a layer does not fit what is in front of it.
+        ValueError: a layer does not fit the one in front of it.
     """
     yield shape
     for layer in layers:
@@ -283,10 +284,10 @@ def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Sh
 
 
 def table(layers: Sequence[Layer]) -> tuple[Row, ...]:
-    """One row for each layer.
+    """Return one row for each layer.
 
     Raises:
-        ValueError: a layer does not fit what is in front of it.
+        ValueError: a layer does not fit the one in front of it.
     """
     return tuple(
         Row(layer.name, layer.output_shape(shape), layer.parameters(shape), layer.macs(shape))
@@ -295,7 +296,7 @@ def table(layers: Sequence[Layer]) -> tuple[Row, ...]:
 
 
 def layer_to_dict(layer: Layer) -> dict[str, Any]:
-    """A layer as JSON-ready values, ``kind`` first."""
+    """Return a layer as JSON-ready values, ``kind`` first."""
     return {"kind": layer.kind} | dataclasses.asdict(layer)
 
 
@@ -303,24 +304,24 @@ def layer_from_dict(values: Mapping[str, Any]) -> Layer:
     """Read what `layer_to_dict` wrote.
 
     Raises:
-        ValueError: no such kind of layer, or a field that it does not have or that is out of range.
+        ValueError: there is no such kind of layer, or a field is out of range.
         TypeError: a field is missing, unknown or of the wrong type.
     """
     fields = dict(values)
     kind = fields.pop("kind", None)
     if kind not in _KINDS:
-        raise ValueError(f"a layer of kind {kind!r}; allowed are {', '.join(_KINDS)}")
+        raise ValueError(f"no kind of layer is called {kind!r}; allowed are {', '.join(_KINDS)}")
     return _KINDS[kind](**fields)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Pixels of padding in front of and behind an axis of ``size`` under 'same', as TensorFlow and Keras have it."""
+    """Return how many pixels 'same' pads in front of and behind an axis of ``size``, in TensorFlow and Keras."""
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def _slide(shape: Shape, kernel: int, stride: int, padding: str) -> tuple[int, int]:
-    """Height and width of what a sliding window makes of ``shape``."""
+    """Return height and width of the map that a sliding window makes of ``shape``."""
     _check_map(shape)
     if padding == "same":
         height, width = (math.ceil(size / stride) for size in shape[:2])
@@ -343,7 +344,7 @@ def _check_window(channels: int, kernel: int, stride: int, padding: str, activat
 
 def _check_map(shape: Shape) -> None:
     if len(shape) != 3:
-        raise ValueError(f"a map of (height, width, channels) is needed, not {shape}")
+        raise ValueError(f"the layer takes a map of (height, width, channels), not shape {shape}")
 
 
 def _check_positive(**values: int) -> None:

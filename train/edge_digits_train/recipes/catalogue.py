@@ -1,4 +1,4 @@
-"""The recipes that have a name."""
+"""The registry of recipes: those of the papers that we reproduce, and our own."""
 
 import difflib
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ from edge_digits_train.recipes.recipe import Recipe
 
 
 def get(name: str) -> Recipe:
-    """The recipe called ``name``.
+    """Return the recipe called ``name``.
 
     Raises:
-        UsageError: there is none; the message lists those that there are.
+        UsageError: there is none of that name; the message lists all names.
     """
     if name in RECIPES:
         return RECIPES[name]
@@ -44,25 +44,23 @@ _BACKPROPAGATION = (
 
 
 def _normalized(filters: int, kernel: int = 3, stride: int = 1, padding: str = "same") -> Conv:
-    """A convolution with batch normalization, whose offset makes a bias superfluous."""
+    """Return a convolution with batch normalization, whose offset makes a bias superfluous."""
     return Conv(filters, kernel, stride, padding, use_bias=False, batch_norm=True)
 
 
 def _perceptron(*units: int, after: tuple[Layer, ...] = ()) -> tuple[Layer, ...]:
-    """Hidden layers of ``units``, each followed by the layers ``after``, and ten logits."""
+    """Return hidden layers of ``units``, each followed by the layers ``after``, and ten logits."""
     hidden = [layer for count in units for layer in (Dense(count), *after)]
     return (Flatten(), *hidden, Dense(10, activation="linear"))
 
 
 def _optimized(*units: int, dropout: bool = False) -> Recipe:
-    """A multilayer perceptron of the optimization study; what it does not say is the default of TensorFlow 2.5."""
-    name = "-".join(["mlp", *map(str, units)])
+    """Return a multilayer perceptron of the optimization study, with defaults of TensorFlow 2.5 for what it omits."""
+    layers = "1 hidden layer" if len(units) == 1 else f"{len(units)} hidden layers"
     return Recipe(
-        name=name,
-        description=f"{len(units)} hidden layer{'s' * (len(units) > 1)} of {units[0]}"
-        + ", each with dropout." * dropout
-        + "." * (not dropout),
-        source=f"{_OPTIMIZATION}, " + ("Table 4" if dropout else "Table 2"),
+        name="-".join(["mlp", *map(str, units)]),
+        description=f"{layers} of {units[0]}, each with dropout." if dropout else f"{layers} of {units[0]}.",
+        source=f"{_OPTIMIZATION}, {'Table 4' if dropout else 'Table 2'}",
         layers=_perceptron(*units, after=(Dropout(0.3),) if dropout else ()),
         initializer="glorot_uniform",
         epochs=50,
@@ -70,21 +68,20 @@ def _optimized(*units: int, dropout: bool = False) -> Recipe:
 
 
 def _optimized_cnn(*filters: int, units: int = 128) -> Recipe:
-    """A convolutional network of the optimization study: two pools, one dense layer, no dropout."""
-    pools = {0, 1}
-    body = [layer for index, count in enumerate(filters) for layer in (Conv(count), *[Pool()] * (index in pools))]
+    """Return a convolutional network of the optimization study: two pools, one dense layer, no dropout."""
+    first, second, *others = (Conv(count) for count in filters)
     return Recipe(
         name="-".join(["cnn", *map(str, filters)]) + (f"-fc{units}" if units != 128 else ""),
         description=f"{len(filters)} convolutions with two pools and a dense layer of {units}.",
         source=f"{_OPTIMIZATION}, Table 3",
-        layers=(*body, Flatten(), Dense(units), Dense(10, activation="linear")),
+        layers=(first, Pool(), second, Pool(), *others, Flatten(), Dense(units), Dense(10, activation="linear")),
         initializer="glorot_uniform",
         epochs=50,
     )
 
 
 def _noisy(name: str, description: str, layers: tuple[Layer, ...]) -> Recipe:
-    """A network of the study of dropout and noise; what it does not say is the default of Keras."""
+    """Return a network of the study of dropout and noise, with defaults of Keras for what it omits."""
     return Recipe(
         name=name,
         description=description,
@@ -97,7 +94,7 @@ def _noisy(name: str, description: str, layers: tuple[Layer, ...]) -> Recipe:
 
 
 def _flat_cnn(*last: Layer) -> tuple[Layer, ...]:
-    """Two convolutions without padding, whose 1,600 features go through ``last`` straight into ten logits."""
+    """Return two convolutions without padding, whose 1,600 features go through ``last`` straight into ten logits."""
     return (
         Conv(32, padding="valid"),
         Pool(),
@@ -110,10 +107,16 @@ def _flat_cnn(*last: Layer) -> tuple[Layer, ...]:
 
 
 def _family(name: str, description: str, *channels: int, strided: tuple[int, int] = (2, 4), **settings: Any) -> Recipe:
-    """A recipe of the ``digits-`` family; ``settings`` are what sets it apart from the others.
+    """Return a recipe of the ``digits-`` family.
 
-    Convolutions of ``channels``, of which two, counted from 1, are ``strided`` and the last one has no padding. The
-    depthwise convolution as large as the map that they leave, 5 × 5, is a pooling with learned weights.
+    Its convolutions leave a map of 5 × 5, and the depthwise convolution of that size is a pooling with learned weights.
+
+    Args:
+        name: of the recipe.
+        description: of the recipe.
+        channels: output channels of each convolution; the last one has no padding.
+        strided: numbers, from 1, of the two convolutions with stride 2.
+        settings: the fields of the recipe that differ from those of the family.
     """
     *inner, last = channels
     common: dict[str, Any] = {
@@ -143,7 +146,7 @@ def _family(name: str, description: str, *channels: int, strided: tuple[int, int
 _ALL = (
     Recipe(
         name="mlp-256-128",
-        description="Two hidden layers with dropout in front of the last; every pixel weighs in everywhere.",
+        description="Two hidden layers, with dropout in front of the logits.",
         source=f"{_COMPARISON}, Table 1",
         layers=(Flatten(), Dense(256), Dense(128), Dropout(0.2), Dense(10, activation="linear")),
     ),
@@ -152,7 +155,7 @@ _ALL = (
         description="Two convolutions with pools, then a dense layer that holds nearly all parameters.",
         source=f"{_COMPARISON}, Table 2",
         # The table has pool, ReLU and dropout2d in another order. They commute: ReLU keeps the largest value the
-        # largest, and dropout2d scales a whole channel by 0 or more. So ReLU sits in the convolution.
+        # largest, and dropout2d scales a whole channel by 0 or more. So ReLU is the activation of the convolution.
         layers=(
             Conv(32),
             Pool(),
@@ -180,7 +183,8 @@ _ALL = (
             Dropout(0.3),
             Dense(10, activation="linear"),
         ),
-        # The study trains 80 epochs at a constant rate. Five give 98.8 % on validation so, and 99.2 % with a cosine.
+        # The study trains 80 epochs at a constant rate. Five epochs give 98.8 % on validation at a constant rate, and
+        # 99.2 % with a cosine.
         schedule="cosine",
     ),
     Recipe(
@@ -220,8 +224,8 @@ _ALL = (
         description="Three narrow hidden layers, trained by stochastic gradient descent.",
         source=_CLASSIFIER,
         layers=_perceptron(50, 20, 10),
-        # What scikit-learn's MLPClassifier does where it is told nothing: Nesterov momentum 0.9, batches of 200,
-        # Glorot's initialization, and alpha / 2 * (sum of squared weights) / batch on top of the loss.
+        # The defaults of scikit-learn's MLPClassifier: Nesterov momentum 0.9, batches of 200, Glorot's initialization,
+        # and alpha / 2 * (sum of squared weights) / batch added to the loss.
         initializer="glorot_uniform",
         l2=1e-4 / 2 / 200,
         optimizer="sgd",
@@ -248,29 +252,29 @@ _ALL = (
     ),
     _family(
         "digits-xs-alone",
-        "The network of digits-xs, taught by the labels alone: for pictures that no teacher knows.",
+        "The network of digits-xs, trained on labels alone: for data that the teachers do not know.",
         *(4, 8, 8, 10, 8),
     ),
     _family(
         "digits-xs",
-        "Strided convolutions down to 8 channels, for where 6 KB are all there is.",
+        "Strided convolutions of up to 10 channels, for devices with 6 KB to spare.",
         *(4, 8, 8, 10, 8),
         distillation=0.9,
     ),
     _family(
         "digits-s-alone",
-        "The network of digits-s, taught by the labels alone: for pictures that no teacher knows.",
+        "The network of digits-s, trained on labels alone: for data that the teachers do not know.",
         *(8, 12, 16, 16, 16),
     ),
     _family(
         "digits-s",
-        "Strided convolutions of up to 16 channels, for where 12 KB are at hand.",
+        "Strided convolutions of up to 16 channels, for devices with 12 KB to spare.",
         *(8, 12, 16, 16, 16),
         distillation=0.9,
     ),
     _family(
         "digits-m-alone",
-        "A layer less than digits-m, taught by the labels alone; three of these are among its teachers.",
+        "One layer less than digits-m, trained on labels alone; three seeds are among the teachers.",
         *(8, 16, 24, 32, 40),
         epochs=45,
         outliers=0.03,
@@ -278,12 +282,12 @@ _ALL = (
     # Its validation loss is at its lowest after half of these epochs.
     _family(
         "digits-l-alone",
-        "A layer less than digits-l, taught by the labels alone; three of these are among its teachers.",
+        "One layer less than digits-l, trained on labels alone; three seeds are among the teachers.",
         *(16, 32, 32, 48, 48, 64),
         learning_rate=0.008,
         epochs=25,
     ),
-    # The default, so it is also shown what is no digit.
+    # The default model, which must also be unsure about pictures that show no digit: so it is trained on outliers.
     _family(
         "digits-m",
         "Strided convolutions, trained for pictures of real paper: the default model of the runtime.",
@@ -295,7 +299,7 @@ _ALL = (
     ),
     _family(
         "digits-l",
-        "Seven convolutions of up to 64 channels, for where 100 KB are no matter.",
+        "Seven convolutions of up to 64 channels, for devices with 100 KB to spare.",
         *(16, 32, 32, 32, 48, 48, 64),
         strided=(2, 5),
         learning_rate=0.008,
@@ -305,7 +309,7 @@ _ALL = (
 )
 
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
-"""Every recipe by its name, in the order in which they are listed."""
+"""All recipes by name, in the order in which they are listed."""
 
 DEFAULT = "cnn-8-16-32"
-"""The recipe that is trained when none is named."""
+"""Name of the recipe that is trained when none is named."""

@@ -21,7 +21,7 @@ INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
-"""Of the pixels of MNIST's training pictures, divided by 255."""
+"""Mean and standard deviation of the pixels of MNIST's training pictures, divided by 255."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,24 @@ class Recipe:
     """A network and how it is trained.
 
     Raises:
-        UsageError: a value out of its range, or layers that do not fit together.
+        UsageError: a value is out of its range, or the layers do not fit together.
     """
 
     name: str
-    """Says the structure, such as ``cnn-32-64-64``."""
+    """Name that tells the structure, such as ``cnn-32-64-64``."""
     description: str
-    """One line."""
+    """One line for the list of recipes."""
     source: str
-    """The paper and table that it reproduces, or that it is our own."""
+    """The paper and table that it reproduces, or ``our own``."""
     layers: tuple[Layer, ...]
-    """From the picture of shape ``(28, 28, 1)`` to ten logits."""
+    """The layers from the picture of shape ``(28, 28, 1)`` to ten logits."""
     mean: float = 0.0
-    """What is subtracted from the pixels after they are divided by 255, in [0, 1)."""
+    """Subtracted from the pixels after they are divided by 255, in [0, 1)."""
     std: float = 1.0
-    """What they are divided by then, > 0; ``(0, 1)`` leaves pixel / 255 as it is."""
+    """The pixels are divided by it after that, > 0. With a mean of 0 and this at 1 pixel / 255 stays as it is."""
     initializer: str = "he_normal"
-    """Of kernels, one of `INITIALIZERS`; biases start at 0. ``he_normal`` after He et al. 2015 (variance 2 / fan-in),
-    ``glorot_uniform`` after Glorot and Bengio 2010."""
+    """Initializer of kernels, one of `INITIALIZERS`; biases start at 0. ``he_normal`` after He et al. 2015 (variance
+    2 / fan-in), ``glorot_uniform`` after Glorot and Bengio 2010."""
     initializer_stddev: float | None = None
     """Standard deviation of ``truncated_normal``, which is cut off at twice that; None for the others."""
     l2: float = 0.0
@@ -54,41 +54,44 @@ class Recipe:
     optimizer: str = "adam"
     """One of `OPTIMIZERS`."""
     learning_rate: float = 0.001
-    """> 0."""
+    """Step size of the optimizer, > 0."""
     momentum: float = 0.0
-    """Of sgd, in [0, 1)."""
+    """Momentum in [0, 1); for sgd only."""
     nesterov: bool = False
-    """Nesterov momentum, of sgd."""
+    """Whether it is Nesterov momentum; for sgd only."""
     schedule: str = "constant"
     """One of `SCHEDULES`: ``cosine`` falls from ``learning_rate`` to 0 over all steps (Loshchilov and Hutter 2017)."""
     batch_size: int = 64
+    """Pictures in one step."""
     epochs: int = 5
+    """Passes over the training pictures."""
     label_smoothing: float = 0.0
-    """Share of the target that is spread over all ten digits, in [0, 1) (Szegedy et al. 2016)."""
+    """Share of each target that is spread over all ten digits, in [0, 1) (Szegedy et al. 2016)."""
     weight_average: float | None = None
-    """Momentum in (0, 1) of an exponential moving average of the weights, which then is what is validated and kept;
-    None for the last weights. Polyak and Juditsky 1992."""
+    """Momentum in (0, 1) of an exponential moving average of the weights. The average is validated and kept, instead of
+    the last weights; None for no average. Polyak and Juditsky 1992."""
     augmentation: Augmentation | None = None
-    """Changes the training pictures anew in each epoch; None leaves them as they are."""
+    """Limits of the changes to training pictures, made anew in each epoch; None leaves the pictures as they are."""
     optdigits: int = 0
-    """How often an epoch holds each picture of `edge_digits_train.data.optdigits` besides the training pictures."""
+    """Number of times that an epoch holds each picture of `edge_digits_train.data.optdigits`, besides the data set."""
     outliers: float = 0.0
-    """Share of the pictures of an epoch, in [0, 1), that are no digits, made anew by
-    `edge_digits_train.augment.outliers`: the network learns to give all ten the same probability."""
+    """Share of the pictures of an epoch, in [0, 1), that show no digit. `edge_digits_train.augment.outliers` makes them
+    anew in each epoch, and the network learns to give all ten digits the same probability."""
     corruption: float = 0.0
-    """Share of the pictures of an epoch, in [0, 1), on which `edge_digits_train.augment.corruption` lays lines, paper
-    and grain, after the teachers, if there are any, have answered."""
+    """Share of the pictures of an epoch, in [0, 1), that get lines, paper and grain from
+    `edge_digits_train.augment.corruption`, after the teachers, if there are any, have answered."""
     distillation: float = 0.0
-    """Share of the loss, in [0, 1), that is about what `edge_digits_train.engine.teachers` say of each picture; the
-    rest is about its label."""
+    """Share of the loss, in [0, 1), that compares with the probabilities of `edge_digits_train.engine.teachers`; the
+    rest compares with the labels."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
-    """Seed of that draw. Not ``seed``, so that runs with different seeds are validated on the same pictures."""
+    """Seed of that draw. It is not ``seed``, so that runs with different seeds are validated on the same pictures."""
     validation_fold: int = 0
-    """Which of the ``1 / validation_fraction`` parts of that draw is held out, for k-fold cross-validation."""
+    """Number of the part that is held out, of ``1 / validation_fraction`` parts, for k-fold cross-validation."""
     seed: int = 0
-    """Seed of everything else: initial weights, order of pictures, dropout, noise, augmentation; at least 0."""
+    """Seed of everything else: initial weights, order of pictures, dropout, noise, augmentation, outliers, corruption;
+    in [0, 2**32)."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs"):
@@ -115,25 +118,25 @@ class Recipe:
             "initializer_stddev",
             stddev,
             (stddev is not None and stddev > 0) == needs_stddev,
-            "set for truncated_normal",
+            "more than 0 with truncated_normal, and None with the other initializers",
         )
         try:
             output = list(architecture.shapes(self.layers))[-1]
         except ValueError as error:
             raise UsageError(f"recipe {self.name}: {error}") from error
         if output != (10,):
-            raise UsageError(f"recipe {self.name}: the last layer gives {output}; needed are ten logits, (10,)")
+            raise UsageError(f"recipe {self.name}: the last layer gives {output}; allowed is (10,), ten logits")
 
     def _check_distillation(self) -> None:
         if not self.distillation:
             return
         for name in ("validation_fraction", "validation_seed", "validation_fold"):
-            first = getattr(Recipe, name)
-            _check(name, getattr(self, name), getattr(self, name) == first, f"{first}: the teachers learned the others")
+            default, value = getattr(Recipe, name), getattr(self, name)
+            _check(name, value, value == default, f"{default}, since the teachers learned all other pictures")
 
     @property
     def table(self) -> tuple[Row, ...]:
-        """Name, output shape, parameters and multiply-accumulates of each layer."""
+        """Name, output shape, trainable parameters and multiply-accumulates of each layer."""
         return architecture.table(self.layers)
 
     @property
@@ -147,17 +150,17 @@ class Recipe:
         return sum(row.macs for row in self.table)
 
     def standardized(self) -> "Recipe":
-        """The same with MNIST's training pixels at mean 0 and standard deviation 1."""
+        """Return the recipe with its input scaled so that MNIST's training pixels have mean 0 and deviation 1."""
         return dataclasses.replace(self, mean=MNIST_MEAN, std=MNIST_STD)
 
     def with_dropout(self, rate: float) -> "Recipe":
-        """The same with ``rate``, in [0, 1), in every dropout layer; 0 is the plain network.
+        """Return the recipe with ``rate``, in [0, 1), in every dropout layer; 0 turns dropout off.
 
         Raises:
-            UsageError: there is no dropout layer, or the rate is out of its range.
+            UsageError: there is no dropout layer, or the rate is out of range.
         """
         if not any(isinstance(layer, (Dropout, SpatialDropout)) for layer in self.layers):
-            raise UsageError(f"recipe {self.name} has no dropout layer whose rate could be set")
+            raise UsageError(f"recipe {self.name} has no dropout layer: leave --dropout out")
         _check("dropout", rate, 0 <= rate < 1, "0 to below 1")
         layers = (
             dataclasses.replace(layer, rate=rate) if isinstance(layer, (Dropout, SpatialDropout)) else layer
@@ -166,12 +169,12 @@ class Recipe:
         return dataclasses.replace(self, layers=tuple(layers))
 
     def changes(self, other: "Recipe") -> list[str]:
-        """Names of the fields in which ``other`` is another recipe; its description and source may be reworded."""
+        """Return the names of the fields that differ in ``other``; description and source may be worded differently."""
         names = [field.name for field in dataclasses.fields(self) if field.name not in ("description", "source")]
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON-ready values."""
+        """Return the recipe as JSON-ready values."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
             "layers": [architecture.layer_to_dict(layer) for layer in self.layers],
