@@ -1,10 +1,10 @@
-"""What each choice in the recipe of digits-xs-alone is worth: one change at a time, a short training.
+"""Measure what each choice in the recipe of digits-xs-alone is worth: one change at a time, in a short training.
 
     uv run python benchmarks/accuracy/ablation.py [--epochs N] [--only NAME ...]
 
-Prints a table: loss and accuracy on validation pictures of the float network, and how much of the accuracy int8 keeps.
-The run of a change lies in ``runs/ablation-N-NAME``; a finished one is kept and an unfinished one goes on. No figure is
-of test pictures, which choose nothing.
+Print a table: loss and accuracy of the float network on validation pictures, and the accuracy of int8 there. The run of
+a change is ``runs/ablation-N-NAME``; a finished run is kept and an unfinished one is resumed. Test pictures are not
+looked at, since the table is there to choose by.
 """
 
 import argparse
@@ -32,7 +32,7 @@ WIDE = {
     "thicken": 0.6,
     "thin": 0.7,
 }
-"""How far pictures were changed when the family was first trained."""
+"""The limits of augmentation with which the family was first trained."""
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "as it is": {},
     "wider changes": {"augmentation": dataclasses.replace(RECIPE.augmentation, **WIDE)},
@@ -46,11 +46,11 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no written forms, no optdigits": {"augmentation": Augmentation(), "optdigits": 0},
     "no augmentation": {"augmentation": None},
 }
-"""What differs from the recipe, by what it is called."""
+"""The fields that differ from the recipe, by the name of the change."""
 
 
 def main() -> None:
-    """Train, convert, print."""
+    """Train and convert each change, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"[{EPOCHS}]")
     parser.add_argument("--only", nargs="+", default=list(CHANGES), choices=CHANGES, metavar="NAME")
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def measured(name: str, recipe: Recipe) -> list[str]:
-    """The cells of the row ``name``, after training what is not trained yet and converting it."""
+    """Return the cells of the row ``name``, after training the recipe, unless that is done, and converting it."""
     words = name.replace("%", "percent").replace(",", "").split()
     run = Path("runs") / "-".join(["ablation", str(recipe.epochs), *words])
     finish_run(recipe, mnist.load(), run, None)

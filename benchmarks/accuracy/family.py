@@ -2,14 +2,14 @@
 
     uv run python benchmarks/accuracy/family.py digits-xs digits-s --seeds 0 1 2
 
-The run of a recipe and a seed lies in ``runs/RECIPE-seed-SEED``. A finished run is kept and an unfinished one goes on
-where it stopped, so the command may be stopped and given again, and a run that another machine trained
-(``edge-digits train RECIPE --seed SEED --out runs/RECIPE-seed-SEED``) is taken as it is. Conversion is done anew each
-time, so that the figures are those of today's converter.
+The run of a recipe and a seed is ``runs/RECIPE-seed-SEED``. A finished run is kept and an unfinished one is resumed. So
+the command may be stopped and given again, and a run may come from another machine
+(``edge-digits train RECIPE --seed SEED --out runs/RECIPE-seed-SEED``). Each run is converted anew every time, so that
+the figures are those of today's converter.
 
-Of each int8 model the mean accuracy on corrupted test pictures is recorded too, see robustness.py. At the end all
-networks that were named take turns, float against int8, on one core; to have these times of a quiet machine, give the
-command again with ``--times`` when it is one.
+The mean accuracy of each int8 model on corrupted test pictures is recorded as well, see robustness.py. At the end all
+networks are timed in turn, float against int8, on one core. For times from an idle machine give the command again with
+``--times`` when the machine is idle.
 """
 
 import argparse
@@ -39,13 +39,13 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
-    """Train, convert, record, time."""
+    """Train, convert, record and time all recipes and seeds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="+", metavar="RECIPE", type=catalogue.get)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED", help="[0 1 2]")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the run folders  [runs]")
     parser.add_argument("--record", type=Path, default=FRONTIER, metavar="FILE", help="[docs/research/frontier.json]")
-    parser.add_argument("--times", action="store_true", help="only let the models that were converted take turns")
+    parser.add_argument("--times", action="store_true", help="only time the models that were converted before")
     options = parser.parse_args()
     models: dict[str, dict[str, Path]] = {}
     for recipe in options.recipes:
@@ -64,11 +64,15 @@ def main() -> None:
 
 
 def train(recipe: catalogue.Recipe, run: Path) -> tuple[dict[str, Path], Figures]:
-    """Train ``recipe`` unless that is done, convert it; return the model by scheme and the figures of this seed."""
+    """Train a recipe, unless that is done, and convert it.
+
+    Returns:
+        The model file by scheme, and the figures of this seed.
+    """
     say(f"== {run}")
     finish_run(recipe, mnist.load(), run, None)
     results = {scheme: convert_run(run, scheme) for scheme in SCHEMES}
-    say(f"{recipe.name} int8: answering corrupted test pictures")
+    say(f"{recipe.name} int8: classifying corrupted test pictures")
     trained, int8 = RunRecord.load(run), results["int8"]
     figures = {
         "float": dict(trained.accuracy),
@@ -85,14 +89,18 @@ def train(recipe: catalogue.Recipe, run: Path) -> tuple[dict[str, Path], Figures
 
 
 def classifier(model: Path) -> DigitClassifier:
-    """``model`` on one core, warm."""
+    """Return the model on one core, after a first batch."""
     ready = DigitClassifier(model)
     ready.classify_batch(mnist.load().test.images[:500])
     return ready
 
 
 def take_turns(models: dict[str, dict[str, DigitClassifier]]) -> dict[str, Figures]:
-    """Median time of one invocation of each model by recipe and scheme, all of them in turn in each of `ROUNDS`."""
+    """Time one invocation of each model, all models in turn in each of `ROUNDS`.
+
+    Returns:
+        The median in microseconds by scheme, and the device, by recipe.
+    """
     pairs = [(name, scheme) for name, of in models.items() for scheme in of]
     rounds = []
     for _ in range(ROUNDS):
@@ -110,7 +118,7 @@ def take_turns(models: dict[str, dict[str, DigitClassifier]]) -> dict[str, Figur
 
 
 def record(path: Path, recipe: str, figures: Figures) -> None:
-    """Put ``figures`` into what ``path`` holds of ``recipe``, read just before, and write it whole or not at all."""
+    """Add figures of a recipe to the file ``path``, which is read just before and replaced as a whole."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     of = known.get(recipe, {"seeds": {}})
     seeds = of["seeds"] | figures.get("seeds", {})

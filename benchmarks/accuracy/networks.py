@@ -1,7 +1,7 @@
-"""The networks that are compared: run folders with the Keras original, its float and its int8 ``.tflite``.
+"""Make the networks that other benchmarks compare: run folders with Keras original, float and int8 ``.tflite``.
 
-How fast a network is does not depend on how well it was trained, so an epoch has to do. digits-m gets some more, before
-which its averaged weights answer the same digit always, and it could not be told whether two runtimes agree.
+The speed of a network does not depend on how well it was trained, so one epoch is enough. digits-m gets six: before
+that its averaged weights give the same digit for every picture, so that nobody could tell whether two runtimes agree.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ COMMAND = str(Path(sys.executable).with_name("edge-digits"))
 
 
 def run_folder(recipe: str) -> Path:
-    """The run folder of a recipe; what is missing in it is made, and what is left of another recipe made anew."""
+    """Return the run folder of a recipe, after making what is missing in it; a run of another recipe is replaced."""
     run = FOLDER / recipe
     try:
         trained = finished_run(dataclasses.replace(catalogue.get(recipe), epochs=EPOCHS[recipe]), run, mnist.load())

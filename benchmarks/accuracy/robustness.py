@@ -1,14 +1,16 @@
-"""How well models read MNIST's test pictures after each of the fifteen corruptions of MNIST-C.
+"""Measure how well models read MNIST's test pictures after each of the fifteen corruptions of MNIST-C.
 
     uv run python benchmarks/accuracy/robustness.py [MODEL ...] [--validation]
 
-With ``--validation`` the pictures are those that recipes hold out of the training pictures, to choose by. MODEL is a
-``.tflite`` or the name of an installed model; without any, the default. Kinds and amounts are those of N. Mu and J.
-Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision" (2019), https://arxiv.org/abs/1906.02337, as the program
-that made their pictures has them (github.com/google-research/mnist-c, default severities). Written anew for many
-pictures at once, so these are pictures like theirs, not theirs: other random numbers, and where their program uses a
-library that is not here (ImageMagick's motion blur, scikit-image's Canny filter), the method that it documents.
-Everything is drawn from `SEED`, so each model sees the same pictures.
+With ``--validation`` the pictures are those that recipes hold out of the training pictures: use them to choose between
+models. MODEL is a ``.tflite`` or the name of an installed model; the default is the default model.
+
+Kinds and amounts are those of N. Mu and J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision" (2019),
+https://arxiv.org/abs/1906.02337, with the default severities of the program that made their pictures
+(github.com/google-research/mnist-c). The corruptions are written anew here, for many pictures at once. So the pictures
+are like theirs, but not the same: the random numbers differ, and in place of ImageMagick's motion blur and
+scikit-image's Canny filter stand the methods that these document. All random numbers follow from `SEED`, so each model
+sees the same pictures.
 """
 
 import argparse
@@ -32,18 +34,18 @@ CENTRE = (SIDE - 1) / 2
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 Corruption = Callable[[Floats, np.random.Generator], Floats]
-"""Takes and gives pictures of shape ``(n, 28, 28)`` in [0, 1], 1 ink; what it gives may lie outside and is clipped."""
+"""Takes and returns pictures of shape ``(n, 28, 28)`` in [0, 1], 1 is ink; values outside are clipped afterwards."""
 
 
 def main() -> None:
-    """Print a table: a row for each kind, a column for each model."""
+    """Print a table with a row for each kind and a column for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=[DEFAULT_MODEL], metavar="MODEL")
     parser.add_argument(
         "--as-pictures",
         type=int,
         metavar="N",
-        help="only the first N, each as a picture file would be read, with preprocessing, instead of its raw pixels",
+        help="only the first N pictures, each preprocessed like a picture file instead of fed as raw pixels",
     )
     parser.add_argument("--validation", action="store_true", help="validation pictures in place of test pictures")
     options = parser.parse_args()
@@ -61,44 +63,44 @@ def main() -> None:
 
 
 def title(classifier: DigitClassifier) -> str:
-    """What a model is called in a table."""
+    """Return the name of a model for the table."""
     return classifier.model.card.name if classifier.model.card else classifier.name
 
 
 def row(name: str, shares: list[float]) -> str:
-    """One row of the table."""
+    """Return one row of the table."""
     return f"| {name} | {' | '.join(f'{100 * share:.2f} %' for share in shares)} |"
 
 
 def by_kind(classifier: DigitClassifier) -> dict[str, float]:
-    """Share of right answers in [0, 1] on the corrupted test pictures, by kind."""
+    """Return the share of right answers in [0, 1] on the corrupted test pictures, by kind."""
     return {kind: right(classifier, Split(corrupted_test(kind), originals().labels)) for kind in KINDS}
 
 
 def right(classifier: DigitClassifier, split: Split) -> float:
-    """Share of right answers in [0, 1] to raw pixels."""
+    """Return the share of right answers in [0, 1] to raw pixels."""
     return metrics.accuracy(split.labels, classifier.classify_batch(split.images).digits)
 
 
 def right_as_pictures(classifier: DigitClassifier, split: Split) -> float:
-    """The same with the preprocessing that ``classify`` gives a picture file."""
+    """Return the share of right answers in [0, 1] with the preprocessing of ``classify``."""
     answers = np.array([classifier.classify(Image.fromarray(image)).digit for image in split.images])
     return metrics.accuracy(split.labels, answers)
 
 
 def mean(shares: Mapping[str, float]) -> float:
-    """Mean over the kinds."""
+    """Return the mean over the kinds."""
     return float(np.mean(list(shares.values())))
 
 
 @functools.cache
 def originals() -> Split:
-    """MNIST's test pictures as they are."""
+    """Return MNIST's test pictures as they are."""
     return mnist.load().test
 
 
 def held_out() -> Split:
-    """The pictures that recipes are validated on where they say nothing else."""
+    """Return the pictures that recipes are validated on by default."""
     return splitting.split_validation(
         mnist.load().train, Recipe.validation_fraction, Recipe.validation_seed, Recipe.validation_fold
     )[1]
@@ -106,30 +108,30 @@ def held_out() -> Split:
 
 @functools.cache
 def corrupted_test(kind: str) -> Pixels:
-    """MNIST's test pictures after one kind of corruption, kept for the next model."""
+    """Return MNIST's test pictures after one kind of corruption, cached for the next model."""
     return corrupt(originals().images, kind)
 
 
 def corrupt(images: Pixels, kind: str, seed: int = SEED) -> Pixels:
-    """Corrupt pictures of shape ``(n, 28, 28)``, 0 background, 255 ink; the same for the same seed."""
+    """Corrupt pictures of shape ``(n, 28, 28)``, 0 background, 255 ink; one seed gives one result."""
     rng = np.random.default_rng((seed, list(KINDS).index(kind)))
     changed = KINDS[kind](images / 255, rng)
     return np.round(np.clip(changed, 0, 1) * 255).astype(np.uint8)
 
 
 def shot_noise(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Few photons: each pixel is a Poisson count with a mean of 3 at full ink."""
+    """Make each pixel a Poisson count with a mean of 3 at full ink, as if there were few photons."""
     return rng.poisson(pictures * 3) / 3
 
 
 def impulse_noise(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Salt and pepper: 17 % of the pixels become ink or background, with equal chances."""
+    """Turn 17 % of the pixels into ink or background with equal chances (salt and pepper)."""
     hit, salt = rng.random(pictures.shape) < 0.17, rng.random(pictures.shape) < 0.5
     return np.where(hit, salt, pictures)
 
 
 def glass_blur(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """A blur of 0.7 pixels, twice a pass in which every other pixel changes places with a neighbour, the blur again."""
+    """Blur by 0.7 pixels, let about every second pixel change places with a neighbour, twice, and blur again."""
     shuffled = _blur(pictures, 0.7)
     everyone = np.arange(len(pictures))
     for _ in range(2):
@@ -145,8 +147,10 @@ def glass_blur(pictures: Floats, rng: np.random.Generator) -> Floats:
 
 
 def motion_blur(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Each pixel is a mean of 21 along a line of its own picture's angle, up to 45° to either side, with the weights of
-    one half of a Gaussian of 3 pixels: ImageMagick's ``-motion-blur 10x3``."""
+    """Average 21 pixels along a line, at an angle of up to 45° to either side that is drawn for each picture.
+
+    The weights are those of one half of a Gaussian of 3 pixels: ImageMagick's ``-motion-blur 10x3``.
+    """
     angles = rng.uniform(-np.pi / 4, np.pi / 4, len(pictures))
     steps = np.arange(21)
     weights = np.exp(-(steps**2) / (2 * 3**2))
@@ -162,48 +166,48 @@ def motion_blur(pictures: Floats, rng: np.random.Generator) -> Floats:
 
 
 def shear(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Rows slide past each other, by the sine of 0.4 for each row, to either side."""
+    """Slide each row past the next by the sine of 0.4, to either side."""
     return _warp(pictures, [[[np.cos(c), 0], [-np.sin(c), 1]] for c in 0.4 * _signs(rng, len(pictures))])
 
 
 def scale(pictures: Floats, _rng: np.random.Generator) -> Floats:
-    """Shrunk to 0.7 of the size."""
+    """Shrink to 0.7 of the size."""
     return _warp(pictures, [np.eye(2) / 0.7] * len(pictures))
 
 
 def rotate(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Turned by 0.4 (23°) to either side."""
+    """Turn by 0.4 (23°) to either side."""
     turns = 0.4 * _signs(rng, len(pictures))
     return _warp(pictures, [[[np.cos(c), np.sin(c)], [-np.sin(c), np.cos(c)]] for c in turns])
 
 
 def brightness(pictures: Floats, _rng: np.random.Generator) -> Floats:
-    """Half of full ink is added everywhere."""
+    """Add half of full ink everywhere."""
     return pictures + 0.5
 
 
 def translate(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Moved by 3 pixels along both axes, each way as likely as the other."""
+    """Move by 3 pixels along both axes, in either direction with equal chances."""
     framed = np.pad(pictures, ((0, 0), (3, 3), (3, 3)))
     starts = 3 + 3 * _signs(rng, (len(pictures), 2))
     return np.stack([picture[y : y + SIDE, x : x + SIDE] for picture, (y, x) in zip(framed, starts, strict=True)])
 
 
 def stripe(pictures: Floats, _rng: np.random.Generator) -> Floats:
-    """The left and the right quarter are inverted."""
+    """Invert the left and the right quarter."""
     outer = np.abs(np.arange(SIDE) - CENTRE) > 7
     return np.where(outer, 1 - pictures, pictures)
 
 
 def fog(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Three times as much fog as ink: a corner of a fractal landscape, its roughness falling by 1.4² at each scale."""
+    """Add three times as much fog as ink: a corner of a fractal landscape, its roughness falling by 1.4² a scale."""
     most = pictures.max(axis=(1, 2), keepdims=True)
     layers = np.stack([landscape(256, 1.4, rng)[:SIDE, :SIDE] for _ in pictures])
     return (pictures + 3 * layers) * most / (most + 3)
 
 
 def spatter(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """Spots of a quarter of full ink that cover what is below them."""
+    """Cover the picture with spots of a quarter of full ink."""
     wet = _blur(rng.normal(0.65, 0.3, pictures.shape), 1) > 0.65
     cover = _blur(wet.astype(np.float64), 1.5)
     cover[cover < 0.8] = 0
@@ -211,14 +215,14 @@ def spatter(pictures: Floats, rng: np.random.Generator) -> Floats:
 
 
 def dotted_line(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """A straight line from side to side, two columns drawn and two left out."""
+    """Draw a straight line from side to side, two columns drawn and two left out in turn."""
     left, right = rng.integers(0, 27, (2, len(pictures)))
     drawn = np.arange(SIDE) // 2 % 2 == 1
     return pictures + drawn * line(np.zeros(len(pictures)), left, np.full(len(pictures), 27.0), right)
 
 
 def zigzag(pictures: Floats, rng: np.random.Generator) -> Floats:
-    """A zigzag of 2 pixels to either side, 8 long, along a line from column 2 to 25 that falls or climbs by up to 5."""
+    """Draw a zigzag, 2 pixels to either side and 8 long, from column 2 to 25, that falls or climbs by up to 5 rows."""
     start = rng.integers(0, 27, len(pictures)).astype(np.float64)
     angle = np.arctan2(rng.integers(-5, 5, len(pictures)), 23.0)
     length = 23 / np.cos(angle)
@@ -238,10 +242,13 @@ def zigzag(pictures: Floats, rng: np.random.Generator) -> Floats:
 
 
 def canny_edges(pictures: Floats, _rng: np.random.Generator) -> Floats:
-    """Nothing but edges, after J. Canny, "A Computational Approach to Edge Detection" (1986): a blur of 1 pixel, Sobel
-    gradients, ridges of their size, those above 0.1 that hang together with one above 0.2."""
+    """Leave only edges, after J. Canny, "A Computational Approach to Edge Detection" (1986).
+
+    A blur of 1 pixel, Sobel gradients, and the ridges of their size: those above 0.1 that are connected to one above
+    0.2.
+    """
     smooth = ndimage.gaussian_filter(pictures, (0, 1, 1), mode="constant")
-    # What the blur took from outside the picture counts for nothing.
+    # Pixels outside of the picture, which the blur took for background, do not count.
     smooth /= ndimage.gaussian_filter(np.ones((SIDE, SIDE)), 1, mode="constant")
     down, right = _gradient(smooth, 1), _gradient(smooth, 2)
     size = np.hypot(down, right)
@@ -266,8 +273,17 @@ KINDS: Mapping[str, Corruption] = {
 
 
 def line(c0: Floats, r0: Floats, c1: Floats, r1: Floats) -> Floats:
-    """Lines from column ``c0`` and row ``r0`` to ``c1 > c0`` and ``r1``, arrays of shape ``(n,)``: full ink where they
-    run, ``1 + log(1 - d / 2.3)`` at ``d`` rows above or below, pictures of shape ``(n, 28, 28)``."""
+    """Draw a line on each of n pictures.
+
+    Args:
+        c0: columns where the lines start, shape ``(n,)``.
+        r0: rows where they start.
+        c1: columns where they end, ``c1 > c0``.
+        r1: rows where they end.
+
+    Returns:
+        Shape ``(n, 28, 28)``: full ink on the line, ``1 + log(1 - d / 2.3)`` at ``d`` rows above or below it.
+    """
     c0, r0, c1, r1 = (np.asarray(value, np.float64)[:, None] for value in (c0, r0, c1, r1))
     columns = np.arange(SIDE)
     height = r0 + (r1 - r0) / (c1 - c0) * (columns - c0)
@@ -278,8 +294,16 @@ def line(c0: Floats, r0: Floats, c1: Floats, r1: Floats) -> Floats:
 
 
 def landscape(side: int, decay: float, rng: np.random.Generator) -> Floats:
-    """A fractal landscape that repeats at its edges, heights from 0 to 1, by the diamond-square algorithm (A. Fournier,
-    D. Fussell, L. Carpenter 1982); ``side`` is a power of two."""
+    """Make a fractal landscape by the diamond-square algorithm (A. Fournier, D. Fussell, L. Carpenter 1982).
+
+    Args:
+        side: width and height, a power of two.
+        decay: the roughness is divided by it at each finer scale.
+        rng: draws the bumps.
+
+    Returns:
+        Heights in [0, 1], shape ``(side, side)``, that continue at the opposite edges.
+    """
     height = np.zeros((side, side), np.float32)
     rough, step = 100.0, side
     while step >= 2:
@@ -302,19 +326,19 @@ def landscape(side: int, decay: float, rng: np.random.Generator) -> Floats:
 
 
 def _bumps(rough: float, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
-    # The roughness counts twice, as in the program of the paper.
+    # Squared, as in the program of the paper.
     return (rng.random(shape, np.float32) * 2 - 1) * np.float32(rough * rough)
 
 
 def _gradient(pictures: Floats, axis: int) -> Floats:
-    """Sobel's, along rows (1) or columns (2); that of ndimage would also smooth from picture to picture."""
+    """Return Sobel's gradient along rows (1) or columns (2); that of ndimage would smooth across pictures as well."""
     steps: Floats = ndimage.correlate1d(pictures, [-1, 0, 1], axis=axis)
     smooth: Floats = ndimage.correlate1d(steps, [1, 2, 1], axis=3 - axis)
     return smooth
 
 
 def _ridges(size: Floats, down: Floats, right: Floats) -> NDArray[np.bool_]:
-    """Where ``size`` is no smaller than a step up and a step down the gradient; never along the border."""
+    """Return where ``size`` is not smaller than one step up and one step down the gradient; never on the border."""
     inner = size[:, 1:-1, 1:-1]
     dy, dx = down[:, 1:-1, 1:-1], right[:, 1:-1, 1:-1]
     steep = np.abs(dy) > np.abs(dx)

@@ -1,9 +1,9 @@
 """Make ``train/edge_digits_train/data/optdigits.xz`` from the training part of optdigits32.
 
-``python benchmarks/packing/pack_optdigits.py ../shared/data/real/optdigits32/optdigits32.npz``
+    uv run python benchmarks/packing/pack_optdigits.py optdigits32.npz
 
-The file holds, LZMA-compressed, 1,934 pictures of 32 × 32 bits (128 bytes each, ink is 1) and then as many label bytes.
-Its content is a function of the source file and of nothing else.
+The file holds, compressed with LZMA, 1,934 pictures of 32 × 32 bits (128 bytes each, ink is 1) and then one byte for
+each label. Its content depends on the source file alone.
 """
 
 import lzma
@@ -16,6 +16,7 @@ from edge_digits_runtime.records import files
 
 
 def main(source: str) -> None:
+    """Pack the training pictures of ``source``, a ``.npz`` with ``x_train`` and ``y_train``."""
     with np.load(source) as archive:
         images, labels = archive["x_train"], archive["y_train"]
     packed = np.packbits(images > 0, axis=None).tobytes() + labels.astype(np.uint8).tobytes()

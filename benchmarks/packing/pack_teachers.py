@@ -19,7 +19,7 @@ from edge_digits.deploy.bundle import find_model
 
 
 def main() -> None:
-    """Read, pack, write."""
+    """Read the models, and write them into one file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path)
     options = parser.parse_args()

@@ -1,7 +1,8 @@
-"""How long the training pictures of one epoch take to be changed, by setting: ``python
-benchmarks/speed/augmenting.py``.
+"""Measure how long the augmentation of one epoch takes, by setting.
 
-Processor time of one core; the pictures are the 60,000 of MNIST.
+    uv run python benchmarks/speed/augmenting.py
+
+The times are processor time of one core for the 60,000 training pictures of MNIST.
 """
 
 import dataclasses
@@ -38,6 +39,7 @@ SETTINGS = {
 
 
 def main() -> None:
+    """Print a table with a row for each setting."""
     train = mnist.load().train
     print("| setting | s for 60,000 pictures | µs a picture |\n|---|---|---|")
     for name, settings in SETTINGS.items():
