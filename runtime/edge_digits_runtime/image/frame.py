@@ -9,7 +9,6 @@ All 10,000 test pictures keep to that: a box of 20 pixels (3 of 19) and a centre
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from edge_digits_runtime.image.arrays import Box, Gray
@@ -29,12 +28,15 @@ _SEEN = 25
 """A pixel at least this strong counts for the box of a picture that may be in the frame already."""
 _SOLID = 200
 """A picture with no pixel this strong is not in the frame: MNIST's all have one of 253."""
+_OFF_CENTRE = 0.6
+"""The centre of mass of a picture in the frame is at most this many pixels from (14, 14) along each axis."""
 _LEVELS = np.arange(256, dtype=np.float32)
 _MOMENTS = np.stack([np.ones((SIDE, SIDE)), *np.mgrid[:SIDE, :SIDE]]).reshape(3, SIDE * SIDE).astype(np.float32)
-_FOLDS = tuple(8 * SIDE * rows for rows in (16, 8, 4, 2, 1))
-_LAST_ROW = (1 << 8 * SIDE) - 1
+"""Weights of the pixels whose sums are the mass of a picture and its first moments, down and across."""
 _PALE = bytes(range(_SOLID))
+"""All values that are not solid."""
 _IS_SEEN = bytes(value >= _SEEN for value in range(256))
+"""For each value whether it is seen, 1 or 0."""
 
 
 def frame(ink: Gray) -> Gray:
@@ -47,7 +49,7 @@ def frame(ink: Gray) -> Gray:
         Shape ``(28, 28)``, 0 background, 255 ink.
     """
     ink = _evened(ink)
-    left, top, right, bottom = box = _box(ink > 127)
+    left, top, right, bottom = box = _bounds(ink, 128)
     longest = BOX * _FINE
     scale = longest / max(right - left, bottom - top)
     missing = _THIN * _FINE - _stroke(ink) * scale
@@ -66,24 +68,24 @@ def frame(ink: Gray) -> Gray:
 
 
 def framed_box(content: bytes) -> Box | None:
-    """The box of the digit if the 28 × 28 bytes of a picture, 0 background, are in the frame already, else None.
+    """Return the box of the digit in a picture that is in the frame of MNIST already, None for any other picture.
 
-    This is what a folder of such pictures costs beside decoding them, so bytes are asked, which is done before the
-    first of a dozen calls into numpy would be.
+    In a folder of small PNGs this is most of what a picture costs beside its decoding, which takes 35 µs. So values are
+    looked up in tables of bytes, quicker than a call of numpy begins: with numpy alone a picture takes an eighth longer,
+    decoding included.
+
+    Args:
+        content: the 28 × 28 pixels row by row, 0 background, 255 ink.
     """
-    if not content.translate(None, _PALE):
+    if not content.translate(None, delete=_PALE):
         return None
     seen = content.translate(_IS_SEEN)
-    # All rows laid over each other, as one whole number: each fold brings as many more onto the last one.
-    rows = int.from_bytes(seen, "big")
-    for bits in _FOLDS:
-        rows |= rows >> bits
-    columns = (rows & _LAST_ROW).to_bytes(SIDE, "big")
+    columns = np.frombuffer(seen, np.uint8).reshape(SIDE, SIDE).max(axis=0).tobytes()
     left, top, right, bottom = columns.find(1), seen.find(1) // SIDE, columns.rfind(1) + 1, seen.rfind(1) // SIDE + 1
     if not BOX - 1 <= max(right - left, bottom - top) <= BOX:
         return None
     y, x = _centre(np.frombuffer(content, np.uint8))
-    return (left, top, right, bottom) if max(abs(y - SIDE / 2), abs(x - SIDE / 2)) <= 0.6 else None
+    return (left, top, right, bottom) if max(abs(y - SIDE / 2), abs(x - SIDE / 2)) <= _OFF_CENTRE else None
 
 
 def _evened(ink: Gray) -> Gray:
@@ -98,12 +100,17 @@ def _evened(ink: Gray) -> Gray:
 
 
 def _upper_quartile(values: Gray) -> float:
-    """What `numpy.percentile` says for 75, in a tenth of its time."""
+    """Return what `numpy.percentile` gives for 75.
+
+    That takes 45 µs where this takes 4, of the 160 µs of `frame`, which a page calls for each piece of ink and a
+    training for each picture that it draws.
+    """
     place = 0.75 * (values.size - 1)
     low = int(place)
     high = min(low + 1, values.size - 1)
-    middle = np.partition(values, (low, high))
-    return float(middle[low]) + (place - low) * (float(middle[high]) - float(middle[low]))
+    sorted_there = np.partition(values, (low, high))
+    below, above = float(sorted_there[low]), float(sorted_there[high])
+    return below + (place - low) * (above - below)
 
 
 def _stroke(ink: Gray) -> float:
@@ -128,16 +135,23 @@ def _amid(pixels: Gray, margin: int) -> Gray:
     return canvas
 
 
-def _box(inked: NDArray[np.bool_]) -> Box:
-    columns, rows = (np.logical_or.reduce(inked, axis=axis).tobytes() for axis in (0, 1))
-    return columns.find(1), rows.find(1), columns.rfind(1) + 1, rows.rfind(1) + 1
+def _bounds(gray: Gray, least: int) -> Box:
+    """Return the box around all pixels of at least ``least``, of which there must be one."""
+    columns, rows = gray.max(axis=0) >= least, gray.max(axis=1) >= least
+    height, width = gray.shape
+    return (
+        int(columns.argmax()),
+        int(rows.argmax()),
+        width - int(columns[::-1].argmax()),
+        height - int(rows[::-1].argmax()),
+    )
 
 
 def _centre(pixels: Gray) -> tuple[float, float]:
-    """Row and column of the centre of mass of the 28 × 28 pixels of a picture, flat."""
-    # As float32, which is quick; the sums are whole numbers small enough to be exact.
-    total, down, across = _MOMENTS.dot(pixels).tolist()
-    return down / total, across / total
+    """Return row and column of the centre of mass of the 28 × 28 pixels of a picture, shape ``(784,)``."""
+    # As float32, in which the sums, whole numbers below 2**23, are exact.
+    mass, down, across = (_MOMENTS @ pixels).tolist()
+    return down / mass, across / mass
 
 
 def _centred(digit: Gray) -> Gray:

@@ -130,8 +130,8 @@ def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coar
     share = _share(gray, _paper(gray, coarse, round(stroke * max(coarse.shape))))
     every = max(1, math.isqrt(gray.size // _SAMPLE))
     sample = share[::every, ::every]
-    grain = _median(sample)
-    spread = 1.4826 * _median(np.abs(sample - grain))
+    grain = np.median(sample)
+    spread = 1.4826 * float(np.median(np.abs(sample - grain)))
     share -= grain
     strength = share.clip(0, 255, out=share).astype(np.uint8)
     faint = max(_FAINT, 4 * spread)
@@ -144,14 +144,6 @@ def levels(strength: Gray, faint: float) -> tuple[float, float]:
     counts[: int(faint) + 1] = 0
     high = max(faint, _otsu(counts)[0]) if counts.any() else 255.0
     return high, max(faint, _WEAK * high)
-
-
-def _median(values: NDArray[np.float32]) -> float:
-    """What `numpy.median` says of values that are finite, in half of its time."""
-    upper = values.size // 2
-    lower = upper - 1 + values.size % 2
-    middle = np.partition(values, (lower, upper), axis=None)
-    return (float(middle[lower]) + float(middle[upper])) / 2
 
 
 def _share(gray: Gray, paper: NDArray[np.float32]) -> NDArray[np.float32]:

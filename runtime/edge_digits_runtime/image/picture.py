@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import stat
 import warnings
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +32,6 @@ SHORTER_SIDE = 700
 """The shorter side in pixels that a large JPEG keeps at least, for one digit; a page needs more."""
 _SMALL = 1 << 16
 """A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
-_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _WORK = 250
 """The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
 _CLOSE = 100
@@ -41,9 +39,9 @@ _CLOSE = 100
 _SPECK, _TINY = 8, 0.05
 """Ink whose longer side has fewer pixels, and is a smaller share of the picture's, is no digit but a speck."""
 _PNG = b"\x89PNG\r\n\x1a\n"
+_INVERTED = bytes(range(255, -1, -1))
 _ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
 """Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
-_INVERTED = bytes(range(255, -1, -1))
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
@@ -95,19 +93,13 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side
 
 def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
     if isinstance(source, str | os.PathLike):
-        # Half of what `open` takes, and in a folder of small files that is felt.
-        descriptor = os.open(source, _READ)
-        try:
-            head = os.read(descriptor, _SMALL)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                # A pipe gives a part at a time, and once.
-                while part := os.read(descriptor, _SMALL):
-                    head += part
-                source = head
+        with io.FileIO(source) as file:
+            head = file.read(_SMALL)
+            if not file.seekable():
+                # A pipe gives its content once, a part at a time.
+                source = head + file.readall()
             elif len(head) < _SMALL:
                 source = head
-        finally:
-            os.close(descriptor)
     if isinstance(source, bytes) and source.startswith(_PNG):
         # `Image.open` would first import what reads four other formats: 5 % of a process that reads one picture.
         from PIL.PngImagePlugin import PngImageFile
