@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from edge_digits_runtime.errors import PictureError
 
 from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
 from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.progress import say
-from edge_digits.sources import flat_name, open_source, sources
+from edge_digits.sources import STDIN, flat_name, open_source, sources
 
 if TYPE_CHECKING:
     from edge_digits_runtime.page.reading import Page
@@ -72,7 +73,7 @@ def read(
     prepare = functools.partial(
         _prepare, ModelChoice(model, backend, allow_unverified, min_confidence), annotate, single is None
     )
-    return print_answers(named, prepare, show, _is_sure, strict)
+    return print_answers(named, prepare, show, lambda page: page.sure, strict)
 
 
 def _check_single(file: Path, pictures: int) -> None:
@@ -94,7 +95,10 @@ def _prepare(choice: ModelChoice, annotate: Path | None, into_folder: bool) -> "
     def work(named: NamedSource) -> "Page":
         name, source = named
         image = open_source(source, reading.SHORTER_SIDE)
-        page = reading.read(image, classifier)
+        try:
+            page = reading.read(image, classifier)
+        except PictureError as error:
+            raise PictureError(f"{'standard input' if name == STDIN else name}: {error}") from error
         if annotate is not None:
             from edge_digits_runtime.drawing.annotate import annotate as draw
             from edge_digits_runtime.records import files
@@ -105,7 +109,3 @@ def _prepare(choice: ModelChoice, annotate: Path | None, into_folder: bool) -> "
         return page
 
     return work
-
-
-def _is_sure(page: "Page") -> bool:
-    return bool(page.lines) and all(digit.sure for digit in page.digits if digit.line is not None)

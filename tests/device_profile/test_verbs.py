@@ -2,8 +2,10 @@
 
 import errno
 import io
+import itertools
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -205,6 +207,20 @@ def test_read_says_where_there_are_no_digits_and_strict_says_no(shape: tuple[int
         assert answers(run("read", blank, "--json", *options))[0]["lines"] == []
         assert run("read", SAMPLES[0], *options).exit_code == 0
     assert run("read", "--strict", tmp_path / "missing.png", blank).exit_code == 2
+
+
+def test_a_page_with_too_much_ink_is_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    dotted = tmp_path / "dotted.png"
+    pixels = np.full((600, 600), 245, np.uint8)
+    for y, x in itertools.product(range(4, 590, 12), repeat=2):
+        pixels[y : y + 6, x : x + 6] = 40
+    Image.fromarray(pixels).save(dotted)
+    result = run("read", dotted, SAMPLES[3])
+    assert result.exit_code == 2
+    assert result.stdout.startswith(f"{SAMPLES[3]}:\n3")
+    assert re.fullmatch(rf"Error: {re.escape(str(dotted))}: 2,401 marks [^\n]+: crop [^\n]+\n", result.stderr)
+    piped = run("read", "-", stdin=dotted.read_bytes())
+    assert (piped.exit_code, piped.stderr[:30]) == (2, "Error: standard input: 2,401 m")
 
 
 def test_explain_writes_what_is_drawn_of_the_picture(tmp_path: Path) -> None:

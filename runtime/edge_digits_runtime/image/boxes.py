@@ -9,12 +9,14 @@ from edge_digits_runtime.image.arrays import Ints, Mask
 from edge_digits_runtime.image.components import Components
 from edge_digits_runtime.image.ruling import filled_runs, lines_through, runs_on, thin_runs
 
-_SIDE = 12
+SMALLEST_BOX = 12
 """Boxes are at least this many pixels wide and high."""
 _DENSE = 0.65
 """Boxes have less ink than this share of the rectangle around them."""
 _LEVEL = 0.6
 """Share of the width of boxes on which one of their lines is seen."""
+_MOST_LEVELS = 100
+"""A table has at most so many lines one above the other. Noise and hatching can have any number."""
 _WALL, _ENDS = 0.6, 0.15
 """A wall is seen on this share of the way from one line to the next, and closer than that share to both."""
 _THICK = 0.25
@@ -42,7 +44,7 @@ def without_boxes(mask: Mask, pieces: Components) -> Mask:
     height, width = pieces.shape
     left, top, right, bottom = pieces.boxes.T
     wide, high = right - left, bottom - top
-    possible = (left > 0) & (top > 0) & (right < width) & (bottom < height) & (np.minimum(wide, high) >= _SIDE)
+    possible = (left > 0) & (top > 0) & (right < width) & (bottom < height) & (np.minimum(wide, high) >= SMALLEST_BOX)
     possible &= pieces.areas < _DENSE * wide * high
     if not possible.any():
         return mask
@@ -52,8 +54,10 @@ def without_boxes(mask: Mask, pieces: Components) -> Mask:
     if not grids:
         return mask
     sides = np.stack([wide, high], axis=1).astype(np.float64)
-    apart = np.abs(sides[list(grids)] / sides[:, np.newaxis] - 1).max(axis=2)
-    alike = apart.min(axis=1) < _ALIKE
+    alike = np.zeros(len(pieces), np.bool_)
+    # Grid by grid: all pairs of pieces and grids need not fit into the memory of a small device.
+    for k in grids:
+        alike |= np.abs(sides[k] / sides - 1).max(axis=1) < _ALIKE
     grids |= _grids(pieces, possible & ~likely & alike)
     result = mask.copy()
     for k, grid in grids.items():
@@ -85,6 +89,8 @@ def _grid(ink: Mask) -> Mask | None:
     thickness = max(3, round(2 * usual))
     middles, lengths, places = thin_runs(ink.T, thickness)
     levels = lines_through(middles, places, ink.shape[1], thickness, _LEVEL)
+    if len(levels) > _MOST_LEVELS:
+        return None
     levels.sort(key=lambda level: float(level(places).mean()))
     on_level = np.zeros(len(middles), np.bool_)
     for level in levels:

@@ -71,8 +71,8 @@ def framed_box(content: bytes) -> Box | None:
     """Return the box of the digit in a picture that is in the frame of MNIST already, None for any other picture.
 
     In a folder of small PNGs this is most of what a picture costs beside its decoding, which takes 35 µs. So values are
-    looked up in tables of bytes, quicker than a call of numpy begins: with numpy alone a picture takes an eighth longer,
-    decoding included.
+    looked up in tables of bytes, quicker than a call of numpy begins: with numpy alone a picture would take an eighth
+    longer, decoding included.
 
     Args:
         content: the 28 × 28 pixels row by row, 0 background, 255 ink.

@@ -24,7 +24,7 @@ _SHADOW = 0.25
 """A shadow that a digit may lie in goes along this share of the border; a smaller one is a piece of ink beside it."""
 _CLEARLY = 0.15
 """Where little speaks for light ink, up to this, it may as well be light that fades, but for pictures of two levels."""
-_DARKEST_PAPER = 48.0
+_DARKEST_PAPER = 48
 """Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
 _FAINT = 10.0
 """Ink fainter than this, of 255, is not told from the dirt and the JPEG blocks on clean paper."""
@@ -32,6 +32,8 @@ _SAMPLE = 2_000
 """About as many pixels tell the grain of the paper."""
 _WEAK = 0.4
 """The ends of a stroke may be this much weaker than the threshold between strong and weak ink."""
+_PART = 1 << 20
+"""Pixels that are counted at a time."""
 _VALUES = np.arange(256.0)
 
 
@@ -140,24 +142,35 @@ def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coar
 
 def levels(strength: Gray, faint: float) -> tuple[float, float]:
     """``high`` and ``low`` of an `Ink` for strengths of any shape, of which those up to ``faint`` are paper."""
-    counts = np.bincount(strength.ravel(), minlength=256)
+    counts = _histogram(strength)
     counts[: int(faint) + 1] = 0
     high = max(faint, _otsu(counts)[0]) if counts.any() else 255.0
     return high, max(faint, _WEAK * high)
 
 
-def _share(gray: Gray, paper: NDArray[np.float32]) -> NDArray[np.float32]:
+def _histogram(gray: Gray) -> NDArray[np.intp]:
+    """Return how many pixels have each value, shape ``(256,)``."""
+    flat = gray.ravel()
+    counts = np.zeros(256, np.intp)
+    # `numpy.bincount` makes eight bytes of each pixel: 100 MB for a page of 13 megapixels, unless it is given parts.
+    for start in range(0, flat.size, _PART):
+        counts += np.bincount(flat[start : start + _PART], minlength=256)
+    return counts
+
+
+def _share(gray: Gray, paper: Gray | np.float32) -> NDArray[np.float32]:
     """How much darker than the paper, 255 times as a share of the paper's gray."""
-    paper = np.maximum(paper, np.float32(_DARKEST_PAPER))
-    share = paper - gray
+    # One array of floats as large as the picture, and no second one: a page of 13 megapixels has 52 MB in each.
+    paper = np.maximum(paper, _DARKEST_PAPER)
+    share: NDArray[np.float32] = np.subtract(paper, gray, dtype=np.float32)
     share /= paper
     share *= 255
     return share
 
 
-def _paper(gray: Gray, coarse: Gray, window: int) -> NDArray[np.float32]:
+def _paper(gray: Gray, coarse: Gray, window: int) -> Gray | np.float32:
     """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
-    counts = np.bincount(gray.ravel(), minlength=256)
+    counts = _histogram(gray)
     split, explained = _otsu(counts)
     two_levels = explained > _TWO_LEVELS
     # Most pictures of two levels have no ink along their border, and need no closing.
@@ -167,8 +180,8 @@ def _paper(gray: Gray, coarse: Gray, window: int) -> NDArray[np.float32]:
         # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
         above = counts[split + 1 :].cumsum()
         middle = above.searchsorted([(above[-1] + 1) // 2, above[-1] // 2 + 1])
-        return np.asarray(split + 1 + middle.mean(), np.float32)
-    return np.asarray(resized(closed, gray.shape), np.float32)
+        return np.float32(split + 1 + middle.mean())
+    return resized(closed, gray.shape)
 
 
 def _along_border(gray: Gray, split: int) -> bool:
@@ -216,7 +229,7 @@ def _is_light(gray: Gray) -> bool:
     border = int(np.count_nonzero(ring <= low + third) - np.count_nonzero(ring >= high - third)) / ring.size
     evidence = skewness + 0.6 * border
     if 0 < evidence <= _CLEARLY:
-        return _otsu(np.bincount(gray.ravel(), minlength=256))[1] > _TWO_LEVELS
+        return _otsu(_histogram(gray))[1] > _TWO_LEVELS
     return evidence > 0
 
 

@@ -18,6 +18,8 @@ _COVERED = 0.6
 """Share of its length on which a rule line is seen."""
 _COLUMNS = 400
 """Lines are looked for in about this many columns of a strip."""
+_MOST_TRIES = 1_000
+"""Places where a line is looked for in a strip: 300 for a page of 100 rule lines. On noise there is no end of them."""
 
 _UNDERLINE, _THICK = 1.5, 0.2
 """An underline is longer than this share of the height of a digit, and not thicker than that one."""
@@ -62,8 +64,7 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
         height: of a usual digit in pixels; 0 if that is not known, as where a line joins all digits to one piece.
     """
     result = mask
-    long = (pieces.widths >= _SHORTEST) & (pieces.widths > _UNDERLINE * (height or pieces.heights))
-    for k in np.flatnonzero(long).tolist():
+    for k in np.flatnonzero(long_pieces(pieces, height)).tolist():
         left, top, right, bottom = pieces.boxes[k]
         ink = pieces.alone(k).T
         thickness = max(3, round(_THICK * (height or bottom - top)))
@@ -78,6 +79,12 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
                 result = mask.copy() if result is mask else result
                 result[top:bottom, left:right] &= ~(~crossed & (down >= -half)).T
     return result
+
+
+def long_pieces(pieces: Components, height: float) -> Mask:
+    """Return which pieces are long enough for an underline, shape ``(n,)``; ``height`` as in `without_underlines`."""
+    long: Mask = (pieces.widths >= _SHORTEST) & (pieces.widths > _UNDERLINE * (height or pieces.heights))
+    return long
 
 
 def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask | None:
@@ -95,10 +102,26 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
         return None
     middles, lengths, places = thin_runs(mask, thickness)
     on_line = np.zeros(len(middles), np.bool_)
-    for (a, b), curves in zip(pairwise(places.searchsorted(bounds)), lines, strict=True):
+    for strip, curves in zip(pairwise(bounds), lines, strict=True):
+        a, b = places.searchsorted(strip)
+        by_middle = _Sorted(middles[a:b])
         for curve in curves:
-            on_line[a:b] |= runs_on(curve, middles[a:b], places[a:b], thickness)
+            course = curve(np.arange(*strip))
+            near = a + by_middle.between(course.min() - thickness, course.max() + thickness)
+            on_line[near] |= runs_on(curve, middles[near], places[near], thickness)
     return filled_runs(middles[on_line], lengths[on_line], places[on_line], (length, across))
+
+
+class _Sorted:
+    """Values in order, so that those near a line are found without a look at all of them."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self._order = np.argsort(values)
+        self._values = values[self._order]
+
+    def between(self, low: float, high: float) -> Ints:
+        """Return the indices of values from ``low`` to ``high``, both within a pixel."""
+        return self._order[slice(*self._values.searchsorted((low - 1, high + 1)))]
 
 
 def runs_on(line: Curve, middles: NDArray[np.float64], places: Ints, thickness: int) -> Mask:
@@ -143,17 +166,21 @@ def lines_through(y: NDArray[np.float64], x: Ints, length: int, thickness: int, 
     # Windows of two cells, each half over the next, so that no line falls between two.
     votes[:, :-1] += votes[:, 1:].copy()
     free = np.ones(len(x), np.bool_)
+    by_y = _Sorted(y)
     curves: list[Curve] = []
-    while True:
+    for _ in range(_MOST_TRIES):
         best, place = np.unravel_index(np.argmax(votes), votes.shape)
         if votes[best, place] * every < needed:
-            return curves
-        middle = (place + 1) * grid - reach
-        near = free & (np.abs(y - (x - x[0]) * (rises[best] / length) - middle) <= grid)
+            break
+        middle, rise = (place + 1) * grid - reach, rises[best]
+        band = by_y.between(middle + min(0, rise) - grid, middle + max(0, rise) + grid)
+        on_line = np.abs(y[band] - (x[band] - x[0]) * (rise / length) - middle) <= grid
+        near = np.sort(band[free[band] & on_line])
         votes[max(0, best - 1) : best + 2, max(0, place - 1) : place + 2] = 0
         if _places(x[near]) >= needed:
             curves.append(np.polynomial.Polynomial.fit(x[near], y[near], 2))
-            free &= ~near
+            free[near] = False
+    return curves
 
 
 def _places(x: Ints) -> int:

@@ -1,16 +1,18 @@
 """The pieces of ink on a page that may be digits: ruling, specks and borders left out, broken ones joined."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.image.arrays import Box, Mask
-from edge_digits_runtime.image.boxes import without_boxes
+from edge_digits_runtime.image.boxes import SMALLEST_BOX, without_boxes
 from edge_digits_runtime.image.components import Components, components
 from edge_digits_runtime.image.digit import union
 from edge_digits_runtime.image.ink import Ink, levels
-from edge_digits_runtime.image.ruling import without_lines, without_underlines
+from edge_digits_runtime.image.ruling import long_pieces, without_lines, without_underlines
+from edge_digits_runtime.page.limits import check_marks, check_runs
 
 _RULED = 40
 """A page whose shorter side has fewer pixels is not searched for rule lines."""
@@ -52,6 +54,7 @@ def find_glyphs(ink: Ink) -> tuple[list[Glyph], float]:
         return [], 0.0
     groups = _grouped(pieces, height)
     boxes = [union(pieces.boxes[group]) for group in groups]
+    check_marks(np.array(boxes).reshape(-1, 4))
     return [Glyph(box, pieces.patch(group, box)) for group, box in zip(groups, boxes, strict=True)], height
 
 
@@ -79,13 +82,17 @@ def _pieces(ink: Ink) -> Components:
     mask = ink.strength > ink.low
     if min(mask.shape) >= _RULED:
         seen = ink.strength > ink.faint
-        clean = without_lines(without_boxes(mask, components(seen)), seen, max(3, max(mask.shape) // 250))
+        check_runs(int(np.count_nonzero(seen[:, 1:] > seen[:, :-1])))
+        seen_pieces = components(seen)
+        check_marks(seen_pieces.boxes[np.minimum(seen_pieces.widths, seen_pieces.heights) >= SMALLEST_BOX])
+        clean = without_lines(without_boxes(mask, seen_pieces), seen, max(3, max(mask.shape) // 250))
         if clean is not mask:
             # Ruling may be darker than the writing: the levels are those of what is left.
             _, low = levels(ink.strength[clean], ink.faint)
             mask = clean & (ink.strength > low)
     pieces = components(mask)
     height = usual_height(pieces)
+    check_marks(pieces.boxes[long_pieces(pieces, height)])
     clean = without_underlines(mask, pieces, height)
     if clean is not mask:
         mask, pieces = clean, components(clean)
@@ -108,6 +115,7 @@ def _grouped(pieces: Components, height: float) -> list[list[int]]:
         & (pieces.heights <= _LARGE * height)
         & (pieces.widths <= _LONGEST * height)
     )
+    check_marks(boxes[fitting])
     possible = [[int(k)] for k in np.flatnonzero(fitting)]
     digits = [group for group in possible if _is_tall(union(boxes[group]), height)]
     rest = [group for group in possible if not _is_tall(union(boxes[group]), height)]
@@ -160,11 +168,12 @@ def _attached(
 def _chained(groups: list[list[int]], boxes: NDArray[np.intp], reach: float) -> list[list[int]]:
     """Groups within ``reach`` of each other joined, one by one."""
     result: list[list[int]] = []
+    spans = np.zeros((0, 4), np.intp)
     for group in groups:
-        spans = np.array([union(boxes[other]) for other in result]).reshape(-1, 4)
-        near = np.flatnonzero(_apart(union(boxes[group]), spans) <= reach)
-        merged = [k for index in near for k in result[index]] + group
-        result = [other for index, other in enumerate(result) if index not in near] + [merged]
+        near = _apart(union(boxes[group]), spans) <= reach
+        merged = [k for index in np.flatnonzero(near) for k in result[index]] + group
+        result = [*itertools.compress(result, ~near), merged]
+        spans = np.concatenate([spans[~near], [union(boxes[merged])]])
     return result
 
 

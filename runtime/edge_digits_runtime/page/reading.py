@@ -1,5 +1,6 @@
 """All digits of a picture of a number, of several lines, or of a whole ruled page, in reading order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
@@ -16,9 +17,10 @@ from edge_digits_runtime.image.picture import in_file
 from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.model.classifier import NO_DIGIT, DigitClassifier, Prediction
 from edge_digits_runtime.page.glyphs import Glyph, find_glyphs
+from edge_digits_runtime.page.limits import check_candidates
 from edge_digits_runtime.page.rows import numbers, rows
 from edge_digits_runtime.page.signs import like_slash
-from edge_digits_runtime.page.touching import CLEAREST, clusters, readings
+from edge_digits_runtime.page.touching import CLEAREST, clusters, joined, segmentations
 
 SHORTER_SIDE = 1500
 """The shorter side in pixels that a large JPEG of a page should keep: ``open_picture(path, pages.SHORTER_SIDE)``."""
@@ -69,6 +71,11 @@ class Page:
     digits: tuple[PageDigit, ...]
     """In reading order, with what was left out of the lines."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether there is a line, and nothing speaks against any digit of a line."""
+        return bool(self.lines) and all(digit.sure for digit in self.digits if digit.line is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, sure, reason, box, line``."""
         return {
@@ -93,6 +100,10 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
     Args:
         image: any mode and size, upright to within a few degrees. It is not changed.
         classifier: what reads single digits.
+
+    Raises:
+        PictureError: more ink than `edge_digits_runtime.page.limits` allows, as on dotted or hatched paper or a page of
+            print.
     """
     plain = to_plain(image)
     factor = -(-max(plain.size) // _LONGEST)
@@ -150,34 +161,38 @@ def _answers(
     groups = clusters(glyphs, height)
     # Most digits of a page are one piece of ink that is plain to see: only the others are cut and read in all ways.
     single = [group[0] for group in groups if len(group) == 1]
-    pixels, confidences = _looked_at(ink, single, classifier)
+    pixels, confidences = _looked_at(ink, [(glyph,) for glyph in single], classifier)
     plain = confidences >= CLEAREST
     chosen = list(compress(single, plain))
     answers: list[Prediction] = list(map(classifier.classify, pixels[plain]))
 
     unclear = [group for group in groups if len(group) > 1] + [[glyph] for glyph in compress(single, ~plain)]
-    options = [readings(group, height) for group in unclear]
-    parts = [part for choices in options for reading in choices for part in reading.glyphs]
-    pixels, confidences = _looked_at(ink, parts, classifier)
-    first = 0
-    for choices in options:
+    count = area = 0
+    for group in unclear:
+        options = segmentations(group, height)
+        parts = [part for option in options for part in option.candidates]
+        count, area = count + len(parts), area + sum(option.area for option in options)
+        check_candidates(count, area)
+        pixels, confidences = _looked_at(ink, parts, classifier)
+        first = 0
         ways = []
-        for reading in choices:
-            last = first + len(reading.glyphs)
-            score, members = reading.best(confidences[first:last], height)
+        for option in options:
+            last = first + len(option.candidates)
+            score, members = option.best(confidences[first:last])
             ways.append((score, [first + k for k in members]))
             first = last
         for k in max(ways)[1]:
-            chosen.append(parts[k])
+            chosen.append(joined(parts[k]))
             # One by one, as only that says why an answer is not sure.
             answers.append(classifier.classify(pixels[k]))
     return chosen, answers
 
 
 def _looked_at(
-    ink: Ink, glyphs: list[Glyph], classifier: DigitClassifier
+    ink: Ink, candidates: Sequence[Sequence[Glyph]], classifier: DigitClassifier
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """What the classifier is shown of each glyph, shape ``(n, 28, 28)``, and how confident it is."""
-    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in glyphs]
+    """What the classifier is shown of each candidate, shape ``(n, 28, 28)``, and how confident it is."""
+    whole = map(joined, candidates)
+    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in whole]
     pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
     return pixels, classifier.classify_batch(pixels).confidences

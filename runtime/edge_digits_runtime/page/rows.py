@@ -60,9 +60,12 @@ def numbers(boxes: Ints, lines: list[list[int]], height: float) -> list[list[lis
 
 def _slope(x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> float:
     """The slant of the writing, by the median over each box and the next one to its right."""
-    right, down = x[None] - x[:, None], y[None] - y[:, None]
-    beside = (right > 0.2 * height) & (np.abs(down) < np.minimum(_STEEP * right, 0.8 * height))
-    distance = np.where(beside, right, np.inf)
-    following = np.argmin(distance, axis=1)
-    k = np.flatnonzero(np.isfinite(distance[np.arange(len(x)), following]))
-    return float(np.median(down[k, following[k]] / right[k, following[k]])) if len(k) else 0.0
+    slants = []
+    # Box by box, since all pairs of a few thousand boxes do not fit into the memory of a small device.
+    for k in range(len(x)):
+        right, down = x - x[k], y - y[k]
+        beside = np.flatnonzero((right > 0.2 * height) & (np.abs(down) < np.minimum(_STEEP * right, 0.8 * height)))
+        if len(beside):
+            following = beside[np.argmin(right[beside])]
+            slants.append(down[following] / right[following])
+    return float(np.median(slants)) if slants else 0.0

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge_digits_runtime.image.arrays import Ints, Mask
 from edge_digits_runtime.image.digit import union
 from edge_digits_runtime.page.glyphs import Glyph
+from edge_digits_runtime.page.limits import check_candidates
 
 Way = Callable[[Mask, float], Ints]
 """From a mask and the height of a usual digit to cuts of shape ``(rows, cuts)``: in each row the first column right of
@@ -44,46 +45,48 @@ _CUT = 1.0
 
 
 @dataclass(frozen=True)
-class Reading:
+class Segmentation:
     """The possible digits of one cluster of ink, cut in one way."""
 
     spans: tuple[tuple[int, int], ...]
     """First and last slice (exclusive) of each possible digit."""
-    glyphs: tuple[Glyph, ...]
-    """The ink of each."""
+    candidates: tuple[tuple[Glyph, ...], ...]
+    """The slices of each; not joined, since all candidates of a large page together fill its memory."""
+    widths: NDArray[np.float64]
+    """The width of each, in heights of a usual digit."""
+    area: int
+    """Pixels of the boxes around all candidates together."""
     gaps: frozenset[int]
     """Slices that have a gap before them, not a cut."""
 
-    def best(self, confidences: NDArray[np.float32], height: float) -> tuple[float, list[int]]:
+    def best(self, confidences: NDArray[np.float32]) -> tuple[float, list[int]]:
         """The likeliest digits that together are all of the ink.
 
         Args:
             confidences: of the classifier in each possible digit.
-            height: of a usual digit, in pixels.
 
         Returns:
-            The logarithm of odds, comparable among the readings of a cluster, and indices of ``glyphs``.
+            The logarithm of odds, comparable among the readings of a cluster, and indices of ``candidates``.
         """
         last = max(span[1] for span in self.spans)
         # The best way that ends with digit k, by digit. Spans are in the order of their first slice.
         score = [-math.inf] * len(self.spans)
         before = [-1] * len(self.spans)
-        wide = np.array([glyph.mask.shape[1] for glyph in self.glyphs]) / height
         # What is as wide as two digits counts as two: a doubt of it weighs as much as one of each.
-        own = _evidence(confidences) * np.maximum(1, wide / _WIDE)
-        for k, (first, _) in enumerate(self.spans):
+        own = _evidence(confidences) * np.maximum(1, self.widths / _WIDE)
+        ending: dict[int, list[int]] = {}
+        for k, (first, end) in enumerate(self.spans):
             if first == 0:
                 score[k] = own[k]
-            for j in range(k):
-                if self.spans[j][1] == first:
-                    total = score[j] + own[k] - (0.0 if first in self.gaps else _CUT)
-                    if total > score[k]:
-                        score[k], before[k] = total, j
-        end = max((k for k, span in enumerate(self.spans) if span[1] == last), key=lambda k: score[k])
-        chain = [end]
+            for j in ending.get(first, ()):
+                total = score[j] + own[k] - (0.0 if first in self.gaps else _CUT)
+                if total > score[k]:
+                    score[k], before[k] = total, j
+            ending.setdefault(end, []).append(k)
+        chain = [max(ending[last], key=lambda k: score[k])]
         while before[chain[-1]] >= 0:
             chain.append(before[chain[-1]])
-        return score[end], chain[::-1]
+        return score[chain[0]], chain[::-1]
 
 
 def _evidence(confidences: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -123,34 +126,45 @@ def _overlap(left: Glyph, right: Glyph) -> bool:
     return min(a[3], b[3]) - max(a[1], b[1]) > 0.3 * min(a[3] - a[1], b[3] - b[1])
 
 
-def readings(cluster: list[Glyph], height: float) -> list[Reading]:
+def segmentations(cluster: list[Glyph], height: float) -> list[Segmentation]:
     """The readings of a cluster of glyphs, of which one is to be chosen.
 
     Args:
         cluster: one of `clusters`.
         height: of a usual digit, in pixels.
+
+    Raises:
+        PictureError: more possible digits than `edge_digits_runtime.page.limits` allows.
     """
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
     ways: tuple[Way, ...] = (_straight, functools.partial(_straight, slant=_SLANT), _curved)
-    return [_reading(cluster, way, height) for way in (ways if wide else ways[:1])]
+    return [_segmentation(cluster, way, height) for way in (ways if wide else ways[:1])]
 
 
-def _reading(cluster: list[Glyph], way: Way, height: float) -> Reading:
+def _segmentation(cluster: list[Glyph], way: Way, height: float) -> Segmentation:
     """Every run of slices that could be a digit."""
     sliced = [_slices(glyph, way, height) for glyph in cluster]
     slices = [part for parts in sliced for part in parts]
     gaps = frozenset(itertools.accumulate(len(parts) for parts in sliced))
-    spans, glyphs = [], []
+    spans, candidates, widths, area = [], [], [], 0
+    boxes = np.array([part.box for part in slices])
+    starts = gaps | {0}
     for first in range(len(slices)):
+        following_gap = min(gap for gap in gaps if gap > first)
         for last in range(first + 1, len(slices) + 1):
-            glyph = joined(slices[first:last])
-            wide, tall = glyph.mask.shape[1] / height, glyph.mask.shape[0] / height
+            left, top, right, bottom = union(boxes[first:last])
+            wide, tall = (right - left) / height, (bottom - top) / height
+            if wide > _WIDEST and last > following_gap:
+                break
             # A piece that is not cut stays possible whatever its form: all ink must be read.
-            entire = {first, last} <= gaps | {0} and gaps.isdisjoint(range(first + 1, last))
+            entire = first in starts and last == following_gap
             if entire or (_NARROWEST <= wide <= _WIDEST and tall >= _LOWEST):
                 spans.append((first, last))
-                glyphs.append(glyph)
-    return Reading(tuple(spans), tuple(glyphs), gaps)
+                area += (right - left) * (bottom - top)
+                check_candidates(len(spans), area)
+                candidates.append(tuple(slices[first:last]))
+                widths.append(wide)
+    return Segmentation(tuple(spans), tuple(candidates), np.array(widths), area, gaps)
 
 
 def joined(glyphs: Sequence[Glyph]) -> Glyph:
