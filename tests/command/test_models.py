@@ -1,6 +1,7 @@
 """``models/add.py`` turns a run folder into a model that can be named."""
 
 import importlib.util
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,8 +59,9 @@ def test_a_run_of_other_pictures_leaves_no_entry(
     add: Callable[..., Path], make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
     run = make_run({"mlp-8-int8.tflite": (TINY, "int8")})
-    record = (run / "run.json").read_text()
-    (run / "run.json").write_text(record.replace('"test": "', '"test": "0', 1))
+    record = json.loads((run / "run.json").read_text())
+    record["data"]["sha256"]["test"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="not the test pictures"):
         add(run, folder=tmp_path / "shelf")
     assert not (tmp_path / "shelf").exists()
