@@ -1,12 +1,12 @@
-"""Put the int8 model of a run folder among the models that can be asked for by name.
+"""Add the int8 model of a run folder to the models that can be asked for by name.
 
     uv run python models/add.py runs/digits-s-seed-1
     uv run python models/add.py runs/digits-m-seed-0 --default
 
-The model is called as its recipe is. It is evaluated on its test pictures first, and that evaluation lies
-beside it; with ``--default`` the model goes into the runtime package instead, to be used when no model is named, and
-only its evaluation lies here. The evaluation names the sha256 of its model and is written first: at no time are a
-model and an evaluation taken for a pair that are none.
+The model gets the name of its recipe. It is evaluated on its test pictures, and the evaluation is put beside it. With
+``--default`` the model goes into the runtime package, to be used when no model is named, and only its evaluation is put
+here. The evaluation names the sha256 of its model and is written first, so that an old model and a new evaluation are
+never taken for a pair.
 """
 
 import argparse

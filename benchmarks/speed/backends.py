@@ -1,7 +1,7 @@
-"""One network on everything that could run it: how fast, and do they agree?
+"""Run one network on every runtime that can: how fast is each, and do they agree?
 
-Each runtime works in a process of its own; those that are not installed here are fetched by uv into an environment of
-their own. All take turns, one picture at a time on one thread.
+Each runtime works in a process of its own; uv fetches those that are not installed here into an environment of their
+own. All take turns, one picture at a time on one thread.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ from turns import Row, Times, ratio
 Pictures = NDArray[np.uint8]
 Call = Callable[[NDArray[Any]], Any]
 TURN_US = 1000
-"""How long a turn lasts, about: one call where that takes longer."""
+"""How long a turn takes, about; it has at least one call."""
 ROUNDS = 40
 KERAS_PICTURES = 100
-"""Keras takes milliseconds a picture, so these have to do for its answers."""
+"""Keras takes milliseconds a picture, so it answers only so many."""
 REFERENCE, OURS = "LiteRT Interpreter", "DigitClassifier"
 WHY = {
     REFERENCE: "what `DigitClassifier` wraps, with its input ready and its output unread",
@@ -36,7 +36,7 @@ WHY = {
     "LiteRT CompiledModel": "is given float32; `DigitClassifier` makes that of uint8 pixels",
     "tflite-runtime": "is given float32, and the float kernels of its older XNNPACK suit small maps",
 }
-"""Why a runtime is faster where it is."""
+"""Why a runtime may be faster."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Side:
     form: str
     """``int8`` or ``float32``."""
     make: str
-    """Name of the function below that makes it ready."""
+    """Name of the function below that prepares it."""
     packages: tuple[str, ...] = ()
-    """What uv is to fetch; nothing where this Python has it."""
+    """Packages that uv fetches; none where this Python has them."""
     versions: tuple[str, ...] = ()
     """The distributions whose version is shown."""
 
@@ -81,7 +81,7 @@ SIDES = [
 
 
 def work(side: Side, run: Path, folder: Path) -> None:
-    """Answer all pictures, then time some calls whenever the parent asks."""
+    """Answer all pictures, then time some calls each time the parent asks."""
     pictures = np.load(folder / "test.npy")
     with _stdout_to_stderr():
         call, inputs = globals()[side.make](side.form, run, folder, pictures)
@@ -100,7 +100,7 @@ def work(side: Side, run: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
-    """Keep what a runtime prints out of the answers to the parent."""
+    """Send what a runtime prints to standard error, since standard output goes to the parent."""
     real = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -126,12 +126,12 @@ def _inputs(form: str, pictures: Pictures) -> NDArray[Any]:
 
 def _interpreter(interpreter: Any, form: str, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
     interpreter.allocate_tensors()
-    to, out = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    input_, output = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def call(one: NDArray[Any]) -> NDArray[Any]:
-        interpreter.set_tensor(to, one)
+        interpreter.set_tensor(input_, one)
         interpreter.invoke()
-        result: NDArray[Any] = interpreter.get_tensor(out)
+        result: NDArray[Any] = interpreter.get_tensor(output)
         return result
 
     return call, _inputs(form, pictures)
@@ -156,7 +156,7 @@ def tflite_runtime(form: str, run: Path, _folder: Path, pictures: Pictures) -> t
 
 
 def classifier(form: str, run: Path, _folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
-    """From uint8 pixels to label and confidence: more than the others do."""
+    """Go from uint8 pixels to label and confidence, which is more than the others do."""
     from edge_digits_runtime import DigitClassifier
 
     ours = DigitClassifier(_tflite(run, form), backend="litert")
@@ -169,19 +169,19 @@ def compiled_model(form: str, run: Path, folder: Path, pictures: Pictures) -> tu
     file = folder / f"compiled-{form}.tflite"
     file.write_bytes(_tflite(run, form))
     model = CompiledModel.from_file(str(file))
-    to, out = model.create_input_buffers(0), model.create_output_buffers(0)
+    taken, given = model.create_input_buffers(0), model.create_output_buffers(0)
     inputs = _inputs(form, pictures)
 
     def call(one: NDArray[Any]) -> Any:
-        to[0].write(one)
-        model.run_by_index(0, to, out)
-        return out[0].read(10, inputs.dtype.type)
+        taken[0].write(one)
+        model.run_by_index(0, taken, given)
+        return given[0].read(10, inputs.dtype.type)
 
     return call, inputs
 
 
 def onnx_runtime(form: str, _run: Path, folder: Path, pictures: Pictures) -> tuple[Call, NDArray[Any]]:
-    """The Keras network layer by layer; int8 by ONNX Runtime's own static quantization."""
+    """Build the Keras network layer by layer; int8 by ONNX Runtime's own static quantization."""
     import onnx
     import onnxruntime
 
@@ -213,7 +213,7 @@ def _onnx_int8(file: Path, folder: Path) -> Path:
 
 
 def onnx_model(layers: Sequence[dict[str, Any]], weights: dict[str, NDArray[np.float32]]) -> Any:
-    """The same network in ONNX, channels first."""
+    """Return the same network in ONNX, channels first."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes: list[Any] = []
@@ -291,7 +291,7 @@ def keras_predict(_form: str, run: Path, _folder: Path, pictures: Pictures) -> t
 
 @contextlib.contextmanager
 def workers(sides: Sequence[Side], run: Path, folder: Path) -> Iterator[dict[Side, "subprocess.Popen[str]"]]:
-    """A process for each side, ready to be timed."""
+    """Start a process for each side, ready to be timed; end them with the block."""
     started: dict[Side, subprocess.Popen[str]] = {}
     try:
         for side in sides:
@@ -323,7 +323,7 @@ def workers(sides: Sequence[Side], run: Path, folder: Path) -> Iterator[dict[Sid
 
 
 def ask(process: "subprocess.Popen[str]", question: str = "") -> str:
-    """The next line of a worker; empty if it has ended."""
+    """Return the next line of a worker, empty if it has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     if question:
@@ -332,7 +332,7 @@ def ask(process: "subprocess.Popen[str]", question: str = "") -> str:
 
 
 def save_weights(run: Path, folder: Path) -> None:
-    """Kernel and bias of each layer of the Keras model by its place in the recipe, batch normalization folded in."""
+    """Save kernel and bias of each layer by its place in the recipe, with batch normalization folded in."""
     trained = iter([layer for layer in _keras(run).layers if layer.weights])
     found = {}
     for i, layer in enumerate(json.loads((folder / "layers.json").read_text())):
@@ -340,7 +340,7 @@ def save_weights(run: Path, folder: Path) -> None:
             continue
         kernel, *rest = next(trained).get_weights()
         if layer["kind"] == "depthwise":
-            # As that of a convolution in which each output has one input.
+            # Like the kernel of a convolution in which each output has one input.
             kernel = kernel.reshape(*kernel.shape[:2], 1, -1)
         bias = rest[0] if rest else np.zeros(kernel.shape[-1], np.float32)
         if layer["batch_norm"]:
@@ -377,15 +377,15 @@ def prepare(run: Path, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Result:
-    """What one side did."""
+    """The result of one side."""
 
     side: Side
     versions: str
-    """Empty where it does not run here; then there is nothing else."""
+    """Empty where it does not run here; then the other fields are empty, too."""
     times: list[float]
-    """Microseconds a picture, in each of its turns."""
+    """Microseconds a picture in each turn."""
     scores: NDArray[Any]
-    """Its output for the test pictures, shape ``(n, 10)``."""
+    """Outputs for the test pictures, shape ``(n, 10)``."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -393,7 +393,11 @@ class Result:
 
 
 def compare(run: Path) -> dict[tuple[str, str], Result]:
-    """Time all sides in turns, by name and form; ``run`` has ``model.keras`` and ``.tflite`` files of both forms."""
+    """Time all sides in turns and return the results by name and form.
+
+    Args:
+        run: a run folder with ``model.keras`` and ``.tflite`` files of both forms.
+    """
     with tempfile.TemporaryDirectory(prefix="backends-") as name:
         folder = Path(name)
         prepare(run, folder)
@@ -420,7 +424,7 @@ def _take_turns(processes: "Sequence[subprocess.Popen[str]]", rounds: int) -> Ti
 
 
 def rows(name: str, results: dict[tuple[str, str], Result]) -> list[Row]:
-    """`DigitClassifier` against the fastest of the others, for each form."""
+    """Compare `DigitClassifier` with the fastest of the others, for each form."""
     lines = []
     for form in ("int8", "float32"):
         ours = results[OURS, form]
@@ -436,7 +440,7 @@ def rows(name: str, results: dict[tuple[str, str], Result]) -> list[Row]:
 
 
 def table(results: dict[tuple[str, str], Result]) -> str:
-    """All sides, with what they answer beside LiteRT."""
+    """Return a table of all sides, their answers compared with those of LiteRT."""
     lines = [
         "| runtime | form | µs a picture | `DigitClassifier` takes × | other answers | steps off | why it is faster |",
         "|---|---|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""What `DigitClassifier` adds to the bare interpreter, for one picture and for 10,000.
+"""Measure what `DigitClassifier` adds to the bare interpreter, for one picture and for 10,000.
 
-Against the batch call stands the best of hand-tuned loops of ``set_tensor; invoke; get_tensor``: every batch size,
-threads within an invocation and interpreters side by side, with pictures that are int8 before the clock starts.
+The batch call is compared with the fastest of many loops of ``set_tensor; invoke; get_tensor``: with every batch size,
+threads within an invocation and interpreters side by side, on pictures that are int8 before the clock starts.
 """
 
 import statistics
@@ -26,7 +26,7 @@ BARE = "`set_tensor; invoke; get_tensor`"
 
 
 def one_picture_rows(models: Mapping[str, Path]) -> list[Row]:
-    """A picture at a time, for each model by what it is called."""
+    """Return a row for each model, given by the name in the table: one picture at a time."""
     pixels = mnist.load().test.images[0]
     rows = []
     for name, model in models.items():
@@ -43,7 +43,7 @@ def one_picture_rows(models: Mapping[str, Path]) -> list[Row]:
 
 
 def batch_rows(models: Mapping[str, Path]) -> list[Row]:
-    """10,000 pictures on all cores, for each model by what it is called."""
+    """Return a row for each model, given by the name in the table: 10,000 pictures on all cores."""
     pictures = mnist.load().test.images
     rows = []
     for name, model in models.items():
@@ -51,7 +51,7 @@ def batch_rows(models: Mapping[str, Path]) -> list[Row]:
         loops = bare_loops(classifier, pictures)
         tuning = take_turns(list(loops.values()), TUNING_ROUNDS, 1)
         fastest, _ = min(zip(loops, map(statistics.median, tuning), strict=True), key=lambda side: side[1])
-        # Measured anew: the least of many medians is least by luck as well.
+        # Measured again: the smallest of many medians is so by luck as well.
         sides = [partial(classifier.classify_batch, pictures), loops[fastest], partial(classifier.outputs, pictures)]
         ours, bare, outputs = take_turns(sides, BATCH_ROUNDS, 1)
         what = f"`classify_batch`, 10,000 pictures on {facts.cores()} cores, {name}"
@@ -62,15 +62,15 @@ def batch_rows(models: Mapping[str, Path]) -> list[Row]:
 
 
 def one_picture(classifier: DigitClassifier, pixels: NDArray[np.uint8]) -> list[Run]:
-    """A picture in, label and confidence out; and the bare calls, with an input that is ready."""
+    """Return a call from picture to label and confidence, and the bare calls on an input that is ready."""
     interpreter = classifier.backend.interpreter(classifier.model.content, classifier.name)
-    to, out = classifier.network.input.index, classifier.network.output.index
+    input_, output = classifier.network.input.index, classifier.network.output.index
     ready = inputs(classifier, pixels[None])
 
     def bare() -> NDArray[Any]:
-        interpreter.set_tensor(to, ready)
+        interpreter.set_tensor(input_, ready)
         interpreter.invoke()
-        return interpreter.get_tensor(out)
+        return interpreter.get_tensor(output)
 
     def ours() -> tuple[int, float]:
         prediction = classifier.classify(pixels)
@@ -80,7 +80,7 @@ def one_picture(classifier: DigitClassifier, pixels: NDArray[np.uint8]) -> list[
 
 
 def bare_loops(classifier: DigitClassifier, pictures: NDArray[np.uint8]) -> dict[str, Run]:
-    """Every way to answer all pictures with nothing but the interpreter, by what it is called."""
+    """Return every way to answer all pictures with the interpreter alone, by the name in the table."""
     ready = inputs(classifier, pictures)
     sides: dict[str, Run] = {}
     for batch in BATCHES:
@@ -98,15 +98,15 @@ def interpreter(classifier: DigitClassifier, batch: int, threads: int) -> Interp
 
 
 def loop(classifier: DigitClassifier, interpreters: list[Interpreter], ready: NDArray[Any], batch: int) -> NDArray[Any]:
-    """Answer all pictures, each interpreter every n-th batch."""
-    to, out = classifier.network.input.index, classifier.network.output.index
+    """Answer all pictures, every n-th batch with each of n interpreters."""
+    input_, output = classifier.network.input.index, classifier.network.output.index
     result = np.empty((len(ready), 10), classifier.network.output.dtype)
 
     def work(interpreter: Interpreter, starts: Iterable[int]) -> None:
         for start in starts:
-            interpreter.set_tensor(to, ready[start : start + batch])
+            interpreter.set_tensor(input_, ready[start : start + batch])
             interpreter.invoke()
-            result[start : start + batch] = interpreter.get_tensor(out)
+            result[start : start + batch] = interpreter.get_tensor(output)
 
     shares = [range(batch * i, len(ready), batch * len(interpreters)) for i in range(len(interpreters))]
     if len(interpreters) == 1:
@@ -118,7 +118,7 @@ def loop(classifier: DigitClassifier, interpreters: list[Interpreter], ready: ND
 
 
 def inputs(classifier: DigitClassifier, pictures: NDArray[np.uint8]) -> NDArray[Any]:
-    """Pictures as the input wants them: int8 with the top bit flipped, or float."""
-    to = classifier.network.input
-    ready = (pictures ^ 0x80).view(np.int8) if to.dtype == np.int8 else pictures / np.float32(255)
-    return ready.reshape(-1, *to.shape[1:])
+    """Return pictures in the type of the input: int8 with the top bit flipped, or float."""
+    input_ = classifier.network.input
+    ready = (pictures ^ 0x80).view(np.int8) if input_.dtype == np.int8 else pictures / np.float32(255)
+    return ready.reshape(-1, *input_.shape[1:])

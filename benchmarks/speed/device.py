@@ -1,8 +1,8 @@
-"""Everything that the runtime is measured against: ``uv run python benchmarks/speed/device.py [PART ...]``.
+"""Measure the runtime against everything else: ``uv run python benchmarks/speed/device.py [PART ...]``.
 
-Writes ``docs/research/benchmarks.md``. With some of the names in `PARTS`, only these are measured anew, and the others
-are as they were measured here before. Networks are trained for it (an epoch, mostly) and runtimes fetched by uv, which
-both stay for the next time.
+Writes ``docs/research/benchmarks.md``. With names from `PARTS`, only these parts are measured; the others stay as they
+were last measured here. The networks are trained for it (mostly for one epoch) and the other runtimes are fetched by
+uv; both are kept for the next time.
 """
 
 import json
@@ -24,9 +24,9 @@ from edge_digits_train.data import mnist
 from networks import EPOCHS, FOLDER, ROOT, run_folder
 from turns import Row, ratio, take_turns
 
-TARGET = ROOT / "docs" / "benchmarks.md"
+TARGET = ROOT / "docs" / "research" / "benchmarks.md"
 COMPARED = ("mlp-256-128", "digits-m")
-"""What all runtimes run; digits-m is the network of the default model."""
+"""The networks that all runtimes run; digits-m is that of the default model."""
 VERSIONS = ("ai-edge-litert", "numpy", "pillow", "click", "tensorflow", "keras")
 PAGE = """# Measured on the device
 
@@ -42,17 +42,17 @@ all turns, with the middle half of them in brackets: how far apart those are say
 TABLE = """| what | against | ours | theirs | ratio | wanted | reached |
 |---|---|---|---|---|---|---|"""
 Section = tuple[list[Row], str]
-"""Lines of the first table, and what stands below it."""
+"""Rows of the first table, and the text below it."""
 
 
 def models() -> dict[str, Path]:
-    """What is measured by itself, by what it is called."""
+    """Return the models that are measured alone, by the name in the table."""
     mlp = run_folder("mlp-256-128") / "mlp-256-128-int8.tflite"
     return {"`mlp-256-128` int8": mlp, "the default model": DEFAULT_MODEL}
 
 
 def runtimes() -> Section:
-    """The same networks on all runtimes."""
+    """Run the same networks on all runtimes."""
     rows, texts = [], []
     for name in COMPARED:
         results = backends.compare(run_folder(name))
@@ -72,7 +72,7 @@ few."""
 
 
 def forms() -> Section:
-    """int8 against float for each recipe."""
+    """Measure int8 against float for each recipe."""
     pixels = mnist.load().test.images[0]
     lines = ["| network | float32 µs | int8 µs | int8 takes × |", "|---|---|---|---|"]
     for name in EPOCHS:
@@ -85,8 +85,8 @@ def forms() -> Section:
 
 
 FORMS = """\
-The bare network, one picture on one thread. int8 is not faster everywhere: on x86-64 processors without VNNI, networks
-of convolutions have been seen to be slower than in float. `edge-digits evaluate` tells for your device."""
+The network alone, one picture on one thread. int8 is not faster everywhere: on x86-64 processors without VNNI,
+networks of convolutions were slower in int8 than in float. `edge-digits evaluate` measures it on your device."""
 
 
 PARTS: dict[str, Callable[[], Section]] = {
@@ -100,14 +100,14 @@ PARTS: dict[str, Callable[[], Section]] = {
 
 
 def measure(part: str) -> None:
-    """Measure one part and keep what it found."""
+    """Measure one part and keep the result."""
     print(f"measuring: {part}", file=sys.stderr, flush=True)
     rows, text = PARTS[part]()
     files.write_bytes(_kept(part), json.dumps({"rows": [str(row) for row in rows], "text": text}).encode())
 
 
 def page() -> str:
-    """The page, of all that has been measured."""
+    """Return the page with every part that was ever measured here."""
     found = [json.loads(_kept(part).read_text()) for part in PARTS if _kept(part).exists()]
     table = "\n".join([TABLE, *(row for part in found for row in part["rows"])])
     found = facts.device_facts()

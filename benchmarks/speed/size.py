@@ -1,6 +1,6 @@
-"""What the device profile takes on disk, against its dependencies alone.
+"""Measure the size of the device profile on disk, against its dependencies alone.
 
-Both are installed by uv into empty folders; a byte counts as a byte, whatever the block size of the disk.
+uv installs both into empty folders; the sizes of files are added up, whatever the block size of the disk.
 """
 
 import subprocess

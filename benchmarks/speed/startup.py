@@ -1,4 +1,4 @@
-"""How long ``edge-digits classify`` takes from the start of the process, against what it has to import anyway."""
+"""Time ``edge-digits classify`` from the start of the process, against a process that only imports what it needs."""
 
 import compileall
 import statistics
@@ -16,11 +16,13 @@ from edge_digits.samples import SAMPLES
 
 ROUNDS = 30
 FLOOR = "import numpy, PIL.Image, click, ai_edge_litert.interpreter"
-WHY = "opening a PNG needs more of Pillow, checking a model hashlib and zipfile, and a digit is found and answered"
+WHY = (
+    "opening a PNG needs more of Pillow, checking a model needs hashlib and zipfile, and a digit is found and answered"
+)
 
 
 def rows() -> list[Row]:
-    # As pip does when it installs; what runs from a working tree may have no bytecode, or that of another day.
+    # As pip does when it installs; a working tree may have no bytecode, or an old one.
     for package in (edge_digits, edge_digits_runtime):
         compileall.compile_dir(str(Path(package.__file__ or "").parent), quiet=1)
     sides = ([COMMAND, "classify", str(SAMPLES[7])], [sys.executable, "-c", FLOOR])

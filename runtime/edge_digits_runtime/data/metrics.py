@@ -1,4 +1,4 @@
-"""What a list of answers is worth. numpy only, so the device computes the same figures as the workstation."""
+"""Figures of merit of answers, with numpy alone, so that the device computes them like the workstation."""
 
 from dataclasses import dataclass
 
@@ -33,12 +33,12 @@ def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]
 
 
 def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Share of right answers (top-1), in [0, 1]; 0 for no pictures."""
+    """Return the share of right answers (top-1), in [0, 1]; 0 for no pictures."""
     return float(np.mean(labels == predicted)) if len(labels) else 0.0
 
 
 def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> float:
-    """Mean of ``-log(probability of the label)`` in nats, of logits of shape ``(n, 10)``; 0 for no pictures."""
+    """Return the mean of ``-log(probability of the label)`` in nats, of logits of shape ``(n, 10)``; 0 for no pictures."""
     if not len(labels):
         return 0.0
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
@@ -47,7 +47,7 @@ def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> 
 
 
 def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
-    """Per-class precision, recall and F1 (harmonic mean of both) from a confusion matrix of shape ``(10, 10)``."""
+    """Return precision, recall and F1 (their harmonic mean) of each digit, from a confusion matrix ``(10, 10)``."""
     hit = np.diag(confusion).astype(np.float64)
     support = confusion.sum(axis=1)
     precision = hit / np.maximum(confusion.sum(axis=0), 1)
@@ -58,7 +58,7 @@ def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
 
 
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Probabilities of logits of shape ``(..., 10)``, divided by ``temperature`` first (Guo et al. 2017)."""
+    """Return probabilities for logits of shape ``(..., 10)``, divided by ``temperature`` first (Guo et al. 2017)."""
     scaled = logits.astype(np.float64) / temperature
     exponent = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     result: NDArray[np.float64] = exponent / exponent.sum(axis=-1, keepdims=True)
@@ -66,5 +66,5 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[n
 
 
 def at_least(value: float, wanted: float) -> bool:
-    """Whether ``value`` reaches ``wanted``, but for rounding: 97.60 % less 97.50 % is 0.10 pp and no more."""
+    """Return whether ``value`` reaches ``wanted``, apart from rounding: 97.60 % less 97.50 % is 0.10 pp and no more."""
     return value >= wanted - _ROUNDING

@@ -1,4 +1,4 @@
-"""Whether this device can run a model and be measured, and for each thing that is wrong, what mends it."""
+"""Check whether this device can run a model and be measured, and say for each fault what mends it."""
 
 import dataclasses
 import platform
@@ -19,15 +19,15 @@ from edge_digits_runtime.model import backends
 Status = Literal["ok", "warning", "problem"]
 PYTHON = (3, 11)
 TESTED = ("x86_64", "aarch64", "armv7l")
-"""Architectures that the tests have run on."""
+"""Architectures that the tests run on."""
 LITTLE_MEMORY = 128 * 2**20
-"""Available bytes below which it gets tight; a process that answers a picture takes about 60 MiB."""
+"""Fewer available bytes than this are a warning; a process that answers a picture takes about 60 MiB."""
 HOT_C = 80.0
-"""Degrees at which a Raspberry Pi begins to slow down."""
+"""Degrees Celsius at which a Raspberry Pi begins to slow down."""
 UNKNOWN = "not shown by this system"
 _FAST = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 _SECONDS = 120
-# An upright stroke is a 1. In a process of its own: an instruction that the processor lacks would end this one.
+# An upright stroke is a 1. Run in a process of its own: an instruction that the processor lacks would end this one.
 _ANSWER = """
 import sys, numpy
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -43,27 +43,27 @@ except EdgeDigitsError as error:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
-    """Such as ``backend``."""
+    """What was checked, such as ``backend``."""
     status: Status
-    """``problem``: no model runs until it is mended; ``warning``: it runs, but what is measured may suffer."""
+    """``problem``: no model runs until it is mended; ``warning``: models run, but measurements may suffer."""
     found: str
-    """What is there."""
+    """What was found, such as ``litert 2.3.0``."""
     remedy: str | None = None
-    """The command that mends it, or what to do where no command does; None if it is ok."""
+    """The command that mends it, or what to do where no command does; None if the status is ``ok``."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The check as JSON-ready values."""
+        """Return the check as JSON-ready values."""
         return dataclasses.asdict(self)
 
 
 def examine(backend: str | None = None) -> list[Check]:
-    """Look at everything that running and measuring a model needs.
+    """Check everything that a model needs to run and to be measured.
 
     Args:
-        backend: the one to look at; None for the one that would be chosen.
+        backend: name of the backend to check; None for the one that would be chosen.
     """
     found = facts.device_facts()
     chosen = _backend(backend)
@@ -99,7 +99,8 @@ def _processor(device: Mapping[str, Any]) -> Check:
     features = device["cpu_features"]
     known = "features " + UNKNOWN if features is None else ", ".join(features) or "no vector features"
     names = ", ".join(dict.fromkeys(name for name in (device["name"], device["cpu"]) if name))
-    return Check("processor", "ok", f"{names}, {device['cores']} core{'s'[: device['cores'] - 1]}; {known}")
+    cores = "1 core" if device["cores"] == 1 else f"{device['cores']} cores"
+    return Check("processor", "ok", f"{names}, {cores}; {known}")
 
 
 def _memory(device: Mapping[str, Any]) -> Check:
@@ -120,7 +121,7 @@ def _backend(name: str | None) -> Check:
         found, _, remedy = str(error).partition(": ")
         return Check("backend", "problem", found, remedy or f"unset {backends.VARIABLE}")
     except ImportError as error:
-        # For the one who uses the library this keeps its traceback; here the cause is what is asked for.
+        # The library keeps the traceback; doctor is asked for the cause.
         again = f"pip install --force-reinstall {backend.distribution}"
         return Check("backend", "problem", f"{backend.name} cannot be imported ({error})", again)
     found = f"{backend.name} {backend.version}"

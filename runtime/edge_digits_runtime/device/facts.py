@@ -1,7 +1,7 @@
-"""What this device is and how it is doing: for the evaluation record and for ``edge-digits doctor``.
+"""Facts of this device and its state, for evaluations and for ``edge-digits doctor``.
 
-Everything is read from files that Linux keeps (``/proc``, ``/sys``) and, on a Raspberry Pi, asked of
-``vcgencmd``. What a system does not show is None, never a guess.
+They are read from files of Linux (``/proc``, ``/sys``) and, on a Raspberry Pi, from what ``vcgencmd`` prints. A fact
+that a system does not show is None, never a guess.
 """
 
 import os
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from edge_digits_runtime.records.fields import plain_text
 
 FEATURES = {
     "asimd": "neon",
@@ -30,7 +32,7 @@ FEATURES = {
     "avx512_vnni": "avx512_vnni",
     "amx_int8": "amx_int8",
 }
-"""The words of ``/proc/cpuinfo`` that matter to the kernels of a small network, and what we call them."""
+"""The features in ``/proc/cpuinfo`` that matter to the kernels of a small network, and what records call them."""
 
 THROTTLE_FLAGS = {
     0: "under-voltage now",
@@ -42,9 +44,9 @@ THROTTLE_FLAGS = {
     18: "throttled since boot",
     19: "soft temperature limit since boot",
 }
-"""Bits of ``vcgencmd get_throttled``, as the documentation of the Raspberry Pi has them."""
+"""Meaning of the bits of ``vcgencmd get_throttled``, from the documentation of the Raspberry Pi."""
 
-# "CPU part" of Arm's own cores (implementer 0x41) in /proc/cpuinfo, which gives 64-bit boards no model name.
+# "CPU part" of Arm's own cores (implementer 0x41) in /proc/cpuinfo, which names no model on 64-bit boards.
 _ARM_CORES = {
     0xC07: "Cortex-A7",
     0xD03: "Cortex-A53",
@@ -63,14 +65,14 @@ _ROOT = Path("/")
 
 
 def device_facts(root: Path = _ROOT) -> dict[str, Any]:
-    """Facts of this device, JSON-ready; None for what the system does not show.
+    """Return facts of this device, JSON-ready; None for what the system does not show.
 
-    ``name`` (the board where there is one, else the processor), ``machine`` (such as ``aarch64``), ``system``,
-    ``python``, ``numpy``, ``cpu``, ``cpu_features`` (a list, values of `FEATURES`), ``cores`` (those that this
-    process may use), ``memory_bytes``, and the changing ones of `conditions`.
+    They are those of `edge_digits_runtime.records.device_facts.DeviceFacts`, apart from ``backend``, ``threads`` and
+    ``kind``: ``name``, ``machine``, ``system``, ``python``, ``numpy``, ``cpu``, ``cpu_features`` (a list, values of
+    `FEATURES`), ``cores``, ``memory_bytes``, and those of `conditions`.
 
     Args:
-        root: where ``proc`` and ``sys`` are looked for.
+        root: the folder with ``proc`` and ``sys``.
     """
     info = _cpuinfo(root)
     cpu = _cpu_model(info)
@@ -88,14 +90,18 @@ def device_facts(root: Path = _ROOT) -> dict[str, Any]:
 
 
 def conditions(root: Path = _ROOT) -> dict[str, Any]:
-    """What changes while a device works, JSON-ready; None for what the system does not show.
+    """Return what changes while a device works, JSON-ready; None for what the system does not show.
 
-    ``governor`` (such as ``ondemand``; several joined by a comma), ``frequency_mhz`` (the fastest core now),
-    ``temperature_c``, ``throttled`` (a list, values of `THROTTLE_FLAGS`), ``throttle_count`` (how often the
-    processor has slowed itself down since boot; Intel tells).
+    They are those of `edge_digits_runtime.records.device_facts.Conditions`: ``governor`` (such as ``ondemand``;
+    several joined by a comma), ``frequency_mhz`` (of the fastest core), ``temperature_c``, ``throttled`` (a list,
+    values of `THROTTLE_FLAGS`), ``throttle_count`` (how often the processor has slowed itself down since boot; shown
+    by Intel).
+
+    Args:
+        root: the folder with ``proc`` and ``sys``.
     """
     cpus = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*"))
-    governors = {text for cpu in cpus if (text := _text(cpu / "cpufreq/scaling_governor"))}
+    governors = {text for cpu in cpus if (text := _line(cpu / "cpufreq/scaling_governor"))}
     frequencies = [khz for cpu in cpus if (khz := _integer(cpu / "cpufreq/scaling_cur_freq")) is not None]
     counts = [n for cpu in cpus if (n := _integer(cpu / "thermal_throttle/core_throttle_count")) is not None]
     return {
@@ -108,8 +114,8 @@ def conditions(root: Path = _ROOT) -> dict[str, Any]:
 
 
 def slowed_down(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
-    """Say how the device slowed down between two `conditions`; None if it shows no sign of that."""
-    # The flags since boot tell of this span only where they were not set before it.
+    """Say how the device slowed down between two `conditions`; return None if it shows no sign of that."""
+    # Flags since boot concern this span only if they were not set before it.
     flags = [
         flag
         for flag in after.get("throttled") or ()
@@ -124,7 +130,7 @@ def slowed_down(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | No
 
 
 def peak_memory_bytes() -> int | None:
-    """Largest resident set of this process so far in bytes; None where the system does not tell."""
+    """Return the largest resident set of this process so far in bytes; None where the system does not show it."""
     # Not ru_maxrss on Linux: it survives exec, so a child would report the peak of the parent it was forked from.
     peak = _kilobytes(_ROOT / "proc/self/status", "VmHWM")
     if peak is not None:
@@ -138,22 +144,28 @@ def peak_memory_bytes() -> int | None:
 
 
 def available_memory_bytes(root: Path = _ROOT) -> int | None:
-    """What a new process could get in bytes; None where the system does not tell."""
+    """Return the bytes that a new process could get; None where the system does not show it."""
     return _kilobytes(root / "proc/meminfo", "MemAvailable")
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text(path: Path) -> str | None:
-    """The stripped text of a small file; None where it is not there or not for us."""
+    """Return the text of a small file without space around it; None if it is empty or cannot be read."""
     try:
         # Device-tree strings end in a NUL.
         return path.read_text(encoding="utf-8", errors="replace").strip("\0 \n") or None
     except OSError:
         return None
+
+
+def _line(path: Path) -> str | None:
+    """Return `_text` without control characters, as records take it."""
+    text = _text(path)
+    return plain_text(text) if text else None
 
 
 def _integer(path: Path) -> int | None:
@@ -162,16 +174,16 @@ def _integer(path: Path) -> int | None:
 
 
 def _cpuinfo(root: Path) -> dict[str, str]:
-    """``/proc/cpuinfo`` as one table; of a line that each core repeats, the first."""
+    """Return ``/proc/cpuinfo`` as one table; of a line that each core repeats, the first."""
     table: dict[str, str] = {}
     for line in (_text(root / "proc/cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
-        table.setdefault(name.strip(), value.strip())
+        table.setdefault(name.strip(), plain_text(value.strip()))
     return table
 
 
 def _board(root: Path, info: Mapping[str, str]) -> str | None:
-    return _text(root / "proc/device-tree/model") or info.get("Model")
+    return _line(root / "proc/device-tree/model") or info.get("Model")
 
 
 def _cpu_model(info: Mapping[str, str]) -> str | None:
@@ -191,24 +203,25 @@ def _cpu_features(info: Mapping[str, str]) -> list[str] | None:
 
 
 def _kilobytes(file: Path, name: str) -> int | None:
-    """The bytes in a line such as ``MemTotal:  8000000 kB``."""
+    """Return the bytes in a line such as ``MemTotal:  8000000 kB``."""
     match = re.search(rf"^{name}:\s+(\d+) kB$", _text(file) or "", re.MULTILINE)
     return int(match[1]) * 1024 if match else None
 
 
 def _temperature_c(root: Path) -> float | None:
-    """The hottest zone of the processor, or of all zones where none says that it is the processor's."""
+    """Return the temperature of the hottest zone of the processor, or of all zones where none is the processor's."""
     zones = [
         (_text(zone / "type") or "", millidegrees / 1000)
         for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*"))
-        if (millidegrees := _integer(zone / "temp")) is not None
+        # A sensor that does not work shows -274 degrees or thousands.
+        if (millidegrees := _integer(zone / "temp")) is not None and -100_000 < millidegrees < 300_000
     ]
     processor = [degrees for kind, degrees in zones if re.search("cpu|soc|pkg", kind)]
     return max(processor or [degrees for _, degrees in zones], default=None)
 
 
 def _throttled(root: Path) -> list[str] | None:
-    """The throttling flags of a Raspberry Pi that are set; an empty list where it is fine, None elsewhere."""
+    """Return the throttling flags of a Raspberry Pi that are set, an empty list if none is; None on other devices."""
     value = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     if value is None and (program := shutil.which("vcgencmd")):
         # It fails for a user outside the group video, and then prints something else.

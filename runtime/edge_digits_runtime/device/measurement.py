@@ -1,7 +1,7 @@
 """Answer every picture of a data set and time every part of an answer, by the same code on workstation and device.
 
-The rules are those of MLPerf Tiny where they fit, see `measure`; the same process answers all pictures and is timed,
-so accuracy and speed are those of one thing.
+The rules are those of MLPerf Tiny where they fit, see `edge_digits_runtime.device.timing`. The process that answers all
+pictures is the one that is timed, so accuracy and speed are those of the same interpreter.
 """
 
 import datetime
@@ -26,9 +26,10 @@ from edge_digits_runtime.image.picture import digit_pixels
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.model.network import Network
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.fields import plain_text
 
 SECONDS = 0.3
-"""How long each of five loops lasts, about."""
+"""How long each of five loops takes, about."""
 COLD_STARTS = 5
 _LOADS = 5
 _ENLARGED = 6
@@ -56,26 +57,26 @@ def evaluate(
 ) -> Evaluation:
     """Answer all pictures of ``split`` and measure what an answer costs.
 
-    Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (nothing but
-    the calls of the interpreter), ``postprocess`` (output to digit, confidence and doubts) and ``total`` (all of
+    Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (the
+    interpreter alone), ``postprocess`` (output to digit, confidence and doubts) and ``total`` (all of
     `DigitClassifier.classify`). ``peak_memory_bytes`` is that of a process that loads the model and answers one
-    picture. In ``extra``:
+    picture. ``extra`` holds
 
-    - ``loops``: for each of these its five loops and their median, see `measure.Loops`;
-    - ``picture``: the same for what goes before all this with a photograph, finding the digit: in the first picture,
+    - ``loops``: for each of these latencies five loops and their median (`edge_digits_runtime.device.timing.Loops`);
+    - ``picture``: the same for finding the digit in a photograph, which comes before all this: the first picture,
       enlarged to 168×168 and dark on light;
     - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
     - ``cold_start_ms``: the same from the start of the process;
-    - ``threads``: by number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
-    - ``conditions``: `device.conditions` ``before`` and ``after``.
+    - ``threads``: for each number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
+    - ``conditions``: `edge_digits_runtime.device.facts.conditions` ``before`` and ``after``.
 
     Args:
         classifier: the model.
         split: the pictures; at least one.
-        data: what they are.
-        seconds: how long each of five loops lasts for ``invoke`` and ``total``; for the others a third of that.
-        threads: numbers of threads to try; by default 1, 2, 3 … up to 4, then powers of two up to all cores.
-        progress: told what is measured next.
+        data: which pictures they are.
+        seconds: how long each of the five loops of ``invoke`` and ``total`` takes; those of the others take a third.
+        threads: numbers of threads to try; None for 1 to 4, powers of two above, and all cores.
+        progress: called with a few words before each step.
 
     Raises:
         DataError: no pictures.
@@ -121,13 +122,13 @@ def evaluate(
 
 
 def model_info(classifier: DigitClassifier) -> ModelInfo:
-    """What the record says of a model; without a card, what its file and tensors show."""
+    """Return what the record says of a model: what its card says, or without a card, what its file and tensors show."""
     file, types = classifier.model, classifier.network.types
     whole = not any(np.issubdtype(kind, np.floating) for kind in types)
     if file.card is not None:
         name, scheme, weights = file.card.name, file.card.scheme, file.card.weights_sha256
     else:
-        name, weights = Path(classifier.name).stem, ""
+        name, weights = plain_text(Path(classifier.name).stem)[:200], ""
         scheme = "int8" if whole else "float16" if np.float16 in types else "dynamic" if np.int8 in types else "float32"
     return ModelInfo(
         name=name,
@@ -140,7 +141,7 @@ def model_info(classifier: DigitClassifier) -> ModelInfo:
 
 
 def thread_counts(cores: int) -> list[int]:
-    """The numbers of threads worth trying: 1 to 4, then powers of two, and all cores."""
+    """Return the numbers of threads worth trying: 1 to 4, then powers of two, and all cores."""
     return sorted({count for count in (1, 2, 3, 4, *(2**power for power in range(3, 10)), cores) if count <= cores})
 
 
@@ -160,7 +161,13 @@ def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> di
 
 
 def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds: float = SECONDS) -> Loops:
-    """Time the interpreter alone on one picture, uint8 of shape ``(28, 28)``; see `evaluate`."""
+    """Time the interpreter alone on one picture.
+
+    Args:
+        classifier: the model.
+        pixels: uint8 of shape ``(28, 28)``, 0 background, 255 ink.
+        seconds: how long each of the five loops takes.
+    """
     lane = classifier.network.lane
     lane.prepare(pixels)
     return loops(lane.invoke, "invoke", seconds)
@@ -226,7 +233,7 @@ def _cold_starts(classifier: DigitClassifier) -> _Cold:
 
 
 def _unsteady(invoke: Loops) -> str | None:
-    """A note where the five loops are further apart than a quiet device makes them."""
+    """Return a note if the five loops are further apart than on a device that does nothing else."""
     ratio = max(invoke.loop_us) / min(invoke.loop_us)
     if ratio < _UNSTEADY:
         return None

@@ -1,7 +1,7 @@
-"""Time small things honestly: warm-up, many repetitions, the spread kept.
+"""Time short calls: a warm-up, many repetitions, and the spread is kept.
 
-The rules are those of MLPerf Tiny (Banbury et al. 2021) where they fit a device with an operating system: input
-is ready in memory before the clock starts, five loops, each of many invocations, and the median of the five is
+The rules are those of MLPerf Tiny (Banbury et al. 2021) where they fit a device with an operating system: the input
+is in memory before the clock starts, there are five loops of many invocations each, and the median of the five is
 the figure.
 """
 
@@ -28,19 +28,19 @@ class Loops:
     """What `loops` measured."""
 
     latency: Latency
-    """Single invocations of all loops together, thinned to `STORED`."""
+    """Single calls of all loops together, thinned to `STORED`."""
     loop_us: tuple[float, ...]
-    """Time of one invocation by loop, in microseconds: the loop's time over its invocations."""
+    """Mean time of one call in each loop, in microseconds."""
     invocations: int
-    """Invocations in each loop."""
+    """Calls in each loop."""
 
     @property
     def median_us(self) -> float:
-        """Median over the loops of the time of one invocation, in microseconds."""
+        """Median over the loops of the mean time of one call, in microseconds."""
         return statistics.median(self.loop_us)
 
     def to_dict(self) -> dict[str, Any]:
-        """The loops as JSON-ready values; the samples are in the evaluation's ``latency_us``."""
+        """Return the loops as JSON-ready values; the samples are in the evaluation's ``latency_us``."""
         return {
             "median_us": round(self.median_us, 3),
             "loop_us": [round(us, 3) for us in self.loop_us],
@@ -49,16 +49,16 @@ class Loops:
 
 
 def latency(function: Callable[[], object], what: str, count: int = 1000, warmup: int = 50) -> Latency:
-    """Time ``count`` calls of ``function``, each on its own, after ``warmup`` calls that are not timed.
+    """Time each of ``count`` calls of ``function``, after ``warmup`` calls that are not timed.
 
-    At most `STORED` samples are kept, evenly thinned by rank: the percentiles stay those of all, and what is kept
-    stays in the order measured.
+    At most `STORED` samples are kept, evenly thinned by rank: the percentiles stay those of all samples, and the
+    samples stay in the order measured.
 
     Args:
-        function: what is timed; called without arguments, its result is dropped.
-        what: words for the record, such as ``uint8 pixels to prediction``.
+        function: called without arguments; its result is dropped.
+        what: what the record calls it, such as ``uint8 pixels to prediction``.
         count: how many calls are timed, at least 1.
-        warmup: how many go before.
+        warmup: how many calls are made before.
     """
     for _ in range(warmup):
         function()
@@ -69,10 +69,10 @@ def loops(function: Callable[[], object], what: str, seconds: float = 0.5, minim
     """Time five loops of the same number of calls each, after a warm-up of a quarter of a loop.
 
     Args:
-        function: what is timed; called without arguments, its result is dropped.
-        what: words for the record.
-        seconds: how long one loop is to last, about.
-        minimum: fewest calls in a loop, so that five loops are at least 1,000 with the default.
+        function: called without arguments; its result is dropped.
+        what: what the record calls it.
+        seconds: how long one loop takes, about.
+        minimum: fewest calls in a loop; with the default, five loops have at least 1,000.
     """
     once = float(np.median(_time(function, 20)))
     count = max(minimum, round(seconds * 1e6 / max(once, 0.1)))
@@ -82,9 +82,9 @@ def loops(function: Callable[[], object], what: str, seconds: float = 0.5, minim
 
 
 def _time(function: Callable[[], object], count: int) -> NDArray[np.float64]:
-    """Microseconds of each of ``count`` calls, shape ``(count,)``."""
+    """Return the microseconds of each of ``count`` calls, shape ``(count,)``."""
     clock = time.perf_counter_ns
-    # One reading of the clock between two calls serves both; a Python int costs less to keep than a store into numpy.
+    # One reading of the clock ends a call and starts the next. A list takes less time to write to than an array.
     stamps = [0] * (count + 1)
     with _no_collection():
         stamps[0] = clock()
@@ -97,7 +97,7 @@ def _time(function: Callable[[], object], count: int) -> NDArray[np.float64]:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector out, as ``timeit`` does."""
+    """Turn the garbage collector off inside the block, as ``timeit`` does."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -108,7 +108,7 @@ def _no_collection() -> Iterator[None]:
 
 
 def _thinned(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`STORED` of the samples, the middle ones of as many equal slices by rank, in the order measured."""
+    """Return `STORED` of the samples in the order measured: by rank, the middle ones of as many equal slices."""
     if len(samples) <= STORED:
         return samples
     ranks = (np.arange(STORED) + 0.5) * len(samples) / STORED

@@ -79,6 +79,9 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side
     except PILLOW as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise PictureError(f"{prefix}cannot be read: {reason}") from error
+    if image.mode in ("P", "PA") and image.palette is None:
+        # Pillow loads it, and fails as soon as its colours are asked for.
+        raise PictureError(f"{prefix}cannot be read: its palette is missing")
     factor = round(width / image.width)
     if image.format == "TIFF" or not _ORIENTED.isdisjoint(image.info):
         from PIL import ImageOps

@@ -87,11 +87,11 @@ class Latency:
         return float(np.std(self.samples_us))
 
     def percentile(self, q: float) -> float:
-        """The ``q``-th percentile in microseconds, ``q`` in [0, 100]."""
+        """Return the ``q``-th percentile in microseconds, ``q`` in [0, 100]."""
         return float(np.percentile(self.samples_us, q))
 
     def to_dict(self) -> dict[str, Any]:
-        """Summary for readers of the JSON, and the samples it was made from (rounded to 1 ns)."""
+        """Return a summary for readers of the JSON, and the samples it was made from (rounded to 1 ns)."""
         summary = {name: round(getattr(self, name), 3) for name in ("p50", "p90", "p99", "mean", "std")}
         return {"what": self.what} | summary | {"samples_us": [round(float(s), 3) for s in self.samples_us]}
 
@@ -211,7 +211,7 @@ class Evaluation:
         return metrics.accuracy(self.labels, self.predicted)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-ready values. Probabilities are kept to 5 decimals."""
+        """Return the record as JSON-ready values. Probabilities are kept to 5 decimals."""
         confusion = metrics.confusion_matrix(self.labels, self.predicted)
         return {
             "format": FORMAT,

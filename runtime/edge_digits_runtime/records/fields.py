@@ -21,7 +21,6 @@ import math
 import re
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import (
     Annotated,
     Any,
@@ -39,44 +38,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DEEPEST = 20
-_UNWRITABLE = re.compile("[\ud800-\udfff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class FieldError(ValueError):
     """A value that does not fit; the message names the field, what it holds and what is allowed."""
 
 
-@dataclass(frozen=True)
+# Plain classes: making a dataclass takes half a millisecond, and every process that runs a model imports this module.
+
+
 class Within:
     """A range of numbers, both ends included."""
 
-    low: float
-    high: float
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
 
     def check(self, value: float) -> str | None:
         """Return what is allowed if ``value`` is not, else None."""
         return None if self.low <= value <= self.high else f"{self.low:,} to {self.high:,}"
 
 
-@dataclass(frozen=True)
 class Matching:
     """Text that matches a regular expression as a whole."""
 
-    pattern: str
-    allowed: str
-    """The pattern in words."""
+    def __init__(self, pattern: str, allowed: str) -> None:
+        """Take the expression, and the same in words."""
+        self.pattern, self.allowed = pattern, allowed
 
     def check(self, value: str) -> str | None:
         """Return what is allowed if ``value`` is not, else None."""
         return None if re.fullmatch(self.pattern, value) else self.allowed
 
 
-@dataclass(frozen=True)
 class OneLine:
     """Text without control characters, such as line ends."""
 
-    longest: int
+    def __init__(self, longest: int) -> None:
+        """Take the largest number of characters."""
+        self.longest = longest
 
     def check(self, value: str) -> str | None:
         """Return what is allowed if ``value`` is not, else None."""
@@ -84,33 +84,30 @@ class OneLine:
         return None if fits else f"one line of at most {self.longest} characters"
 
 
-@dataclass(frozen=True)
 class Length:
     """Length of a list, both ends included."""
 
-    low: int
-    high: int
+    def __init__(self, low: int, high: int) -> None:
+        self.low, self.high = low, high
 
     def check(self, value: Sequence[Any]) -> str | None:
         """Return what is allowed if ``value`` is not, else None."""
         return None if self.low <= len(value) <= self.high else f"a list of {self.low} to {self.high}"
 
 
-@dataclass(frozen=True)
 class As:
     """A record that a field is read as, where it is declared as a mapping for those who use it."""
 
-    kind: Any
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
 
 
-@dataclass(frozen=True)
 class Numbers:
     """An array of finite numbers, each from ``low`` to ``high``."""
 
-    shape: tuple[int | None, ...]
-    """Length of each axis; None for any length of at least 1."""
-    low: float
-    high: float
+    def __init__(self, shape: tuple[int | None, ...], low: float, high: float) -> None:
+        """Take the length of each axis, None for any length of at least 1, and the range of the numbers."""
+        self.shape, self.low, self.high = shape, low, high
 
     def read(self, value: Any, where: str) -> NDArray[np.float64]:
         """Return nested lists as float64."""
@@ -190,7 +187,7 @@ def plain_text(text: str) -> str:
 
     Names come from files, folders and devices, which may hold such characters; `Line` does not.
     """
-    return _CONTROL.sub("?", text)
+    return _CONTROL.sub("?", text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _annotated(kind: Any, rules: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -238,7 +235,7 @@ def _declared(kind: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is types.NoneType and value is None:
         return None
-    if kind is str and isinstance(value, str) and not _UNWRITABLE.search(value):
+    if kind is str and isinstance(value, str) and _writable(value):
         return value
     # True is an int to Python.
     if kind is bool or isinstance(value, bool):
@@ -253,6 +250,15 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
         if math.isfinite(number):
             return number
     return _refuse(kind, value, where)
+
+
+def _writable(text: str) -> bool:
+    """Return whether UTF-8 can write ``text``: JSON may hold half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", types.NoneType: "null"}

@@ -89,5 +89,5 @@ def write_json(path: str | os.PathLike[str], content: Any, indent: int | None = 
 
 
 def json_bytes(content: Any, indent: int | None = 2) -> bytes:
-    """``content`` as UTF-8 JSON with a line end; NaN is an error, since JSON has none."""
+    """Return ``content`` as UTF-8 JSON with a line end; NaN is an error, since JSON has none."""
     return json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False).encode() + b"\n"

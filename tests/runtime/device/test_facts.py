@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from edge_digits_runtime.device import facts
+from edge_digits_runtime.records import fields
+from edge_digits_runtime.records.device_facts import Conditions, DeviceFacts
 
 PI_CPU = (
     "processor\t: {n}\nFeatures\t: fp asimd evtstrm crc32 cpuid{more}\nCPU implementer\t: 0x41\nCPU part\t: {part}\n\n"
@@ -45,6 +47,27 @@ def pi(root: Path, part: str = "0xd08", more: str = "", **files: str) -> Path:
         }
         | files,
     )
+
+
+@pytest.mark.parametrize(
+    ("temperature", "degrees"), [("-274000", None), ("8388607", None), ("x", None), ("-5000", -5.0)]
+)
+def test_a_sensor_that_does_not_work_shows_nothing(temperature: str, degrees: float | None, tmp_path: Path) -> None:
+    root = pi(tmp_path, **{"sys/class/thermal/thermal_zone0/temp": temperature})
+    (root / "sys/class/thermal/thermal_zone1/temp").unlink()
+    assert facts.conditions(root)["temperature_c"] == degrees
+
+
+def test_control_characters_in_names_are_replaced(tmp_path: Path) -> None:
+    root = pi(tmp_path, **{"proc/device-tree/model": "Board\x1b[31m\x07\0"})
+    assert facts.device_facts(root)["name"] == "Board?[31m?"
+
+
+@pytest.mark.parametrize("root", [Path("/"), Path("/nowhere")])
+def test_facts_fit_an_evaluation(root: Path) -> None:
+    found = facts.device_facts(root)
+    assert fields.read(DeviceFacts, found | {"backend": "litert 2.3.0"})["name"]
+    assert fields.read(Conditions, facts.conditions(root)).keys() == Conditions.__required_keys__
 
 
 def test_a_raspberry_pi(tmp_path: Path) -> None:

@@ -251,3 +251,14 @@ def test_the_tables_hold_neither_each_other_nor_what_catches_all() -> None:
 )
 def test_the_first_line_of_an_error(error: Exception, line: str) -> None:
     assert library_errors.first_line(error) == line
+
+
+def test_a_png_without_its_palette_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    Image.new("P", (40, 30)).save(path)
+    content = path.read_bytes()
+    start = content.index(b"PLTE") - 4
+    length = struct.unpack(">I", content[start : start + 4])[0]
+    path.write_bytes(content[:start] + content[start + 12 + length :])
+    with pytest.raises(PictureError, match=r"^[^\n]*p\.png: cannot be read: its palette is missing$"):
+        _read_picture(path)
