@@ -25,7 +25,7 @@ from turns import Row, Times, ratio
 Pictures = NDArray[np.uint8]
 Call = Callable[[NDArray[Any]], Any]
 TURN_US = 1000
-"""How long a turn takes, about; it has at least one call."""
+"""Microseconds that a turn takes, about; it has at least one call."""
 ROUNDS = 40
 KERAS_PICTURES = 100
 """Keras takes milliseconds a picture, so it answers only so many."""

@@ -1,4 +1,4 @@
-"""What a library raises when the file that it reads is damaged, one table for each library.
+"""Exceptions that a library raises on a damaged file, one table for each library.
 
 Catch a table around the call of that library and around nothing else. Then an error in code of ours keeps its
 traceback, even where it is of the same type. The types were found by reading files that were cut off, or had bytes

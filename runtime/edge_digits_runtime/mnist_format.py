@@ -1,4 +1,4 @@
-"""What the pictures and labels of MNIST have in common."""
+"""Shapes and numbers that the pictures and labels of MNIST have in common."""
 
 SIDE = 28
 """Width and height of a picture in pixels."""

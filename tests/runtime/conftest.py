@@ -1,4 +1,4 @@
-"""What the tests of the runtime share."""
+"""Fixtures for the tests of the runtime."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -38,7 +38,7 @@ def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> flo
 
 
 def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> float:
-    """Return the mean of ``-log(probability of the label)`` in nats, of logits of shape ``(n, 10)``; 0 for no pictures."""
+    """Return the mean of ``-log(probability of the label)`` in nats; 0 for no pictures. Logits are ``(n, 10)``."""
     if not len(labels):
         return 0.0
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)

@@ -46,11 +46,11 @@ class Check:
     """The result of one check."""
 
     name: str
-    """What was checked, such as ``backend``."""
+    """Name of the thing checked, such as ``backend``."""
     status: Status
     """``problem``: no model runs until it is mended; ``warning``: models run, but measurements may suffer."""
     found: str
-    """What was found, such as ``litert 2.3.0``."""
+    """The finding, such as ``litert 2.3.0``."""
     remedy: str | None = None
     """The command that mends it, or what to do where no command does; None if the status is ``ok``."""
 

@@ -29,7 +29,7 @@ from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelIn
 from edge_digits_runtime.records.fields import plain_text
 
 SECONDS = 0.3
-"""How long each of five loops takes, about."""
+"""Seconds that each of five loops takes, about."""
 COLD_STARTS = 5
 _LOADS = 5
 _ENLARGED = 6

@@ -25,7 +25,7 @@ STORED = 1000
 
 @dataclass(frozen=True)
 class Loops:
-    """What `loops` measured."""
+    """The measurement of `loops`."""
 
     latency: Latency
     """Single calls of all loops together, thinned to `STORED`."""

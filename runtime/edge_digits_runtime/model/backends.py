@@ -65,7 +65,7 @@ class Backend(NamedTuple):
 
     @property
     def installed(self) -> bool:
-        """Whether the package is installed; importing it may still fail."""
+        """True if the package is installed; importing it may still fail."""
         return find_spec(self.module.partition(".")[0]) is not None
 
     @property

@@ -42,7 +42,7 @@ _ENTRY, _NAME_AT = b"PK\x03\x04", 30
 
 @dataclass(frozen=True)
 class ModelInput:
-    """How a picture becomes the input of the model."""
+    """The way from a picture to the input of the model."""
 
     kind: Literal["ink", "line"] = "ink"
     """``ink``: the digit is found in the picture and framed as in MNIST, see `edge_digits_runtime.image.picture`.
@@ -69,7 +69,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class FloatReference:
-    """What the Keras model scored before conversion, on the device that trained it."""
+    """Figures of the Keras model before conversion, on the device that trained it."""
 
     device: Name
     """Name of that device, such as ``AMD EPYC`` or ``NVIDIA H200``."""
@@ -86,13 +86,13 @@ class ModelCard:
     name: Name
     """Name of the recipe, such as ``cnn-32-64-64``."""
     scheme: Scheme
-    """How weights and activations are stored."""
+    """Number format of weights and activations."""
     sha256: Sha256
     """Hex digest of the flatbuffer part of the file."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The recipe that was trained, as `Recipe.to_dict` of the training side wrote it, seed included."""
     data: Line = ""
-    """What it was trained on, such as ``MNIST (54,000 pictures)``."""
+    """Data set and number of training pictures, such as ``MNIST (54,000 pictures)``."""
     weights_sha256: Annotated[str, Matching("([0-9a-f]{64})?", "64 hexadecimal digits, or none")] = ""
     """sha256 of the Keras weights that it was converted from, as in ``ModelInfo.weights_sha256`` of its evaluations."""
     calibration: Calibration | None = None
@@ -108,7 +108,7 @@ class ModelCard:
     labels: tuple[Line, ...] = LABELS
     """The classes in the order of the outputs: the digits 0 to 9; of a line one character each, without the blank."""
     input: ModelInput = field(default_factory=ModelInput)
-    """How a picture becomes the input."""
+    """The way from a picture to the input."""
     runtime: Annotated[str, Matching(r"\d{1,9}(\.\d{1,9}){0,3}", "a version such as 0.1.0")] = "0.1.0"
     """The oldest edge-digits-runtime that can run this file."""
     created: Time = ""
@@ -270,7 +270,7 @@ def _damaged(name: str, error: Exception) -> ModelError:
 
 
 def _ends_within_card(content: bytes) -> bool:
-    """Whether a file without the end of a ZIP has the beginning of the one that `append_card` writes."""
+    """Return whether a file without the end of a ZIP has the beginning of the one that `append_card` writes."""
     at = content.rfind(_ENTRY)
     if at < 0:
         # The length of a flatbuffer is a multiple of four, so these are behind it.

@@ -34,7 +34,7 @@ _BYTE = np.dtype(np.uint8)
 
 
 class Prediction(NamedTuple):
-    """What a model says of one picture.
+    """The answer of a model for one picture.
 
     A named tuple, made in a third of the time of a frozen dataclass, that divides by the sum when probabilities are
     asked for: with a small network on a fast processor, either would take a tenth of the whole call.
@@ -57,13 +57,13 @@ class Prediction(NamedTuple):
 
     @property
     def sure(self) -> bool:
-        """Whether nothing speaks against the answer."""
+        """True if nothing speaks against the answer."""
         return self.reason is None
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of ``n`` pictures."""
+    """The answers of a model for ``n`` pictures."""
 
     digits: NDArray[np.uint8]
     """The answers, shape ``(n,)``, each 0-9."""
@@ -72,7 +72,7 @@ class Predictions:
     scores: NDArray[np.float32]
     """Numbers in proportion to the probabilities, shape ``(n, 10)``, each at least 0."""
     sure: NDArray[np.bool_]
-    """Whether nothing speaks against the answer, shape ``(n,)``."""
+    """True where nothing speaks against the answer, shape ``(n,)``."""
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
@@ -158,7 +158,7 @@ class DigitClassifier:
 
     @property
     def output_scale(self) -> float:
-        """What one step of a quantized output stands for; 0 where the output is float."""
+        """Value of one step of a quantized output; 0 where the output is float."""
         return self.network.output.scale
 
     def classify(

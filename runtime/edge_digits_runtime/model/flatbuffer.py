@@ -9,9 +9,9 @@ import struct
 from typing import TypeAlias
 
 Schema: TypeAlias = "int | dict[int, Schema] | list[Schema]"
-"""What an offset leads to: a vector of scalars (an int, the bytes of one scalar), a table (a dict, by number of field
-what that field leads to), or a vector of tables (a list of one). Fields that hold their value in the table itself are
-left out."""
+"""The thing that an offset leads to. An int is a vector of scalars of so many bytes. A dict is a table: by the number
+of a field, the thing that the field leads to. A list of one is a vector of tables. Fields that hold their value in the
+table itself are left out."""
 
 _NAME = 1
 _TENSOR: Schema = {0: 4, 3: _NAME, 4: {0: 4, 1: 4, 2: 4, 3: 8}}

@@ -28,7 +28,7 @@ class Tensor:
     """An input or output of a model, as its file describes it."""
 
     index: int
-    """What the interpreter knows it by."""
+    """Its number in the interpreter."""
     shape: tuple[int, ...]
     """Shape for one picture."""
     dtype: np.dtype[Any]

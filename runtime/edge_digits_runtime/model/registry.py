@@ -36,7 +36,7 @@ class InstalledModel:
 
     @property
     def default(self) -> bool:
-        """Whether it is used when no model is named."""
+        """True if it is used when no model is named."""
         return self.path == DEFAULT_MODEL
 
     @property
@@ -54,7 +54,7 @@ class InstalledModel:
 
     @cached_property
     def evaluation(self) -> "Evaluation | None":
-        """What was measured of this very file before it was shipped; None where there is no such evaluation.
+        """The evaluation of this very file that was shipped with it; None where there is none.
 
         Raises:
             EvaluationError: its file is damaged.

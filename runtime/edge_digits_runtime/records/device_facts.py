@@ -1,4 +1,4 @@
-"""What an evaluation or a run says of the device that it was made on; `edge_digits_runtime.device.facts` collects it.
+"""Facts of the device in evaluations and runs; `edge_digits_runtime.device.facts` collects them.
 
 None stands for what the system does not show.
 """
@@ -12,18 +12,18 @@ _Celsius = Annotated[float, Within(-273.15, 1000)]
 
 
 class Conditions(TypedDict):
-    """What changes while a device works."""
+    """The state of a device, which changes while it works."""
 
     governor: Line | None
-    """What sets the clock rate, such as ``ondemand``; several joined by a comma."""
+    """Governor of the clock rate, such as ``ondemand``; several joined by a comma."""
     frequency_mhz: _Megahertz | None
     """Clock rate of the fastest core."""
     temperature_c: _Celsius | None
     """Degrees Celsius of the processor."""
     throttled: list[Line] | None
-    """What a Raspberry Pi reports of its power supply and temperature."""
+    """Faults of power supply and temperature that a Raspberry Pi reports."""
     throttle_count: Count | None
-    """How often the processor has slowed itself down since boot."""
+    """Number of times that the processor has slowed itself down since boot."""
 
 
 class DeviceFacts(TypedDict):
@@ -36,9 +36,9 @@ class DeviceFacts(TypedDict):
     python: Line
     """Version of Python."""
     backend: Line
-    """What ran the model, with its version, such as ``litert 2.3.0``."""
+    """The package that ran the model, with its version, such as ``litert 2.3.0``."""
     threads: NotRequired[Positive]
-    """How many threads one answer may use."""
+    """Number of threads that one answer may use."""
     kind: NotRequired[Line]
     """``CPU`` or ``GPU``; where Keras ran."""
     system: NotRequired[Line | None]
@@ -50,7 +50,7 @@ class DeviceFacts(TypedDict):
     cpu_features: NotRequired[list[Line] | None]
     """Vector instructions that matter to a small network, such as ``neon``."""
     cores: NotRequired[Positive | None]
-    """How many cores the process may use."""
+    """Number of cores that the process may use."""
     memory_bytes: NotRequired[Count | None]
     """Size of the memory."""
     governor: NotRequired[Line | None]

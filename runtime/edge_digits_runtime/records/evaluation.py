@@ -59,7 +59,7 @@ class Latency:
     samples_us: Annotated[NDArray[np.float64], Numbers((None,), 0, _LONGEST_US)]
     """Every timed repetition in microseconds, shape ``(n,)``, in the order measured."""
     what: Line = ""
-    """What was timed, such as ``uint8 pixels to prediction``."""
+    """Name of the thing timed, such as ``uint8 pixels to prediction``."""
 
     @property
     def p50(self) -> float:
@@ -98,27 +98,27 @@ class Latency:
 
 @dataclass(frozen=True)
 class DataInfo:
-    """Which pictures were answered."""
+    """The pictures that were answered."""
 
     name: Name
     """Such as ``MNIST`` or the name of the file given with ``--data``."""
     split: Literal["train", "validation", "test"]
-    """Which part of the data set."""
+    """Part of the data set."""
     sha256: Sha256
     """Hex digest of the image bytes and then the label bytes: equal digests are equal pictures in equal order."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model answered."""
+    """The model that answered."""
 
     name: Name
     """The recipe, such as ``cnn-32-64-64``."""
     role: Role
-    """What it is compared as. Schemes that quantize weights alone (float16, dynamic) compute in float and count as
+    """Its place in a comparison. Schemes that quantize weights alone (float16, dynamic) compute in float and count as
     ``float-tflite``."""
     scheme: Literal["keras", "float32", "float16", "dynamic", "int8"]
-    """How its weights and activations are stored."""
+    """Number format of weights and activations; ``keras`` for the original."""
     bytes: Positive
     """Size of the model file in bytes, card and labels included."""
     sha256: Sha256
@@ -140,10 +140,10 @@ class LoopTimes(TypedDict):
 
 
 class ThreadTimes(TypedDict):
-    """What one picture takes with a number of threads."""
+    """Time of one picture with a number of threads."""
 
     threads: Annotated[int, Within(1, 4096)]
-    """How many cores a call may use."""
+    """Number of cores that a call may use."""
     one_us: _Microseconds
     """A picture alone, in microseconds."""
     many_us: _Microseconds
@@ -171,7 +171,7 @@ class Extra(TypedDict, total=False):
     threads: list[ThreadTimes]
     """By number of threads."""
     conditions: ConditionsAround
-    """What may have slowed the device down."""
+    """State of the device before and after; it may have slowed down."""
 
 
 @dataclass(frozen=True)
@@ -386,7 +386,7 @@ def _is_gzip(path: str | os.PathLike[str]) -> bool:
 
 
 def _repair_ties(probabilities: NDArray[np.float32], predicted: NDArray[np.uint8]) -> None:
-    """Where rounding made two probabilities equal, let the recorded answer stay the largest."""
+    """Make the recorded answer the largest where rounding made two probabilities equal."""
     rows = np.flatnonzero(probabilities.argmax(axis=1) != predicted)
     top = probabilities[rows].max(axis=1, initial=0.0)
     if np.any(top - probabilities[rows, predicted[rows]] > 2e-5):

@@ -19,7 +19,7 @@ from edge_digits_runtime.records.fields import Count, FieldError
 
 
 class PictureColumn(TypedDict):
-    """What `pack` returns."""
+    """Pictures as `pack` returns them."""
 
     index: list[Count]
     """Index of each picture in its data set."""

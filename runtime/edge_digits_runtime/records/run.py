@@ -49,7 +49,7 @@ class RunData(TypedDict):
     """The data set of a run."""
 
     name: Name
-    """What reports call it, such as ``MNIST``."""
+    """Its name in reports, such as ``MNIST``."""
     source: str | None
     """Absolute path of what ``--data`` was given; None for MNIST."""
     sha256: Digests
@@ -66,7 +66,7 @@ class Accuracy(TypedDict):
 
 
 class KerasLatency(TypedDict):
-    """What one picture takes in Keras, in microseconds."""
+    """Time of one picture in Keras, in microseconds."""
 
     p50: _Microseconds
     p90: _Microseconds
@@ -87,7 +87,7 @@ class MacroMeans(TypedDict):
 
 
 class Metrics(TypedDict):
-    """What the answers to the test split are worth, see `edge_digits_runtime.data.metrics`."""
+    """Figures of merit of the answers to the test split, see `edge_digits_runtime.data.metrics`."""
 
     precision: _OfEachDigit
     """Share of the answers of each digit that are right."""
@@ -103,7 +103,7 @@ class Metrics(TypedDict):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What ``run.json`` holds."""
+    """The content of ``run.json``."""
 
     recipe: Annotated[Mapping[str, Any], As(NamedRecipe)]
     """The recipe as trained, options and seed included (`Recipe.to_dict` of the training side)."""
@@ -122,7 +122,7 @@ class RunRecord:
     accuracy: Annotated[Mapping[str, float], As(Accuracy)]
     """Share of right answers in [0, 1] by split: ``validation`` and ``test``."""
     metrics: Annotated[Mapping[str, Any], As(Metrics)]
-    """Of the test split, see `Metrics`."""
+    """Figures of merit on the test split, see `Metrics`."""
     latency_us: Annotated[Mapping[str, float], As(KerasLatency)]
     """Single-picture latency of the Keras model in microseconds: ``p50``, ``p90``, ``p99``, ``mean``, ``std``."""
     parameters: Count

@@ -1,4 +1,4 @@
-"""What the doctor says of devices that are well, and of others."""
+"""The doctor finds the faults of a device and says how to mend them."""
 
 import signal
 import subprocess
@@ -193,7 +193,7 @@ def test_the_default_model_is_run_in_a_process_of_its_own(
     assert (remedy or "") in (check.remedy or "")
 
 
-def test_a_model_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_never_answers_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_ANSWER", "import time; time.sleep(60)")
     monkeypatch.setattr(doctor, "_SECONDS", 0.2)
     assert doctor._default_model(backends.LITERT).found == "no answer within 0.2 s"

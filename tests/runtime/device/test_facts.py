@@ -103,7 +103,7 @@ def test_cores_of_different_kinds_have_governors_of_their_own(tmp_path: Path) ->
         ("0xd4f", " asimddp i8mm sve", None, ["neon", "dot product", "i8mm", "sve"]),
     ],
 )
-def test_arm_cores_go_by_their_part_number(
+def test_arm_cores_are_named_by_part_number(
     part: str, more: str, cpu: str | None, features: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.processor", lambda: "")
@@ -127,7 +127,7 @@ def test_a_server_counts_how_often_it_throttled(tmp_path: Path) -> None:
     assert found["throttle_count"] == 7
 
 
-def test_what_is_not_shown_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_that_are_not_shown_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.processor", lambda: "")
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     found = facts.device_facts(tmp_path)
@@ -144,7 +144,7 @@ def test_facts_of_this_machine() -> None:
     assert set(facts.conditions()) < set(found)
 
 
-def test_the_board_is_asked_where_no_file_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vcgencmd_is_asked_where_no_file_shows_throttling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "vcgencmd"
     program.write_text("#!/bin/sh\n[ $1 = get_throttled ] && echo throttled=0x4\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

@@ -108,14 +108,14 @@ def test_the_note_of_uneven_loops(tiny: Tiny, split: Split, monkeypatch: pytest.
         ("foreign-float32-plane", ("foreign-float32-plane", "float-tflite", "float32", "")),
     ],
 )
-def test_what_the_record_says_of_a_model(name: str, wanted: tuple[str, ...], tiny: Tiny) -> None:
+def test_the_model_in_the_record(name: str, wanted: tuple[str, ...], tiny: Tiny) -> None:
     found = model_info(DigitClassifier(tiny(name)))
     assert (found.name, found.role, found.scheme, found.weights_sha256) == wanted
     assert found.bytes == tiny(name).stat().st_size
     assert len(found.sha256) == 64
 
 
-def test_no_pictures_are_one_line(tiny: Tiny) -> None:
+def test_an_empty_split_gives_one_line(tiny: Tiny) -> None:
     nothing = Split(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8))
     with pytest.raises(DataError, match="drawn digits: no test pictures in it to evaluate"):
         evaluate(DigitClassifier(tiny("int8")), nothing, info(nothing))

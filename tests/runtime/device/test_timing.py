@@ -74,7 +74,7 @@ def test_five_loops_of_equal_length_and_their_median(clock: Clock) -> None:
     assert result.to_dict() == {"median_us": 3.0, "loop_us": [3.0, 3.0, 9.0, 3.0, 3.0], "invocations": 200}
 
 
-def test_a_loop_lasts_as_long_as_asked(clock: Clock) -> None:
+def test_a_loop_takes_as_long_as_asked(clock: Clock) -> None:
     def work() -> None:
         clock.now += 50_000
 
@@ -82,7 +82,7 @@ def test_a_loop_lasts_as_long_as_asked(clock: Clock) -> None:
     assert result.invocations == 2000
 
 
-def test_garbage_is_left_alone_while_the_clock_runs(clock: Clock) -> None:
+def test_the_garbage_collector_is_off_while_the_clock_runs(clock: Clock) -> None:
     seen = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Which package runs a model, and what is said where none can. The same tests hold for both packages."""
+"""The right package runs a model, and one line says what to do where none can. The same tests hold for both."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def installed(*names: str) -> Callable[[str], object]:
         ("litert", "tflite-runtime", ["litert", "tflite-runtime"], LITERT),
     ],
 )
-def test_the_argument_then_the_variable_then_what_is_there(
+def test_an_argument_overrides_the_variable_and_that_the_first_installed(
     argument: str | None,
     variable: str | None,
     there: list[str],
@@ -56,7 +56,7 @@ def test_the_argument_then_the_variable_then_what_is_there(
         (None, [], "nothing here can run .tflite files: "),
     ],
 )
-def test_no_backend_is_one_line(
+def test_a_missing_backend_gives_one_line(
     argument: str | None, there: list[str], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends, "find_spec", installed(*there))
@@ -91,7 +91,9 @@ TFLITE_PIP = "pip install 'tflite-runtime==2.14.*' 'numpy<2'"
         ("tflite-runtime", "aarch64", (3, 11), TFLITE_PIP),
     ],
 )
-def test_what_to_install(name: str | None, machine: str, python: tuple[int, int], wanted: str) -> None:
+def test_the_remedy_names_a_package_that_exists(
+    name: str | None, machine: str, python: tuple[int, int], wanted: str
+) -> None:
     assert remedy(name, machine, python) == wanted
 
 
@@ -149,14 +151,14 @@ def test_an_interpreter_answers_and_can_take_more_than_one_picture(tiny: Callabl
     assert np.all(answer[0] == answer[2])
 
 
-def test_a_model_that_cannot_be_resized_is_one_line(tiny: Callable[[str], Path]) -> None:
+def test_a_model_that_cannot_be_resized_gives_one_line(tiny: Callable[[str], Path]) -> None:
     with pytest.raises(ModelError, match=r"^single: \S+ \S+ cannot run this model: ") as caught:
         choose().interpreter(tiny("foreign-single").read_bytes(), "single", batch=3)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_a_model_that_was_cut_off_is_one_line(share: float, tiny: Callable[[str], Path]) -> None:
+def test_a_model_that_was_cut_off_gives_one_line(share: float, tiny: Callable[[str], Path]) -> None:
     content = tiny("foreign-single").read_bytes()
     with pytest.raises(ModelError, match=r"^cut: the model is damaged or was cut off"):
         choose().interpreter(content[: int(len(content) * share)], "cut")

@@ -138,7 +138,7 @@ def test_labels_behind_the_model_are_those_of_the_card(labels: str | None, tiny:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", "[" * 100_000, '{"format": "edge-digits-card/1"}', "\ud83d", " " * (1 << 20)]
 )
-def test_a_card_that_is_none_is_refused_in_one_line(text: str, tiny: Tiny) -> None:
+def test_a_file_that_is_no_card_is_refused_in_one_line(text: str, tiny: Tiny) -> None:
     flatbuffer = tiny("foreign-single").read_bytes()
     with pytest.raises(ModelError, match=r"^bad: the model card [^\n]*$"):
         parse_model_file(with_entries(flatbuffer, {"card.json": text.encode("utf-8", "replace").decode()}), "bad")

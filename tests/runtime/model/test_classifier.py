@@ -52,7 +52,7 @@ def test_confidence_is_softmax_of_the_outputs_by_the_temperature_of_the_card(tin
     np.testing.assert_allclose(classifier.classify_batch(drawn[0]).probabilities, wanted, atol=1e-5)
 
 
-def test_what_a_foreign_softmax_says_is_kept(tiny: Tiny, drawn: Drawn) -> None:
+def test_probabilities_of_a_foreign_softmax_are_kept(tiny: Tiny, drawn: Drawn) -> None:
     classifier = DigitClassifier(tiny("foreign-uint8-flat"))
     outputs = classifier.outputs(drawn[0]).astype(np.float64)
     wanted = outputs / outputs.sum(axis=1, keepdims=True)
@@ -60,7 +60,7 @@ def test_what_a_foreign_softmax_says_is_kept(tiny: Tiny, drawn: Drawn) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_no_pictures_are_no_answers(name: str, tiny: Tiny) -> None:
+def test_a_batch_without_pictures_gives_no_answers(name: str, tiny: Tiny) -> None:
     nothing = DigitClassifier(tiny(name)).classify_batch(np.zeros((0, 28, 28), np.uint8))
     shapes = nothing.digits.shape, nothing.confidences.shape, nothing.probabilities.shape, nothing.sure.shape
     assert shapes == ((0,), (0,), (0, 10), (0,))
@@ -119,7 +119,7 @@ def test_an_answer_of_nan_is_not_sure(tiny: Tiny, drawn: Drawn, monkeypatch: pyt
     assert many.digits[3] == 0
 
 
-def test_the_argument_goes_before_the_card(tiny: Tiny, drawn: Drawn) -> None:
+def test_an_argument_overrides_the_card(tiny: Tiny, drawn: Drawn) -> None:
     strict = DigitClassifier(tiny("int8"), min_confidence=1.0)
     assert not strict.classify_batch(drawn[0]).sure.any()
     assert strict.classify(drawn[0][3]).reason is not None
@@ -143,7 +143,7 @@ def test_pictures_go_through_the_preprocessing(tiny: Tiny, drawn: Drawn, tmp_pat
     assert answers[0] == answers[1] == answers[2] == answers[3]
 
 
-def test_what_the_preprocessing_doubts_is_not_sure(tiny: Tiny, drawn: Drawn) -> None:
+def test_doubtful_pixels_give_an_answer_that_is_not_sure(tiny: Tiny, drawn: Drawn) -> None:
     classifier = DigitClassifier(tiny("int8"))
     found = Prepared(drawn[0][3], (0, 0, 28, 28), np.ones((28, 28), bool), False, "touches the border")
     doubtful = classifier.classify_found(found)
@@ -175,7 +175,7 @@ def test_other_arrays_are_refused(pixels: NDArray[Any], got: str, tiny: Tiny) ->
 
 
 @pytest.mark.parametrize("picture", [None, 5, [[0]], {"a": 1}, object()], ids=repr)
-def test_what_is_no_picture_is_refused(picture: Any, tiny: Tiny) -> None:
+def test_values_that_are_no_picture_are_refused(picture: Any, tiny: Tiny) -> None:
     with pytest.raises(PictureError, match=rf"^picture: got {type(picture).__name__}; allowed is a path, [^\n]*$"):
         DigitClassifier(tiny("int8")).classify(picture)
 
@@ -186,7 +186,7 @@ def test_a_confidence_outside_its_range_is_refused(min_confidence: float, tiny: 
         DigitClassifier(tiny("int8"), min_confidence=min_confidence)
 
 
-def test_what_is_no_array_is_no_batch(tiny: Tiny) -> None:
+def test_a_list_is_refused_as_a_batch(tiny: Tiny) -> None:
     with pytest.raises(PictureError, match="got list"):
         DigitClassifier(tiny("int8")).classify_batch([[0]])  # type: ignore[arg-type]
 
@@ -202,14 +202,14 @@ def test_what_is_no_array_is_no_batch(tiny: Tiny) -> None:
         ("not-there", "cannot be read: No such file"),
     ],
 )
-def test_a_model_that_is_no_digit_classifier(name: str, words: str, tiny: Tiny) -> None:
+def test_models_that_are_no_digit_classifiers_are_refused(name: str, words: str, tiny: Tiny) -> None:
     with pytest.raises(ModelError) as caught:
         DigitClassifier(tiny(name))
     assert str(caught.value).startswith(f"{tiny(name)}: {words}")
     assert "\n" not in str(caught.value)
 
 
-def test_cut_off_files_and_noise_are_one_line(tiny: Tiny, tmp_path: Path) -> None:
+def test_cut_off_files_and_noise_give_one_line(tiny: Tiny, tmp_path: Path) -> None:
     content = tiny("int8").read_bytes()
     end = read_model_file(tiny("int8")).flatbuffer_bytes
     noise = np.random.default_rng(0).integers(0, 256, 3000, np.uint8).tobytes()
@@ -253,7 +253,7 @@ def test_a_model_for_a_later_runtime_is_refused(tiny: Tiny) -> None:
     assert DigitClassifier(same).model.card is not None
 
 
-def test_threads_and_backends_that_are_not_there(tiny: Tiny) -> None:
+def test_no_threads_and_unknown_backends_are_refused(tiny: Tiny) -> None:
     with pytest.raises(UsageError, match="threads: got 0; allowed is 1 or more"):
         DigitClassifier(tiny("int8"), threads=0)
     with pytest.raises(BackendError, match="'onnx'"):
@@ -261,7 +261,7 @@ def test_threads_and_backends_that_are_not_there(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_more_threads_are_the_same_answers(threads: int, tiny: Tiny, drawn: Drawn) -> None:
+def test_more_threads_give_the_same_answers(threads: int, tiny: Tiny, drawn: Drawn) -> None:
     alone = DigitClassifier(tiny("int8")).classify_batch(drawn[0])
     side_by_side = DigitClassifier(tiny("int8"), threads=threads).classify_batch(drawn[0])
     for field in dataclasses.fields(alone):

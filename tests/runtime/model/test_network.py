@@ -30,7 +30,9 @@ UNIT = 1 / 255
         (np.float32, 0.0, 0, (0.0, 1 / 255, 127 / 255, 128 / 255, 254 / 255, 1.0)),
     ],
 )
-def test_what_a_pixel_becomes(dtype: type, scale: float, zero_point: int, stored: tuple[float, ...]) -> None:
+def test_pixels_are_stored_as_the_input_asks(
+    dtype: type, scale: float, zero_point: int, stored: tuple[float, ...]
+) -> None:
     picture = np.zeros((28, 28), np.uint8)
     picture[3, : len(PIXELS)] = PIXELS
     memory = np.full((2, 28, 28), 7, dtype)
@@ -84,7 +86,7 @@ def test_float_answers_in_a_batch_differ_by_rounding_alone(
     np.testing.assert_allclose(network.many(drawn[0]), alone, rtol=1e-5, atol=1e-4)
 
 
-def test_pictures_that_do_not_lie_together_in_memory(
+def test_pictures_with_gaps_in_memory_give_the_same_outputs(
     tiny: Callable[[str], Path], drawn: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
     network = Network(tiny("int8").read_bytes(), "int8", backends.choose())

@@ -47,7 +47,7 @@ def test_the_default_is_first_and_others_follow_by_size(shelf: Path, tiny: Tiny)
     }
 
 
-def test_a_name_is_a_name_and_a_path_is_a_path(
+def test_installed_names_and_paths_are_told_apart(
     shelf: Path, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_a_name_is_a_name_and_a_path_is_a_path(
     assert registry.find("tiny") == Path("tiny")
 
 
-def test_a_wrong_name_is_one_line_with_those_that_there_are(shelf: Path, tiny: Tiny) -> None:
+def test_an_unknown_name_gives_one_line_with_the_known_ones(shelf: Path, tiny: Tiny) -> None:
     shutil.copy(tiny("int8"), shelf / "tiny.tflite")
     with pytest.raises(UsageError) as caught:
         DigitClassifier("tinny")
@@ -118,7 +118,7 @@ def test_accuracy_is_of_the_card_and_latency_of_an_evaluation_of_this_very_file(
         assert evaluation is None or evaluation.latency["invoke"].p50 == 5.0
 
 
-def test_an_evaluation_that_is_cut_off_is_one_line(shelf: Path, tiny: Tiny) -> None:
+def test_an_evaluation_that_is_cut_off_gives_one_line(shelf: Path, tiny: Tiny) -> None:
     file = shelf / "tiny.evaluation.json.gz"
     measured("f" * 64).save(file)
     shutil.copy(tiny("int8"), shelf / "tiny.tflite")

@@ -63,7 +63,7 @@ def test_the_whole_range_of_a_byte_however_large_its_steps(dtype: type, low: int
 @pytest.mark.parametrize(
     ("dtype", "scale", "zero_point"), [(np.float32, 0.0, 0), (np.int8, 1 / 256, -128), (np.uint8, 1 / 256, 0)]
 )
-def test_what_sums_up_to_one_is_not_put_through_another_softmax(dtype: type, scale: float, zero_point: int) -> None:
+def test_probabilities_are_not_put_through_another_softmax(dtype: type, scale: float, zero_point: int) -> None:
     # Of nine values of 1/90, each stored as 3/256, the sum is a little off one.
     values = np.array([[0.9, *[0.1 / 9] * 9], [0.5, 0.5, *[0.0] * 8]])
     stored = (np.clip(np.rint(values / scale), 0, 255) + zero_point if scale else values).astype(dtype)

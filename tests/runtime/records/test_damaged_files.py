@@ -28,7 +28,7 @@ from PIL import Image
 
 MODELS = Path(__file__).parents[1] / "models"
 MUTATIONS = 400
-"""Of each kind of file."""
+"""Number of damaged files of each kind."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Kind:
     read: Callable[[Path], object]
     error: type[EdgeDigitsError]
     start: int = 0
-    """Where the changes begin."""
+    """Offset of the first byte that may change."""
 
 
 def _arrays() -> dict[str, Any]:
@@ -232,7 +232,7 @@ def test_a_fault_of_ours_is_not_called_a_damaged_file(
     assert caught.value is error
 
 
-def test_the_tables_hold_neither_each_other_nor_what_catches_all() -> None:
+def test_no_table_catches_faults_of_ours() -> None:
     tables = {name: value for name, value in vars(library_errors).items() if name.isupper()}
     assert set(tables) == {"GZIP", "JSON", "NUMPY", "PILLOW", "ZIP"}
     for table in tables.values():

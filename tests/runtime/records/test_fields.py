@@ -83,7 +83,7 @@ class Outer:
         ),
     ],
 )
-def test_what_fits_is_read(kind: Any, value: Any, wanted: Any) -> None:
+def test_values_that_fit_are_read(kind: Any, value: Any, wanted: Any) -> None:
     found = read(kind, json.loads(json.dumps(value)))
     assert found == wanted
     assert type(found) is type(wanted)
@@ -140,7 +140,7 @@ def test_what_fits_is_read(kind: Any, value: Any, wanted: Any) -> None:
         (Open, {"degrees": 1, "beside": "\ud800"}, "x.beside is"),
     ],
 )
-def test_what_does_not_fit_is_one_line_that_names_it(kind: Any, value: Any, words: str) -> None:
+def test_values_that_do_not_fit_give_one_line_that_names_them(kind: Any, value: Any, words: str) -> None:
     with pytest.raises(FieldError, match=f"^{words}" if words.startswith(("x", "a ")) else words) as caught:
         read(kind, value, "x")
     assert "\n" not in str(caught.value)
@@ -184,7 +184,7 @@ def test_deep_nesting_is_refused() -> None:
         read(Any, deep, "x")
 
 
-def test_control_characters_and_what_utf8_cannot_write_become_question_marks() -> None:
+def test_characters_that_records_refuse_become_question_marks() -> None:
     assert plain_text("a\nb\x1b[31m\ud800é") == "a?b?[31m?é"
     assert read(Line, plain_text("\x00\x9f\udfff")) == "???"
 

@@ -107,7 +107,7 @@ def test_no_data_set_and_an_absolute_one_stay_as_they_are(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000, '{"format": "edge-digits-run/1"}', "\\ud800"])
-def test_a_file_that_is_no_record_is_one_line(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_record_gives_one_line(text: str, tmp_path: Path) -> None:
     (tmp_path / RECORD).write_text(text)
     with pytest.raises(RunError, match=r"^[^\n]*run\.json: [^\n]*$"):
         RunRecord.load(tmp_path)
