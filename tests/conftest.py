@@ -14,6 +14,11 @@ from edge_digits_runtime.device import measurement
 from edge_digits_runtime.model.card import ModelCard, append_card
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
+from hypothesis import settings
+
+# No test fails because the machine is busy.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 MakeEvaluation = Callable[..., Evaluation]
 _ROLES = {"keras": "float-original", "int8": "int8"}
