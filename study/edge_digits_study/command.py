@@ -10,7 +10,7 @@ from edge_digits_runtime.records import files
 
 from edge_digits.formatting import counted
 from edge_digits.options import UserPath, data_option
-from edge_digits_study.definition import Study, System
+from edge_digits_study.definition import SEEDS, Study, System
 from edge_digits_study.results import RESULTS, Results
 from edge_digits_study.studies import STUDIES
 
@@ -18,7 +18,6 @@ FOLDER = Path("runs/studies")
 """Where a study goes by default, in a folder with its name."""
 FOLDERS = (Path("docs/research/studies"), FOLDER)
 """Where ``study compare`` looks for studies: the first folder that exists, that of the repository before one's own."""
-SEEDS = 3
 QUICK_EPOCHS = 2
 FAILED = 1
 
@@ -64,9 +63,16 @@ def study(context: click.Context) -> None:
     "output",
     type=UserPath(dir_okay=False),
     metavar="FILE",
-    help="Write the page as Markdown to this file.",
+    help="Write the page as Markdown to this file, and its figure next to it.",
 )
-def compare(folder: Path | None, output: Path | None) -> None:
+@click.option(
+    "--family",
+    "records",
+    type=UserPath(dir_okay=False),
+    metavar="FILE",
+    help="Compare the digits- models in this file with the systems of the studies, on the page and in its figure.",
+)
+def compare(folder: Path | None, output: Path | None, records: Path | None) -> None:
     """Compare every accuracy that the five documents publish with the measured one: the difference, whether it is
     larger than the spread over seeds, the best system of each study, and the accuracy of int8.
 
@@ -76,19 +82,21 @@ def compare(folder: Path | None, output: Path | None) -> None:
     \b
     Example:
       edge-digits study compare
-      edge-digits study compare --out docs/research/studies/README.md docs/research/studies
+      edge-digits study compare --out docs/research/studies/README.md --family docs/research/frontier.json
     """
     from edge_digits.progress import say
-    from edge_digits_study import overview_page, published_comparison
+    from edge_digits_study import overview_page, published_comparison, together
 
     if folder is None:
         folder = next((one for one in FOLDERS if one.is_dir()), FOLDERS[-1])
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; run a study with 'edge-digits study NAME', or name its folder")
     comparisons = published_comparison.compare({name: folder / name for name in STUDIES})
+    family = () if records is None else together.family(records)
     click.echo(overview_page.to_text(comparisons))
     if output is not None:
-        files.write_bytes(output, overview_page.to_markdown(comparisons, output.parent).encode())
+        overview_page.draw(comparisons, output.parent, family)
+        files.write_bytes(output, overview_page.to_markdown(comparisons, output.parent, family).encode())
         say(f"Wrote {output}.")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edge_digits_train.recipes.recipe import Recipe
 
+SEEDS = 3
+"""Number of seeds of each system by default, and of those in `Study.repeated`."""
 QUANTITIES = {
     "test_accuracy": "test accuracy, %",
     "validation_accuracy": "validation accuracy, %",
@@ -129,6 +131,8 @@ class Study:
     """Name of the system whose classification report, confusion matrix and gallery of answers are shown."""
     weights: str = ""
     """Name of the system whose first-layer weights are drawn."""
+    repeated: tuple[str, ...] = ()
+    """Names of the systems that need `SEEDS` seeds on the published page; one is enough for the others."""
     folds: tuple[str, ...] = ()
     """Names of the systems that form a k-fold cross-validation."""
 

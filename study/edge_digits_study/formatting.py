@@ -1,7 +1,10 @@
 """Figures of studies as people read them."""
 
-from edge_digits.formatting import NONE, points
-from edge_digits_study.definition import Published
+from collections.abc import Mapping
+from typing import Any
+
+from edge_digits.formatting import NONE, counted, joined, points
+from edge_digits_study.definition import QUANTITIES, Published
 from edge_digits_study.seed_summary import Estimate, SystemSummary
 
 NOT_RUN, NOT_CONVERTED = "not run", "not converted"
@@ -47,3 +50,27 @@ def short_epochs(summary: SystemSummary) -> str:
 def small(pp: float) -> str:
     """Return ``0.25 pp``, or with one significant digit what would round to zero, such as ``0.003 pp``."""
     return f"{points(pp) if round(pp, 2) else f'{pp:.1g}'} pp"
+
+
+def named(summary: SystemSummary) -> str:
+    """Return the title, with the number of epochs if the document has another: ``CNN (20/100 epochs)``."""
+    if summary.epochs == summary.document_epochs:
+        return summary.system.title
+    return f"{summary.system.title} ({short_epochs(summary)} epochs)"
+
+
+def accuracy_name(quantity: str) -> str:
+    """Return ``test``, ``training`` or ``F1`` for the name of an accuracy in `QUANTITIES`."""
+    return QUANTITIES[quantity].removesuffix(", %").removesuffix(" accuracy").removeprefix("macro ")
+
+
+def device_name(facts: Mapping[str, Any]) -> str:
+    """Return the name of a device, or its kind if it has no name."""
+    return str(facts.get("name") or facts.get("kind") or facts.get("machine") or NONE)
+
+
+def device(facts: Mapping[str, Any]) -> str:
+    """Return ``NVIDIA H200, GPU, x86_64, 16 cores, 135 GB`` for the facts that are known, each once."""
+    cores, memory = facts.get("cores"), facts.get("memory_bytes")
+    size = (counted(cores, "core") if cores else "", f"{memory / 1e9:.0f} GB" if memory else "")
+    return joined(*dict.fromkeys((facts.get("name"), facts.get("kind"), facts.get("machine"), *size)))

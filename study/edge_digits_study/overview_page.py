@@ -1,4 +1,5 @@
-"""The page about all studies: every published accuracy, the measured one, and the best system of each study."""
+"""The page about all studies: what they say together, every published accuracy with the measured one, and the best
+system of each study."""
 
 import os
 from collections import Counter
@@ -11,15 +12,17 @@ from edge_digits.formatting import NONE, points
 from edge_digits.report import markdown, text
 from edge_digits.report.markdown import escaped
 from edge_digits.report.tables import Cell, Table
-from edge_digits_study import formatting
-from edge_digits_study.definition import QUANTITIES
+from edge_digits_study import formatting, together
 from edge_digits_study.formatting import NOT_CONVERTED
-from edge_digits_study.published_comparison import LEVEL, VERDICTS, ComparedFigure, Rival, StudyComparison
+from edge_digits_study.in_short import best_system
+from edge_digits_study.published_comparison import LEVEL, VERDICTS, ComparedFigure, StudyComparison
 from edge_digits_study.seed_summary import MAX_DROP_PP, SystemSummary
 from edge_digits_study.study_page import PAGE
+from edge_digits_study.together import FAMILY_TITLE, Model
 
-MAX_NAMED = 5
-"""Largest number of systems that a sentence names as behind the best."""
+FIGURE = "together.png"
+"""File of the figure, next to the page."""
+
 _NAME_WIDTH = 20
 _COLUMNS = (
     "system",
@@ -44,16 +47,34 @@ def to_text(comparisons: Sequence[StudyComparison]) -> str:
     return "\n".join(_text(comparisons))
 
 
-def to_markdown(comparisons: Sequence[StudyComparison], folder: Path) -> str:
-    """Return the page as GitHub Flavored Markdown, with links to the pages of the studies relative to ``folder``."""
-    return "\n".join(_markdown(comparisons, folder)).rstrip() + "\n"
+def to_markdown(comparisons: Sequence[StudyComparison], folder: Path, family: Sequence[Model] = ()) -> str:
+    """Return the page as GitHub Flavored Markdown.
+
+    Args:
+        comparisons: the studies.
+        folder: folder of the page: links to the pages of the studies are relative to it, and the figure is shown if
+            it is there.
+        family: models to be compared with the systems of the studies, see `edge_digits_study.together.family`.
+    """
+    return "\n".join(_markdown(comparisons, folder, family)).rstrip() + "\n"
+
+
+def draw(comparisons: Sequence[StudyComparison], folder: Path, family: Sequence[Model] = ()) -> None:
+    """Draw the figure of the page into ``folder``, if a system was run."""
+    from edge_digits_study import plots
+
+    groups = {one.study.title: models for one in comparisons if (models := together.systems([one]))}
+    if family:
+        groups[FAMILY_TITLE] = tuple(family)
+    if groups:
+        plots.sizes(folder / FIGURE, groups)
 
 
 def _text(comparisons: Sequence[StudyComparison]) -> Iterator[str]:
     for comparison in comparisons:
         yield text.plain(f"{comparison.study.title} ({comparison.study.name})")
         yield from text.table(_TEXT_COLUMNS, [_text_cells(figure) for figure in comparison.figures], _NAME_WIDTH)
-        for sentence in _best_system(comparison):
+        for sentence in best_system(comparison):
             yield from text.item(sentence)
         yield ""
     yield from text.item(_totals(comparisons))
@@ -64,12 +85,30 @@ def _text(comparisons: Sequence[StudyComparison]) -> Iterator[str]:
         yield from text.item(f"{verdict}: {meaning}")
 
 
-def _markdown(comparisons: Sequence[StudyComparison], folder: Path) -> Iterator[str]:
-    yield "# Published and measured"
+def _markdown(comparisons: Sequence[StudyComparison], folder: Path, family: Sequence[Model]) -> Iterator[str]:
+    yield "# What the studies say together"
     yield ""
     yield "Made by `edge-digits study compare --out FILE`."
     yield ""
     yield f"**{_totals(comparisons)}**"
+    yield ""
+    models = together.systems(comparisons)
+    yield from (f"- {escaped(sentence)}" for sentence in together.sentences(comparisons, models, family))
+    yield ""
+    if (folder / FIGURE).exists():
+        yield f"![Test accuracy against parameters, multiply-accumulates and bytes]({FIGURE})"
+        yield ""
+        yield (
+            "Every system of the studies, and the models beside them: mean test accuracy over the seeds, on a scale of "
+            "the share of wrong answers, so that differences near 100 % can be seen. The bytes of a float original are "
+            "those of its float32 parameters."
+        )
+        yield ""
+    if models:
+        yield "## All systems"
+        yield ""
+        yield from markdown.table(_sizes([*models, *family]))
+    yield "## Published and measured"
     yield ""
     yield (
         "Measured accuracies are means over n seeds ± their standard deviation, and differences are in percentage "
@@ -91,12 +130,32 @@ def _markdown(comparisons: Sequence[StudyComparison], folder: Path) -> Iterator[
     yield from (f"- **{verdict}**: {meaning}" for verdict, meaning in VERDICTS.items())
     yield ""
     for comparison in comparisons:
-        yield f"## {_link(comparison, folder)}"
+        yield f"### {_link(comparison, folder)}"
         yield ""
         lines = (tuple(map(Cell, _cells(figure))) for figure in comparison.figures)
         yield from markdown.table(Table(_COLUMNS, tuple(lines)))
-        yield escaped(" ".join(_best_system(comparison)))
+        yield escaped(" ".join(best_system(comparison)))
         yield ""
+
+
+def _sizes(models: Sequence[Model]) -> Table:
+    """Return size and accuracy of every model, by falling int8 accuracy."""
+    columns = ("system", "study", "parameters", "MACs", "float, %", "int8, %", "int8 bytes", "seeds")
+    ranked = sorted(models, key=lambda model: -(model.int8_accuracy or 0))
+    lines = (
+        (
+            model.name,
+            model.group,
+            f"{model.parameters:,}",
+            f"{model.macs:,}",
+            f"{model.float_accuracy:.2f}",
+            NOT_CONVERTED if model.int8_accuracy is None else f"{model.int8_accuracy:.2f}",
+            NOT_CONVERTED if model.int8_bytes is None else f"{model.int8_bytes:,.0f}",
+            str(model.seeds),
+        )
+        for model in ranked
+    )
+    return Table(columns, tuple(tuple(map(Cell, line)) for line in lines))
 
 
 def _text_cells(figure: ComparedFigure) -> tuple[str, ...]:
@@ -107,7 +166,7 @@ def _text_cells(figure: ComparedFigure) -> tuple[str, ...]:
 
 def _cells(figure: ComparedFigure) -> tuple[str, ...]:
     summary, measured, difference = figure.summary, figure.measured, figure.difference
-    name = QUANTITIES[figure.quantity].removesuffix(", %").removesuffix(" accuracy").removeprefix("macro ")
+    name = formatting.accuracy_name(figure.quantity)
     published = formatting.published(figure.published, figure.quantity)
     if summary is None or measured is None or difference is None:
         return (figure.system.title, name, published, *[NONE] * 5, figure.verdict, NONE, NONE)
@@ -132,45 +191,6 @@ def _int8(summary: SystemSummary, quantity: str) -> tuple[str, str]:
     if summary.int8 is None:
         return NOT_CONVERTED, NONE
     return formatting.measured(summary.int8.accuracy), formatting.measured(summary.int8.drop)
-
-
-def _best_system(comparison: StudyComparison) -> Iterator[str]:
-    """Yield sentences about the best system of a study, and how far the others are behind it."""
-    if not comparison.ranking:
-        yield "No system was run."
-        return
-    best, rivals = comparison.ranking[0], comparison.rivals
-    accuracy = formatting.measured(best.figures["test_accuracy"])
-    yield f"Best: {_named(best)} with {accuracy} % of the test pictures."
-    for beyond, words in (
-        (False, "Behind it, but not by more than the spread"),
-        (None, "Behind it, with one seed and so without a known spread"),
-        (True, "Behind it by more than the spread"),
-    ):
-        if group := [_behind(rival) for rival in rivals if rival.beyond_spread is beyond]:
-            more = [f"{len(group) - MAX_NAMED} more"] if len(group) > MAX_NAMED else []
-            yield f"{words}: {'; '.join(group[:MAX_NAMED] + more)}."
-    if not rivals:
-        yield "No other system was run."
-    published = {
-        figure.system.title: figure.published.value
-        for figure in comparison.figures
-        if figure.quantity == "test_accuracy"
-    }
-    if len(published) > 1:
-        title = max(published, key=lambda name: published[name])
-        yield f"Best in the document: {title} with {published[title]:g} %."
-
-
-def _named(summary: SystemSummary) -> str:
-    if summary.epochs == summary.document_epochs:
-        return summary.system.title
-    return f"{summary.system.title} ({formatting.short_epochs(summary)} epochs)"
-
-
-def _behind(rival: Rival) -> str:
-    published = "" if rival.published is None else f", published {points(rival.published)}"
-    return f"{_named(rival.summary)} by {points(rival.behind)} pp{published}"
 
 
 def _totals(comparisons: Sequence[StudyComparison]) -> str:

@@ -108,7 +108,8 @@ PAGE_PLOTS = (
         "curves.png",
         "Curves",
         "Loss and accuracy by epoch: mean over seeds, ± one standard deviation as a band. Training values are means "
-        "over the epoch while it was trained, with dropout and noise. The first epochs may lie outside the axes.",
+        "over the epoch while it was trained, with dropout and noise. The first epochs may lie outside the axes, and "
+        "so may very small losses. No band goes below the lowest seed.",
         _curves,
     ),
     PagePlot("folds.png", "Folds", "Each fold is held out once. Mean ± one standard deviation over the folds.", _folds),

@@ -14,17 +14,22 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_digits.report.charts import INK, LINE, SERIES, TONES, drawing
+from edge_digits.report.charts import INK, LINE, MUTED, SERIES, TONES, drawing
 from edge_digits_study.results import History
+from edge_digits_study.together import Model
 
 _Curve = Literal["loss", "val_loss", "accuracy", "val_accuracy"]
 _DPI = 144
 _WIDTH = 8.4
 _DASHES = "-", (0, (5, 1.5)), (0, (2, 1))
+_FLOOR = 0.01
+"""Losses below this share of the lowest validation loss lie outside the axes."""
+_MARKERS = "osD^v*"
+"""Markers of several groups in one figure, in the order of the colours."""
 _CURVES: tuple[tuple[_Curve, _Curve], ...] = (("loss", "val_loss"), ("accuracy", "val_accuracy"))
 """What each panel shows, by line and column."""
 
@@ -66,7 +71,9 @@ def curves(path: Path, histories: Mapping[str, Sequence[History]]) -> None:
                 _curve(axes, np.array([seed[name] for seed in seeds]), title, k)
         losses, accuracies = (np.concatenate([_settled(axes) for axes in line]) for line in panels)
         panels[0, 0].set_yscale("log")
-        panels[0, 0].set_ylim(0.8 * losses[losses > 0].min(initial=1), 1.25 * (losses.max() or 1))
+        # The training loss can fall to nothing, which would leave no room for all others.
+        floor = _FLOOR * _settled(panels[0, 1]).min()
+        panels[0, 0].set_ylim(0.8 * losses[losses > floor].min(initial=1), 1.25 * (losses.max() or 1))
         panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0, 0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
@@ -191,6 +198,48 @@ def folds(path: Path, parts: Sequence[Fold]) -> None:
         _save(figure, path)
 
 
+def sizes(path: Path, groups: Mapping[str, Sequence[Model]]) -> None:
+    """Draw the share of wrong answers against parameters, multiply-accumulates and bytes, float and int8.
+
+    Args:
+        path: the file.
+        groups: for each title of a group its models, at least one; at most six groups.
+    """
+    with drawing(10.0, 4.2) as figure:
+        panels = figure.subplots(1, 3, sharey=True)
+        for k, (title, models) in enumerate(groups.items()):
+            for model in models:
+                by_float = model.parameters, model.macs, model.float_bytes
+                by_int8 = model.parameters, model.macs, model.int8_bytes
+                for accuracy, places, filled in (
+                    (model.float_accuracy, by_float, False),
+                    (model.int8_accuracy, by_int8, True),
+                ):
+                    for axes, place in zip(panels, places, strict=True):
+                        if accuracy is None or place is None:
+                            continue
+                        face = SERIES[k] if filled else "none"
+                        axes.plot(place, 100 - accuracy, _MARKERS[k], color=SERIES[k], markerfacecolor=face, alpha=0.8)
+            panels[0].plot([], [], _MARKERS[k], color=SERIES[k], label=title)
+        panels[0].plot([], [], "o", color=MUTED, markerfacecolor="none", label="hollow: float")
+        panels[0].plot([], [], "o", color=MUTED, label="filled: int8")
+        for axes, title in zip(panels, ("parameters", "multiply-accumulates", "bytes"), strict=True):
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.set_title(title)
+        # Few wrong answers are at the top.
+        panels[0].invert_yaxis()
+        panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - value:.4g} %"))
+        panels[0].yaxis.set_minor_formatter(NullFormatter())
+        panels[0].set_ylabel("test accuracy")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=4, labelcolor=INK)
+        _save(figure, path)
+
+
 def _curve(axes: Axes, values: NDArray[np.float64], label: str, number: int) -> None:
     """A line for ``values`` of shape ``(seeds, epochs)``, in colour and dashes of its own."""
     colour, dashes = SERIES[number], _DASHES[number % len(_DASHES)]
@@ -200,7 +249,9 @@ def _curve(axes: Axes, values: NDArray[np.float64], label: str, number: int) -> 
     axes.plot(epochs, mean, color=colour, linewidth=1.5, linestyle=dashes, marker=marker, markersize=3, label=label)
     if len(values) > 1:
         std = values.std(axis=0, ddof=1)
-        axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.18, linewidth=0)
+        # Below the lowest seed there is nothing, and a logarithmic axis ends above 0.
+        lower = np.maximum(mean - std, values.min(axis=0))
+        axes.fill_between(epochs, lower, mean + std, color=colour, alpha=0.18, linewidth=0)
 
 
 def _settled(axes: Axes) -> NDArray[np.float64]:

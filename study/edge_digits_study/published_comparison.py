@@ -70,6 +70,11 @@ class ComparedFigure:
         return abs(self.measured.mean - self.published.value) > reach
 
     @property
+    def is_below(self) -> bool:
+        """Whether the measured mean is below the published figure."""
+        return self.verdict in (WITHIN, NOT_REACHED)
+
+    @property
     def verdict(self) -> str:
         """One of `VERDICTS`."""
         if self.difference is None:
@@ -138,7 +143,32 @@ def compare(folders: Mapping[str, Path]) -> tuple[StudyComparison, ...]:
         KeyError: there is no study of that name.
         RunError: a ``results.json`` is damaged or holds another study.
     """
-    return tuple(_compare(STUDIES[name], folder) for name, folder in folders.items())
+    comparisons = []
+    for name, folder in folders.items():
+        results = Results.load(folder, name) if (folder / RESULTS).exists() else Results(name, ())
+        comparisons.append(compare_results(STUDIES[name], results, folder))
+    return tuple(comparisons)
+
+
+def compare_results(study: Study, results: Results, folder: Path) -> StudyComparison:
+    """Compare the published figures of ``study`` with its results; ``folder`` is where these are."""
+    summaries = summarize(study, results)
+    published = {
+        (row.system, quantity): figure
+        for table in study.tables
+        for row in table.rows
+        for quantity, figure in row.published.items()
+        if quantity in ACCURACIES
+    }
+    figures = (
+        ComparedFigure(study.system(system), quantity, figure, summaries.get(system))
+        for (system, quantity), figure in published.items()
+    )
+    ranking = sorted(
+        (one for name, one in summaries.items() if name not in study.folds),
+        key=lambda one: -one.figures["test_accuracy"].mean,
+    )
+    return StudyComparison(study, folder, tuple(figures), summaries, tuple(ranking))
 
 
 def prediction_reach(estimate: Estimate) -> float | None:
@@ -160,24 +190,3 @@ def welch_reach(one: Estimate, other: Estimate) -> float | None:
         warnings.simplefilter("ignore", RuntimeWarning)
         interval = stats.ttest_ind(one.values, other.values, equal_var=False).confidence_interval(LEVEL)
     return float(interval.high - interval.low) / 2
-
-
-def _compare(study: Study, folder: Path) -> StudyComparison:
-    results = Results.load(folder, study.name) if (folder / RESULTS).exists() else Results(study.name, ())
-    summaries = summarize(study, results)
-    published = {
-        (row.system, quantity): figure
-        for table in study.tables
-        for row in table.rows
-        for quantity, figure in row.published.items()
-        if quantity in ACCURACIES
-    }
-    figures = (
-        ComparedFigure(study.system(system), quantity, figure, summaries.get(system))
-        for (system, quantity), figure in published.items()
-    )
-    ranking = sorted(
-        (one for name, one in summaries.items() if name not in study.folds),
-        key=lambda one: -one.figures["test_accuracy"].mean,
-    )
-    return StudyComparison(study, folder, tuple(figures), summaries, tuple(ranking))

@@ -104,7 +104,9 @@ class Int8:
     file_bytes: Count
     """Size of the file, with labels and card."""
     p50_us: Duration
-    """Median latency of one picture in microseconds, on the device of the trial with one thread."""
+    """Median latency of one picture in microseconds, with one thread on ``device``."""
+    device: Mapping[str, Any]
+    """Facts of the device that converted and measured the model; it need not be the one that trained."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class Trial:
     macs: Count
     """Multiply-accumulates of one picture."""
     float_p50_us: Duration
-    """Median latency of one picture in Keras in microseconds, on the device of the trial."""
+    """Median latency of one picture in Keras in microseconds, on the device that trained."""
     int8: Int8 | None
     """None if the trial was trained on a machine without TensorFlow and is not converted yet."""
     device: Mapping[str, Any]
@@ -229,10 +231,12 @@ def _check(trial: Trial, path: Path, place: str) -> None:
     run = PurePosixPath(trial.run)
     if run.is_absolute() or ".." in run.parts:
         raise _damaged(path, f"the run folder is not below this folder - at `${place}.run`")
-    try:
-        msgspec.convert(trial.device, _DeviceFacts)
-    except msgspec.ValidationError as error:
-        raise _damaged(path, f"{error} in `${place}.device`") from error
+    devices = {"device": trial.device} | ({} if trial.int8 is None else {"int8.device": trial.int8.device})
+    for name, facts in devices.items():
+        try:
+            msgspec.convert(facts, _DeviceFacts)
+        except msgspec.ValidationError as error:
+            raise _damaged(path, f"{error} in `${place}.{name}`") from error
 
 
 def _damaged(path: Path, reason: str) -> RunError:

@@ -76,6 +76,7 @@ MLP_AGAINST_CNN = Study(
     ),
     curves=("mlp", "cnn"),
     featured="cnn",
+    repeated=("mlp", "cnn", "mlp-standardized", "cnn-standardized"),
 )
 
 
@@ -213,6 +214,7 @@ LIGHTWEIGHT_CNN = Study(
     ),
     curves=("mlp-2x128", "mlp-dropout-30", "cnn-32-64", "cnn-dropout-30"),
     featured="cnn-dropout-30",
+    repeated=("mlp-2x128", "mlp-dropout-30", "cnn-32-64", "cnn-dropout-30"),
 )
 
 MLP_CLASSIFIER = Study(
@@ -242,6 +244,7 @@ MLP_CLASSIFIER = Study(
     curves=("mlp",),
     featured="mlp",
     weights="mlp",
+    repeated=("mlp",),
 )
 
 _NOISE = {"batch_size": 128, "epochs": 100}
@@ -288,6 +291,7 @@ DROPOUT_NOISE = Study(
     ),
     curves=("mlp", "mlp-dropout", "mlp-noise", "cnn", "cnn-dropout", "cnn-noise"),
     featured="cnn-noise",
+    repeated=("mlp", "mlp-dropout", "mlp-noise", "cnn", "cnn-dropout", "cnn-noise"),
 )
 
 
@@ -348,6 +352,7 @@ BACKPROPAGATION = Study(
     ),
     curves=("mlp",),
     featured="mlp",
+    repeated=("mlp",),
     folds=tuple(system.name for system in _FOLDS),
 )
 

@@ -133,6 +133,7 @@ def _measure(job: Job, record: RunRecord, splits: "dict[str, Split]") -> Trial:
 
 def _convert(job: Job, trial: Trial, splits: "dict[str, Split]") -> Trial:
     from edge_digits_convert import RunPictures, convert
+    from edge_digits_runtime.device.facts import device_facts
     from edge_digits_runtime.device.measurement import invocations
     from edge_digits_runtime.model.classifier import DigitClassifier
 
@@ -145,6 +146,7 @@ def _convert(job: Job, trial: Trial, splits: "dict[str, Split]") -> Trial:
         bytes=result.bytes_after,
         file_bytes=result.file_bytes,
         p50_us=latency.p50,
+        device={**device_facts(), "kind": "CPU"},
     )
     backend = classifier.backend
     versions = {"edge-digits-convert": importlib.metadata.version("edge-digits-convert"), backend.name: backend.version}

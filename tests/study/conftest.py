@@ -9,6 +9,7 @@ from edge_digits_study.results import Int8, Trial
 from edge_digits_study.trial import TRIALS
 
 MakeTrial = Callable[..., Trial]
+DEVICE = {"name": "Laptop", "kind": "CPU", "machine": "x86_64", "cores": 2, "memory_bytes": 8_000_000_000}
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +54,8 @@ def make_trial() -> MakeTrial:
             "float_p50_us": 1500.0,
             "int8": None
             if drop is None
-            else Int8({"validation": 0.98, "test": test - drop / 100}, drop, 50_000, 52_000, 20.0),
-            "device": {"name": "Laptop", "kind": "CPU", "machine": "x86_64", "cores": 2, "memory_bytes": 8_000_000_000},
+            else Int8({"validation": 0.98, "test": test - drop / 100}, drop, 50_000, 52_000, 20.0, DEVICE),
+            "device": DEVICE,
             "versions": {"python": "3.11.2", "keras": "3.15.0"},
             "run": f"{TRIALS}/{system}-{epochs}epochs-seed{seed}",
         }

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from edge_digits_runtime.errors import RunError
-from edge_digits_study import overview_page, published_comparison
+from edge_digits_study import overview_page, published_comparison, together
 from edge_digits_study.command import compare as command
 from edge_digits_study.definition import Published
 from edge_digits_study.published_comparison import ComparedFigure, StudyComparison
 from edge_digits_study.results import Results, Trial
 from edge_digits_study.seed_summary import Estimate, summarize
 from edge_digits_study.studies import STUDIES
+from edge_digits_study.study_page import FINDINGS
 
 Make = Callable[..., Trial]
 REPOSITORY = Path(__file__).parents[2] / "docs" / "research" / "studies"
+FRONTIER = REPOSITORY.parent / "frontier.json"
 STUDY = STUDIES["mlp-against-cnn"]
 
 
@@ -142,9 +144,9 @@ def test_other_epochs_and_missing_int8_are_marked(make_trial: Make, tmp_path: Pa
 
 def test_pages_that_exist_are_linked(comparison: Callable[..., StudyComparison], tmp_path: Path) -> None:
     one = comparison(cnn=[98.2])
-    assert "## MLP against CNN\n" in overview_page.to_markdown([one], tmp_path)
+    assert "### MLP against CNN\n" in overview_page.to_markdown([one], tmp_path)
     (tmp_path / STUDY.name / "README.md").write_text("# A study\n")
-    assert "## [MLP against CNN](mlp-against-cnn/README.md)\n" in overview_page.to_markdown([one], tmp_path)
+    assert "### [MLP against CNN](mlp-against-cnn/README.md)\n" in overview_page.to_markdown([one], tmp_path)
     assert "](../mlp-against-cnn/README.md)\n" in overview_page.to_markdown([one], tmp_path / "elsewhere")
 
 
@@ -166,7 +168,7 @@ def test_compare_writes_the_page_and_prints_it(comparison: Callable[..., StudyCo
     result = CliRunner().invoke(command, [str(tmp_path), "--out", str(out)])
     assert result.exit_code == 0
     assert "Optimization of MLP and lightweight CNN" in result.stdout
-    assert out.read_text(encoding="utf-8").startswith("# Published and measured\n")
+    assert out.read_text(encoding="utf-8").startswith("# What the studies say together\n")
 
 
 def test_the_studies_of_the_repository_come_first(
@@ -193,7 +195,17 @@ def test_a_missing_folder_and_damaged_results_are_errors(tmp_path: Path) -> None
 
 def test_the_page_in_the_repository_is_made_from_the_results() -> None:
     comparisons = published_comparison.compare({name: REPOSITORY / name for name in STUDIES})
-    expected = overview_page.to_markdown(comparisons, REPOSITORY)
+    expected = overview_page.to_markdown(comparisons, REPOSITORY, together.family(FRONTIER))
     assert (REPOSITORY / "README.md").read_text(encoding="utf-8") == expected, (
-        "run: edge-digits study compare --out docs/research/studies/README.md docs/research/studies"
+        "run: edge-digits study compare --out docs/research/studies/README.md --family docs/research/frontier.json"
     )
+
+
+def test_every_published_figure_in_the_repository_is_run_and_reached_or_explained() -> None:
+    for comparison in published_comparison.compare({name: REPOSITORY / name for name in STUDIES}):
+        for figure in comparison.figures:
+            assert figure.summary is not None
+            assert figure.summary.epochs == figure.summary.document_epochs
+            if figure.verdict == published_comparison.NOT_REACHED:
+                words = (comparison.folder / FINDINGS).read_text(encoding="utf-8")
+                assert figure.system.title.removeprefix("CNN, ") in words

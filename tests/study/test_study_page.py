@@ -14,6 +14,8 @@ from edge_digits_study.studies import STUDIES
 from PIL import Image
 
 Make = Callable[..., Trial]
+NOWHERE = Path(__file__).parent / "no-such-folder"
+"""A folder without figures and findings."""
 REPOSITORY = Path(__file__).parents[2] / "docs" / "research" / "studies"
 MLP_AGAINST_CNN, CLASSIFIER, FOLDED = (
     STUDIES[name] for name in ("mlp-against-cnn", "mlp-classifier", "backpropagation")
@@ -21,7 +23,7 @@ MLP_AGAINST_CNN, CLASSIFIER, FOLDED = (
 
 
 def text(study_name: str, *trials: Trial) -> str:
-    return study_page.to_markdown(STUDIES[study_name], Results(study_name, trials), set())
+    return study_page.to_markdown(STUDIES[study_name], Results(study_name, trials), NOWHERE)
 
 
 def line(markdown: str, start: str) -> str:
@@ -113,6 +115,42 @@ def test_int8_has_accuracy_drop_bytes_and_latency(make_trial: Make) -> None:
     assert "| MLP 50-20-10, SGD | 98.00 ± 0.00 | 97.80 | **0.20** | 1,234 | 50,000 | 1,500 | 20.0 | 1 of 2 |" in text(
         "mlp-classifier", *trials
     )
+
+
+def test_devices_that_trained_and_converted_are_told_apart(make_trial: Make) -> None:
+    gpu = {"name": "Fast GPU", "kind": "GPU", "machine": "x86_64", "cores": 16, "memory_bytes": 64_000_000_000}
+    markdown = text("mlp-classifier", make_trial("mlp", epochs=100, device=gpu))
+    (training,) = (one for one in markdown.splitlines() if one.startswith("| MLP 50-20-10, SGD |") and "GPU" in one)
+    assert training.endswith("| 100 | 12.0 | Fast GPU | 1 |")
+    assert "- 1 on Fast GPU, GPU, x86\\_64, 16 cores, 64 GB: python" in markdown
+    assert "- 1 int8 model converted and measured on Laptop, CPU, x86\\_64, 2 cores, 8 GB" in markdown
+    assert "median, one thread of Laptop, CPU" in markdown
+
+
+def test_overfitting_and_convergence_have_their_definition(make_trial: Make) -> None:
+    values = [0.90, 0.97, 0.9795, 0.98]
+    markdown = text("mlp-classifier", make_trial("mlp", test=0.97, epochs=4, val_accuracy=values))
+    # 99.9 % of the training pictures; the third epoch is within 0.1 pp of the best.
+    assert line(markdown, "| MLP 50-20-10, SGD | 99.90 | 98.50 | 97.00 | 2.90 | 3.0 |")
+    assert "Overfitting: training accuracy minus test accuracy" in markdown
+    assert "within 0.1 pp of the best of the training" in markdown
+
+
+# --- below the published figure, findings
+
+
+def test_a_figure_that_was_not_reached_has_its_validation_beside_it(make_trial: Make) -> None:
+    values = [0.95] * 60 + [0.991] + [0.97] * 20 + [0.98] * 19
+    markdown = text("mlp-classifier", make_trial("mlp", test=0.9653, epochs=100, val_accuracy=values))
+    assert "| test | 97.03 | 96.53 | 1 | −0.50 | not reached | 99.10 | 61 | 97.00 to 98.00 |" in markdown
+    assert "## Below the published figure" not in text("mlp-classifier", make_trial("mlp", test=0.9703, epochs=100))
+
+
+def test_findings_are_included_if_they_are_there(make_trial: Make, tmp_path: Path) -> None:
+    results = Results(CLASSIFIER.name, (make_trial("mlp", epochs=100),))
+    assert "## Found" not in study_page.to_markdown(CLASSIFIER, results, tmp_path)
+    (tmp_path / "findings.md").write_text("## Found\n\nA cause.\n", encoding="utf-8")
+    assert "\n## Found\n\nA cause.\n\n## Training\n" in study_page.to_markdown(CLASSIFIER, results, tmp_path)
 
 
 # --- layers, report, machine
@@ -260,8 +298,7 @@ def test_files_of_figures_are_unique() -> None:
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_page_in_the_repository_is_made_from_its_results(name: str) -> None:
     folder = REPOSITORY / name
-    present = {plot.file for plot in PAGE_PLOTS if (folder / plot.file).exists()}
-    expected = study_page.to_markdown(STUDIES[name], Results.load(folder, name), present)
+    expected = study_page.to_markdown(STUDIES[name], Results.load(folder, name), folder)
     assert (folder / "README.md").read_text(encoding="utf-8") == expected, (
         f"run: edge-digits study {name} --out {folder}"
     )
