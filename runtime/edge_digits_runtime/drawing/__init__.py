@@ -1,1 +1,1 @@
-"""Pictures that explain an answer."""
+"""Pictures that show an answer on the picture that it was given for."""

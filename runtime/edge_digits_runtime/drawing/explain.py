@@ -1,4 +1,4 @@
-"""One picture that shows how an answer came about: what was found, what the model saw, what it made of it."""
+"""The picture that explains an answer: what was found, what the model saw, how probable it found each digit."""
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -9,18 +9,20 @@ from edge_digits_runtime.image.picture import reduced_by
 from edge_digits_runtime.model.classifier import Prediction
 
 _PANEL = 280
-"""Width and height of each panel in pixels: ten for each pixel that the model saw."""
+"""Width and height of each panel in pixels: ten for each pixel of the model's input."""
 _MARGIN, _TITLE = 16, 44
+"""Space between the panels, and above them for their titles, in pixels."""
 _PAPER, _INK, _FAINT = (255, 255, 255), (30, 30, 30), (225, 225, 225)
+"""Colours of the sheet, of text, and of lines and bars that are not the answer."""
 
 
 def explain(image: Image.Image, found: Prepared, prediction: Prediction) -> Image.Image:
-    """Compose four panels: the picture with the box, the ink, the 28 × 28 pixels, the probabilities as bars.
+    """Draw four panels: the picture with the box, the ink, the pixels that the model saw, the probabilities as bars.
 
     Args:
-        image: the picture; it is not changed.
-        found: what `digit_pixels` found in it.
-        prediction: what the model said of ``found.pixels``.
+        image: the picture. It is not changed.
+        found: what was found in it.
+        prediction: the answer of the model for ``found.pixels``.
 
     Returns:
         An RGB picture of 1,200 × 356 pixels.
@@ -47,6 +49,7 @@ def explain(image: Image.Image, found: Prepared, prediction: Prediction) -> Imag
 
 
 def _boxed(image: Image.Image, found: Prepared) -> Image.Image:
+    """Return the picture, as large as the panel holds, with the box around what was found."""
     panel = _fitted(to_plain(image).convert("RGB"))
     if found.box is not None:
         scale = panel.width / (image.width * reduced_by(image))
@@ -57,13 +60,14 @@ def _boxed(image: Image.Image, found: Prepared) -> Image.Image:
 
 
 def _fitted(image: Image.Image) -> Image.Image:
-    """As large as the panel holds; enlarged pixels stay squares."""
+    """Resize a picture to the size of the panel; enlarged pixels stay squares."""
     scale = _PANEL / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BOX)
 
 
 def _bars(prediction: Prediction) -> Image.Image:
+    """Return a panel with a bar for the probability of each digit, that of the answer in colour."""
     panel = Image.new("RGB", (_PANEL, _PANEL), _PAPER)
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(16)
@@ -78,4 +82,5 @@ def _bars(prediction: Prediction) -> Image.Image:
 
 
 def _verdict(prediction: Prediction) -> str:
+    """Return the answer and its confidence as text."""
     return f"{prediction.digit} ({prediction.confidence * 100:.1f} %)"

@@ -1,1 +1,1 @@
-"""From a picture file to the pixels that a model takes: decoding, ink, ruling and boxes, the frame of MNIST."""
+"""From a picture file to the pixels that a model takes: decoding, ink, ruling, printed boxes, the frame of MNIST."""

@@ -1,4 +1,4 @@
-"""Take printed boxes and tables out of a mask of ink."""
+"""Remove printed boxes and tables from a mask of ink."""
 
 from itertools import pairwise
 
@@ -10,34 +10,41 @@ from edge_digits_runtime.image.components import Components
 from edge_digits_runtime.image.ruling import filled_runs, lines_through, runs_on, thin_runs
 
 SMALLEST_BOX = 12
-"""Boxes are at least this many pixels wide and high."""
+"""Smallest width and height of a printed box, in pixels."""
 _DENSE = 0.65
-"""Boxes have less ink than this share of the rectangle around them."""
+"""A piece of ink that fills more than this share of the rectangle around it is no printed box."""
 _LEVEL = 0.6
-"""Share of the width of boxes on which one of their lines is seen."""
+"""Smallest share of the width of a box along which a line of it is visible."""
 _MOST_LEVELS = 100
-"""A table has at most so many lines one above the other. Noise and hatching can have any number."""
-_WALL, _ENDS = 0.6, 0.15
-"""A wall is seen on this share of the way from one line to the next, and closer than that share to both."""
+"""Largest number of level lines in a table. In noise and hatching a line can be found anywhere."""
+_WALL = 0.6
+"""Smallest share of the distance between two lines along which a wall between them is visible."""
+_ENDS = 0.15
+"""Largest gap between a wall and the line that it ends at, as a share of the distance between the two lines."""
 _THICK = 0.25
-"""A line is thinner than half of this share of the way to the next one; a pen's strokes seldom are."""
+"""Twice the thickness of a line is at most this share of the distance to the next line; a pen is seldom that thin."""
 _INNER = 0.3
-"""What stands in a box is at least this high, as a share of the height of the box."""
+"""Smallest height of what is written in a box, as a share of the height of the box."""
 _LARGE = 1.8
-"""A piece this many times as large as the one in the middle may be boxes whatever stands in it."""
+"""A piece of ink more than this many times as large as the median piece may be a box although nothing is in it."""
 _ALIKE = 0.2
-"""And any piece may, if its sides differ by less than this share from those of a piece that is."""
+"""A piece of ink whose sides differ by less than this share from those of a box may be a box although nothing is in
+it."""
 
 
 def without_boxes(mask: Mask, pieces: Components) -> Mask:
-    """The mask without printed boxes and tables, whose lines a digit may touch.
+    """Return the mask without printed boxes and tables. A digit may touch their lines.
 
-    Boxes are a piece of ink with lines, one above the other, and walls that go from one line to the next. Ruling,
-    which goes on to the border, is left to `edge_digits_runtime.image.ruling.without_lines`.
+    A box or table is one piece of ink that has level lines above each other and upright walls from each line to the
+    next. Ruling, which reaches the border of the picture, is left to
+    `edge_digits_runtime.image.ruling.without_lines`.
 
     Args:
-        mask: shape ``(height, width)``; it is not changed.
-        pieces: its components, or those of the same mask with fainter ink, in which a pale line is less broken.
+        mask: the ink, shape ``(height, width)``. It is not changed.
+        pieces: the components of the mask, or of the same mask with fainter ink, in which a pale line has fewer gaps.
+
+    Returns:
+        ``mask`` itself if there are no boxes, else a copy.
     """
     if len(pieces) < 2:
         return mask
@@ -66,7 +73,7 @@ def without_boxes(mask: Mask, pieces: Components) -> Mask:
 
 
 def _holding(pieces: Components, possible: Mask) -> Mask:
-    """Which of the ``possible`` pieces have another one inside of their rectangle that is not small beside them."""
+    """Return which of the ``possible`` pieces hold another piece at least `_INNER` times as high, shape ``(n,)``."""
     left, top, right, bottom = pieces.boxes.T
     high = bottom - top
     result = np.zeros(len(pieces), np.bool_)
@@ -77,14 +84,17 @@ def _holding(pieces: Components, possible: Mask) -> Mask:
 
 
 def _grids(pieces: Components, tried: Mask) -> dict[int, Mask]:
-    """The pixels of lines and walls, each with the shape of its box, of the pieces that are boxes."""
+    """Return the lines and walls of each of the ``tried`` pieces that is a box, by its number.
+
+    Each mask has the shape of the piece's box.
+    """
     grids = {k: _grid(pieces.alone(k)) for k in np.flatnonzero(tried).tolist()}
     return {k: grid for k, grid in grids.items() if grid is not None}
 
 
 def _grid(ink: Mask) -> Mask | None:
-    """The pixels of lines and walls in the ``ink`` of one piece; None if it is no boxes."""
-    # Of a box cut in any direction, most runs of ink go across one of its lines.
+    """Return the lines and walls in the ``ink`` of one piece, a mask of the same shape; None if it is no box."""
+    # In a box most runs of ink along a row or column go across a line: their length is its thickness.
     usual = max(float(np.median(thin_runs(each, each.shape[1])[1])) for each in (ink, ink.T))
     thickness = max(3, round(2 * usual))
     middles, lengths, places = thin_runs(ink.T, thickness)
@@ -110,14 +120,25 @@ def _grid(ink: Mask) -> Mask | None:
 def _walls(
     x: NDArray[np.float64], y: Ints, top: NDArray[np.float64], bottom: NDArray[np.float64], thickness: int
 ) -> list[Ints]:
-    """Which of the runs, with their middles at ``x`` and ``y``, are on each wall between two lines at their ``x``."""
+    """Find the walls between two lines.
+
+    Args:
+        x: middles of runs of ink along the rows, in pixels from the left.
+        y: their rows.
+        top: height of the upper line at each ``x``.
+        bottom: height of the lower line at each ``x``.
+        thickness: the largest of a wall, in pixels.
+
+    Returns:
+        For each wall the indices of its runs.
+    """
     between = np.flatnonzero((y > top) & (y < bottom))
     if not len(between):
         return []
     high = int(np.median((bottom - top)[between]))
     if thickness > _THICK * high:
         return []
-    # As if both lines were level.
+    # Stretch each place between the two lines to one height, as if both lines were level.
     down = ((y - top) / (bottom - top) * high)[between].astype(np.intp)
     order = np.argsort(down, kind="stable")
     between, down = between[order], down[order]

@@ -1,8 +1,10 @@
-"""Connected components of a mask, by its runs, in numpy alone.
+"""Connected components of a mask, computed from its runs with numpy alone.
 
-A mask of a page has a few ten thousand runs where it has ten million pixels. Runs of neighbouring rows that touch
-are found by two binary searches, and are joined by hooking each tree of a union-find onto the smaller label until
-nothing changes, which takes a handful of rounds of whole-array operations (the scheme of Shiloach and Vishkin 1982).
+A run is a stretch of true pixels along a row. The mask of a page has ten million pixels but only some ten thousand
+runs. Two binary searches find the runs of neighbouring rows that touch; a union-find joins them by hooking each tree
+onto the smaller label until nothing changes, which takes a handful of rounds of whole-array operations (the scheme of
+Shiloach and Vishkin 1982). scipy.ndimage.label does the same; scipy would nearly double what a device installs (33 MB
+beside 37 MB).
 """
 
 import functools
@@ -17,19 +19,20 @@ from edge_digits_runtime.image.arrays import Box, Ints, Mask
 
 @dataclass(frozen=True)
 class Components:
-    """The 8-connected components of a mask; component ``k`` is row ``k`` of `boxes` and `areas`.
+    """The n 8-connected components of a mask; component ``k`` is row ``k`` of `boxes` and `areas`.
 
-    What is measured of them is measured when it is first asked for.
+    Boxes and areas are computed when they are first asked for.
     """
 
     labels: Ints
-    """Shape ``(runs,)``, the component of each run, in [0, n)."""
+    """The component of each run, in [0, n), shape ``(runs,)``."""
     starts: Ints
-    """Shape ``(runs,)``, where a run begins in the mask with one empty column added on the right, flattened."""
+    """First pixel of each run, shape ``(runs,)``: an index of the flattened mask with an empty column added on the
+    right."""
     stops: Ints
-    """Shape ``(runs,)``, where it ends, exclusive."""
+    """End of each run, exclusive, shape ``(runs,)``, counted as in `starts`."""
     count: int
-    """How many components there are, n."""
+    """Number of components, n."""
     shape: tuple[int, int]
     """Height and width of the mask."""
 
@@ -38,7 +41,7 @@ class Components:
 
     @functools.cached_property
     def boxes(self) -> Ints:
-        """Shape ``(n, 4)``: left, top, right, bottom in pixels, the last two exclusive."""
+        """Left, top, right and bottom of each component in pixels, the last two exclusive, shape ``(n, 4)``."""
         if not self.count:
             return np.zeros((0, 4), np.intp)
         first, last = self._firsts[:-1], self._firsts[1:] - 1
@@ -46,27 +49,27 @@ class Components:
         boxes = np.empty((self.count, 4), np.intp)
         np.minimum.reduceat(lefts, first, out=boxes[:, 0])
         np.maximum.reduceat(lefts + self._lengths, first, out=boxes[:, 2])
-        # Runs of one component are in reading order, so its first and last one have its top and bottom row.
+        # The runs of a component are in reading order, so the first is in its top row, the last in its bottom row.
         boxes[:, 1], boxes[:, 3] = rows[first], rows[last] + 1
         return boxes
 
     @functools.cached_property
     def areas(self) -> Ints:
-        """Shape ``(n,)``, in pixels."""
+        """Number of pixels of each component, shape ``(n,)``."""
         return np.add.reduceat(self._lengths, self._firsts[:-1]) if self.count else np.zeros(0, np.intp)
 
     @property
     def widths(self) -> Ints:
-        """Shape ``(n,)``, widths of the boxes."""
+        """Width of each box in pixels, shape ``(n,)``."""
         return self.boxes[:, 2] - self.boxes[:, 0]
 
     @property
     def heights(self) -> Ints:
-        """Shape ``(n,)``, heights of the boxes."""
+        """Height of each box in pixels, shape ``(n,)``."""
         return self.boxes[:, 3] - self.boxes[:, 1]
 
     def only(self, keep: Mask) -> "Components":
-        """Those components where ``keep``, shape ``(n,)``, is true, in the same order."""
+        """Return the components for which ``keep``, shape ``(n,)``, is true, in the same order."""
         if keep.all():
             return self
         chosen = keep[self.labels]
@@ -74,13 +77,16 @@ class Components:
         return Components(labels, self.starts[chosen], self.stops[chosen], int(keep.sum()), self.shape)
 
     def mask(self, keep: Mask) -> Mask:
-        """The pixels, shape `shape`, of those components where ``keep``, shape ``(n,)``, is true."""
+        """Return the pixels of the components for which ``keep``, shape ``(n,)``, is true: a mask of shape `shape`."""
         chosen = keep[self.labels]
         height, width = self.shape
         return filled(self.starts[chosen], (self.stops - self.starts)[chosen], (height, width + 1))[:, :width]
 
     def patch(self, members: Sequence[int] | Ints, box: Box) -> Mask:
-        """The pixels of the components ``members`` in ``box``, which holds them."""
+        """Return the pixels of the components ``members``, at least one, as a mask of the shape of ``box``.
+
+        ``box`` holds them all.
+        """
         left, top, right, bottom = box
         runs = np.concatenate([self._by_label[self._firsts[k] : self._firsts[k + 1]] for k in members])
         row, column = np.divmod(self.starts[runs], self.shape[1] + 1)
@@ -88,27 +94,27 @@ class Components:
         return filled(starts, (self.stops - self.starts)[runs], (bottom - top, right - left))
 
     def alone(self, k: int) -> Mask:
-        """The pixels of component ``k``, shape of its box."""
+        """Return the pixels of component ``k``: a mask of the shape of its box."""
         left, top, right, bottom = self.boxes[k].tolist()
         return self.patch([k], (left, top, right, bottom))
 
     @functools.cached_property
     def _by_label(self) -> Ints:
-        """The runs, those of component 0 first."""
+        """Indices of the runs, ordered by component, shape ``(runs,)``."""
         return self.labels.argsort(kind="stable")
 
     @functools.cached_property
     def _lengths(self) -> Ints:
-        """The lengths of the runs, in the order of `_by_label`."""
+        """Length of each run in pixels, in the order of `_by_label`, shape ``(runs,)``."""
         return (self.stops - self.starts)[self._by_label]
 
     @functools.cached_property
     def _firsts(self) -> Ints:
-        """Where the runs of each component begin in `_by_label`, and where the last ones end."""
+        """Where the runs of each component begin in `_by_label`, and the number of runs, shape ``(n + 1,)``."""
         return self.labels[self._by_label].searchsorted(np.arange(self.count + 1))
 
     def sums(self, values: NDArray[np.uint8]) -> Ints:
-        """Shape ``(n,)``, the sum of ``values``, which has shape `shape`, over each component."""
+        """Return the sum of ``values``, shape `shape`, over the pixels of each component, shape ``(n,)``."""
         height, width = self.shape
         total = np.zeros(height * (width + 1) + 1, np.int64)
         total[1:].reshape(height, width + 1)[:, :width] = values
@@ -116,33 +122,37 @@ class Components:
         return np.bincount(self.labels, total[self.stops] - total[self.starts], len(self)).astype(np.intp)
 
     def peaks(self, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Shape ``(n,)``, the largest of ``values``, which has shape `shape`, in each component."""
+        """Return the largest of ``values``, shape `shape`, among the pixels of each component, shape ``(n,)``."""
         height, width = self.shape
         flat = np.zeros((height, width + 1), np.uint8)
         flat[:, :width] = values
         largest = np.zeros(len(self), np.uint8)
         if len(self):
-            # Every second stretch is a run, the others are what lies between two runs.
+            # Stretches between bounds alternate: a run, then the gap behind it.
             bounds = np.array([self.starts, self.stops]).T.ravel()
             np.maximum.at(largest, self.labels, np.maximum.reduceat(flat.ravel(), bounds)[::2])
         return largest
 
 
 def components(mask: Mask) -> Components:
-    """Find the 8-connected components of ``mask``, a bool array of shape ``(height, width)``.
+    """Return the 8-connected components of ``mask``, shape ``(height, width)``.
 
-    They are numbered by their first pixel in reading order.
+    They are numbered in the order of their first pixels: row by row, from left to right.
     """
     height, width = mask.shape
     starts, stops = runs(mask)
     roots = _joined(len(starts), *_touching(starts, stops, width + 1))
-    # A root is the smallest run of its component, so their order is the reading order.
+    # A root is the first run of its component, so the order of the roots is the order of the first pixels.
     ranks = (roots == np.arange(len(roots))).cumsum() - 1
     return Components(ranks[roots], starts, stops, int(ranks[-1]) + 1 if len(ranks) else 0, (height, width))
 
 
 def runs(mask: Mask) -> tuple[Ints, Ints]:
-    """Where the runs along the rows of ``mask`` begin and end, with one empty column added on the right, flattened."""
+    """Return begin and end, exclusive, of each run along the rows of ``mask``.
+
+    Both are indices of the flattened mask with an empty column added on the right, which parts a run at the end of a
+    row from one at the beginning of the next.
+    """
     height, width = mask.shape
     padded = np.zeros(height * (width + 1) + 1, np.bool_)
     padded[1:].reshape(height, width + 1)[:, :width] = mask
@@ -151,7 +161,10 @@ def runs(mask: Mask) -> tuple[Ints, Ints]:
 
 
 def filled(starts: Ints, lengths: Ints, shape: tuple[int, int]) -> Mask:
-    """A mask of ``shape`` with runs of ``lengths`` from ``starts``, flattened, on."""
+    """Return a mask of ``shape`` in which the runs that begin at ``starts`` and have these ``lengths`` are true.
+
+    ``starts`` are indices of the flattened mask.
+    """
     ends = lengths.cumsum()
     mask = np.zeros(shape[0] * shape[1], np.bool_)
     if len(ends):
@@ -160,18 +173,18 @@ def filled(starts: Ints, lengths: Ints, shape: tuple[int, int]) -> Mask:
 
 
 def _touching(starts: Ints, stops: Ints, stride: int) -> tuple[Ints, Ints]:
-    """All pairs of runs that touch, across a corner too: the run above and the run below."""
+    """Return all pairs of runs that touch, also at a corner: indices of the upper run and of the lower run."""
     first = stops.searchsorted(starts + stride)
     behind = starts.searchsorted(stops + stride, "right")
     counts = behind - first
     above = np.arange(len(starts)).repeat(counts)
-    # The first of each run's neighbours, less how many pairs come before it.
+    # For each pair the index of the first neighbour of its upper run, plus its place among the pairs of that run.
     below = (first + counts - counts.cumsum()).repeat(counts) + np.arange(len(above))
     return above, below
 
 
 def _joined(count: int, a: Ints, b: Ints) -> Ints:
-    """The smallest member of each run's set when ``a[k]`` and ``b[k]`` are in one set for every ``k``."""
+    """Join the sets of runs ``a[k]`` and ``b[k]`` for every ``k`` and return the smallest member of each run's set."""
     parents = np.arange(count)
     while True:
         low, high = np.minimum(parents[a], parents[b]), np.maximum(parents[a], parents[b])

@@ -1,4 +1,4 @@
-"""Which of the ink in a picture is the one digit."""
+"""Find the one digit among the ink of a picture."""
 
 from dataclasses import dataclass
 
@@ -12,40 +12,56 @@ from edge_digits_runtime.image.ink import Ink, find_ink
 from edge_digits_runtime.image.ruling import without_lines
 
 _RULED = 40
-"""A picture whose shorter side has fewer pixels is not searched for rule lines."""
+"""Rule lines and boxes are removed only from pictures whose shorter side has at least this many pixels."""
 _NEAR = 0.25
-"""Pieces closer to the largest than this share of its size belong to it, if they are large enough."""
+"""Largest distance of a large part from the main piece, as a share of the longer side of that piece."""
 _PIECE = 0.25
-"""Large enough is this share of its size: the bar of a 5, not a speck."""
+"""Smallest size of a large part, as the same share: the bar of a 5 has it, a speck has not."""
 _TOUCHING = 0.06
-"""Pieces this close, as a share of its size, belong to it even if they are small: a stroke with a gap."""
+"""Largest distance of a small part from the main piece, as the same share: the gap in a broken stroke."""
+_SMALL_PIECE = 0.1
+"""Smallest size of a small part, as the same share."""
+_BAND = 0.07
+"""Width of the band along the border, as a share of the shorter side of the picture."""
+_ALONG_BORDER = 0.7
+"""A piece that touches the border with at least this share of its ink in the band lies along the border."""
+_SECOND_MASS, _SECOND_SIZE = 0.5, 0.6
+"""A piece with more than this mass and size, as shares of those of the main piece, may be a second digit."""
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundDigit:
     """The ink that was taken for the digit."""
 
     ink: Gray
-    """Strength of its ink and nothing else, shape of ``box``."""
+    """Strength of the digit's ink, 0-255, and 0 elsewhere; a pixel larger than ``box`` on each side."""
     box: Box
-    """Where it is in the picture."""
+    """Box around the digit in the picture."""
     pieces: Components
-    """All pieces of ink."""
+    """All pieces of ink in the picture."""
     own: Mask
-    """Which of them are the digit."""
+    """True for the pieces that are parts of the digit, shape ``(len(pieces),)``."""
     light: bool
-    """The ink is lighter than the paper."""
+    """Whether the ink is lighter than the paper."""
     reason: str | None
-    """Why it may be no digit, or not one; None if nothing speaks against it."""
+    """Why it may be no digit, or more than one; None if nothing speaks against it."""
 
     @property
     def mask(self) -> Mask:
-        """Shape of the picture: the pixels of the digit."""
+        """The pixels of the digit, shape of the picture."""
         return self.pieces.mask(self.own)
 
 
-def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
-    """Find the ink of the one digit in ``gray``; None if there is no ink. ``light`` as in `find_ink`."""
+def find_digit(gray: Gray, light: bool | None = None) -> FoundDigit | None:
+    """Find the ink of the one digit in a picture.
+
+    Args:
+        gray: shape ``(height, width)``.
+        light: whether the ink is lighter than the paper; None to find out.
+
+    Returns:
+        The digit, or None if there is no ink.
+    """
     ink = find_ink(gray, light)
     pieces = ink_pieces(ink)
     if not len(pieces):
@@ -53,11 +69,11 @@ def find_digit(gray: Gray, light: bool | None = None) -> Found | None:
     own, reason = _chosen(pieces, ink)
     members = own.nonzero()[0]
     box = union(pieces.boxes[members])
-    return Found(cut(ink.strength, pieces.patch(members, box), box), box, pieces, own, ink.light, reason)
+    return FoundDigit(cut(ink.strength, pieces.patch(members, box), box), box, pieces, own, ink.light, reason)
 
 
 def ink_pieces(ink: Ink) -> Components:
-    """The connected pieces of ink, without ruling and printed boxes, and without what is weak all over."""
+    """Return the connected pieces of ink, without ruling, printed boxes, and pieces that are weak all over."""
     mask = ink.strength > ink.low
     shorter = min(mask.shape)
     if shorter < _RULED:
@@ -69,7 +85,7 @@ def ink_pieces(ink: Ink) -> Components:
     pieces = _strong(every if clean is mask else components(clean), ink)
     if len(pieces):
         return pieces
-    # A 1 may be one straight stroke. Ruling runs off the picture; a line that ends on the paper was written.
+    # Nothing but lines: a 1 may be one straight stroke. Ruling runs off the picture; what ends on it was written.
     lines = _strong(every, ink)
     left, top, right, bottom = lines.boxes.T
     written = (left > 0) & (top > 0) & (right < mask.shape[1]) & (bottom < mask.shape[0])
@@ -77,18 +93,23 @@ def ink_pieces(ink: Ink) -> Components:
 
 
 def _strong(pieces: Components, ink: Ink) -> Components:
+    """Return the pieces that have a pixel of strong ink."""
     return pieces.only(pieces.peaks(ink.strength) >= ink.high)
 
 
 def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
-    """The strength in ``box`` and a pixel around it, of the pixels of ``mask`` and their neighbours; 0 elsewhere.
+    """Cut the ink of a digit out of a picture, with its soft edge and nothing else.
 
-    The neighbours are the soft edge of a stroke, below the threshold of the mask.
+    The soft edge are the 8 neighbours of each pixel of the mask: ink too weak for the mask itself.
 
     Args:
-        strength: of the whole picture.
-        mask: of the digit, shape of the box.
-        box: where it is in the picture.
+        strength: strength of the ink in the whole picture.
+        mask: the pixels of the digit, shape of ``box``.
+        box: where the digit is in the picture.
+
+    Returns:
+        The strength at the pixels of ``mask`` and their neighbours, 0 elsewhere; a pixel larger than ``box`` on each
+        side.
     """
     height, width = mask.shape
     across = np.zeros((height, width + 2), np.bool_)
@@ -107,14 +128,14 @@ def cut(strength: Gray, mask: Mask, box: Box) -> Gray:
 
 
 def union(boxes: NDArray[np.intp]) -> Box:
-    """The smallest box around all ``boxes``, shape ``(n, 4)``."""
+    """Return the smallest box around all ``boxes``, shape ``(n, 4)``, n at least 1."""
     left, top = boxes[:, :2].min(axis=0)
     right, bottom = boxes[:, 2:].max(axis=0)
     return int(left), int(top), int(right), int(bottom)
 
 
 def _chosen(pieces: Components, ink: Ink) -> tuple[Mask, str | None]:
-    """Which pieces are the digit, and what speaks against one digit."""
+    """Return which pieces are the digit, shape ``(n,)``, and what speaks against one digit."""
     kept, doubt = _off_border(pieces), None
     if not kept.any():
         kept, doubt = np.ones(len(pieces), np.bool_), "nothing but ink along the border"
@@ -127,9 +148,10 @@ def _chosen(pieces: Components, ink: Ink) -> tuple[Mask, str | None]:
 
 
 def _off_border(pieces: Components) -> Mask:
-    """Which pieces do not lie along the border, as the edge of a sheet, of a cell or of a shadow does.
+    """Return which pieces lie neither along the border nor in a corner, shape ``(n,)``.
 
-    Nor in a corner, unless there is ink at all four sides: the picture is cut out as large as the digit then.
+    The edge of a sheet, of a cell or of a shadow lies there. Where ink touches all four sides, the picture was cropped
+    to the digit, so that a piece in a corner may be a part of it.
     """
     height, width = pieces.shape
     boxes = pieces.boxes
@@ -138,10 +160,10 @@ def _off_border(pieces: Components) -> Mask:
     touching = at_side.any(axis=1)
     if not touching.any():
         return np.ones(len(pieces), np.bool_)
-    band = max(1, round(0.07 * min(height, width)))
+    band = max(1, round(_BAND * min(height, width)))
     edge = np.ones((height, width), np.uint8)
     edge[band : height - band, band : width - band] = 0
-    inside: Mask = ~touching | (pieces.sums(edge) < 0.7 * pieces.areas)
+    inside: Mask = ~touching | (pieces.sums(edge) < _ALONG_BORDER * pieces.areas)
     if not at_side.any(axis=0).all():
         corners = np.zeros((height, width), np.uint8)
         corners[np.ix_((0, -1), (0, -1))] = 1
@@ -150,7 +172,7 @@ def _off_border(pieces: Components) -> Mask:
 
 
 def _belongs(pieces: Components, main: int) -> Mask:
-    """Which pieces are parts of the same digit as piece ``main``."""
+    """Return which pieces are parts of the same digit as piece ``main``, shape ``(n,)``."""
     boxes, middle = pieces.boxes, pieces.boxes[main]
     apart_x = np.maximum(boxes[:, 0] - middle[2], middle[0] - boxes[:, 2])
     apart_y = np.maximum(boxes[:, 1] - middle[3], middle[1] - boxes[:, 3])
@@ -158,16 +180,24 @@ def _belongs(pieces: Components, main: int) -> Mask:
     sizes = np.maximum(pieces.widths, pieces.heights)
     size = sizes[main]
     near = (apart <= _NEAR * size) & (sizes >= _PIECE * size)
-    touching = (apart <= _TOUCHING * size) & (sizes >= 0.1 * size)
+    touching = (apart <= _TOUCHING * size) & (sizes >= _SMALL_PIECE * size)
     own: Mask = near | touching
     own[main] = True
     return own
 
 
 def _doubt(pieces: Components, mass: NDArray[np.intp], main: int, own: Mask, kept: Mask) -> str | None:
-    """What speaks against one digit."""
+    """Return a reason if another piece is about as large as piece ``main``, else None.
+
+    Args:
+        pieces: all n pieces of ink.
+        mass: the sum of the strength of each, shape ``(n,)``.
+        main: the piece with most ink.
+        own: the pieces that are parts of the digit, shape ``(n,)``.
+        kept: the pieces that do not lie along the border, shape ``(n,)``.
+    """
     sizes = np.maximum(pieces.widths, pieces.heights)
     others = kept & ~own
-    if (others & (mass > 0.5 * mass[main]) & (sizes > 0.6 * sizes[main])).any():
+    if (others & (mass > _SECOND_MASS * mass[main]) & (sizes > _SECOND_SIZE * sizes[main])).any():
         return "looks like more than one digit"
     return None

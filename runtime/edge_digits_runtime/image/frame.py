@@ -16,34 +16,37 @@ from edge_digits_runtime.image.ink import brightest, resized
 from edge_digits_runtime.mnist_format import SIDE
 
 BOX = 20
+"""Longer side of a digit in the frame, in pixels."""
 _FINE = 4
-"""The digit is drawn at this multiple of its final size, then reduced."""
+"""The digit is drawn this many times as large as it is to be, then reduced."""
 _THIN = 1.8
-"""Strokes narrower than this, in pixels of the frame, are made this wide; 5 in 100 of MNIST's are narrower."""
+"""Narrowest stroke in pixels of the frame; narrower ones are widened. Of MNIST's strokes, 5 in 100 are narrower."""
 _EDGE = 2.0
-"""An edge goes from paper to ink over this many pixels of the fine drawing."""
+"""Width of the ramp from paper to ink at the edge of a stroke, in pixels of the large drawing."""
 _FAINTEST = 0.3
-"""Parts of a stroke down to this share of its full strength are brought up to it."""
+"""Parts of a stroke that have at least this share of its full strength are raised to full strength."""
 _SEEN = 25
-"""A pixel at least this strong counts for the box of a picture that may be in the frame already."""
+"""Weakest pixel that counts for the box of a picture that may be in the frame already."""
 _SOLID = 200
-"""A picture with no pixel this strong is not in the frame: MNIST's all have one of 253."""
+"""A picture whose strongest pixel is weaker is not in the frame. Each of MNIST's pictures has a pixel of 253."""
 _OFF_CENTRE = 0.6
-"""The centre of mass of a picture in the frame is at most this many pixels from (14, 14) along each axis."""
+"""Largest distance of the centre of mass from (14, 14) along each axis, in pixels, of a picture in the frame."""
 _LEVELS = np.arange(256, dtype=np.float32)
+"""All values of a pixel."""
 _MOMENTS = np.stack([np.ones((SIDE, SIDE)), *np.mgrid[:SIDE, :SIDE]]).reshape(3, SIDE * SIDE).astype(np.float32)
-"""Weights of the pixels whose sums are the mass of a picture and its first moments, down and across."""
+"""For each pixel 1, its row and its column, shape ``(3, 784)``: weights whose sums are mass and first moments."""
 _PALE = bytes(range(_SOLID))
-"""All values that are not solid."""
+"""All values below `_SOLID`."""
 _IS_SEEN = bytes(value >= _SEEN for value in range(256))
-"""For each value whether it is seen, 1 or 0."""
+"""For each value 1 if it is at least `_SEEN`, else 0."""
 
 
 def frame(ink: Gray) -> Gray:
     """Bring the ink of one digit into the frame of MNIST.
 
     Args:
-        ink: the digit and nothing else, of any shape, with a pixel above 0. Half the strength of a stroke is its edge.
+        ink: strength of the digit's ink and 0 elsewhere, of any shape, with at least one pixel above 0. The edge of a
+            stroke is where it has half of its strength. A margin of a pixel keeps edges soft.
 
     Returns:
         Shape ``(28, 28)``, 0 background, 255 ink.
@@ -53,16 +56,16 @@ def frame(ink: Gray) -> Gray:
     longest = BOX * _FINE
     scale = longest / max(right - left, bottom - top)
     missing = _THIN * _FINE - _stroke(ink) * scale
-    # The filter widens a stroke by two pixels at a time, so a quarter pixel too thin is left so.
+    # The filter widens a stroke by two pixels of the drawing at a time; one that lacks half a pixel stays as it is.
     grow = max(0, math.ceil(missing / 2 - 0.25))
     scale = (longest - 2 * grow) / max(right - left, bottom - top)
     size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
     drawn = Image.fromarray(ink).resize(size, Image.Resampling.BICUBIC, box)
-    # Half the strength stays where it is; around it the ramp is made as steep as that of a sharp picture.
+    # Make the ramp at the edges as steep as in a sharp picture, around half the strength, which stays where it is.
     ramp = ((_LEVELS - 127.5) * max(1.0, scale / _EDGE) + 127.5).clip(0, 255).astype(np.uint8)
     canvas = _amid(ramp.take(np.asarray(drawn)), grow)
     if grow:
-        # Not Pillow's filter, which takes twenty times as long.
+        # Pillow's MaxFilter takes twenty times as long.
         canvas = brightest(canvas, 2 * grow + 1)
     return _centred(np.asarray(Image.fromarray(canvas).reduce(_FINE)))
 
@@ -70,12 +73,12 @@ def frame(ink: Gray) -> Gray:
 def framed_box(content: bytes) -> Box | None:
     """Return the box of the digit in a picture that is in the frame of MNIST already, None for any other picture.
 
-    In a folder of small PNGs this is most of what a picture costs beside its decoding, which takes 35 µs. So values are
-    looked up in tables of bytes, quicker than a call of numpy begins: with numpy alone a picture would take an eighth
-    longer, decoding included.
+    In a folder of small PNGs this is most of the work besides decoding, which takes 35 µs a picture. So values are
+    looked up in tables of bytes, each in less time than numpy needs for a call: with numpy alone a picture would take
+    an eighth longer, decoding included.
 
     Args:
-        content: the 28 × 28 pixels row by row, 0 background, 255 ink.
+        content: the 28 × 28 pixels row by row, 0 background, 255 ink, a byte each.
     """
     if not content.translate(None, delete=_PALE):
         return None
@@ -89,7 +92,10 @@ def framed_box(content: bytes) -> Box | None:
 
 
 def _evened(ink: Gray) -> Gray:
-    """Strokes of the same strength, 255, where the pen left less ink or is thinner than a pixel."""
+    """Return the ink with all strokes at full strength, 255.
+
+    A stroke is weaker where the pen left less ink, or is thinner than a pixel.
+    """
     full = _upper_quartile(ink[ink > ink.max() / 2])
     around = ink
     if max(ink.shape) > 2 * SIDE:
@@ -114,10 +120,10 @@ def _upper_quartile(values: Gray) -> float:
 
 
 def _stroke(ink: Gray) -> float:
-    """Mean width of the strokes in pixels: twice the area over the length of the outline.
+    """Return the mean width of the strokes in pixels: twice the area over the length of the outline.
 
-    The outline is the sum of all steps along both axes, which for one that runs in every direction alike is 4/pi
-    times too long.
+    The outline is measured as the sum of all steps between neighbouring pixels along both axes. For an outline that
+    runs equally in all directions this is 4/pi times its length.
     """
     padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), np.int16)
     padded[1:-1, 1:-1] = ink
@@ -126,7 +132,7 @@ def _stroke(ink: Gray) -> float:
 
 
 def _amid(pixels: Gray, margin: int) -> Gray:
-    """The drawing with a margin, in the middle of a canvas whose sides are multiples of `_FINE`."""
+    """Return the drawing with a margin of pixels, in the middle of a canvas whose sides are multiples of `_FINE`."""
     height, width = pixels.shape
     sides = [-(-(length + 2 * margin) // _FINE) * _FINE for length in (height, width)]
     canvas = np.zeros(sides, np.uint8)
@@ -155,6 +161,10 @@ def _centre(pixels: Gray) -> tuple[float, float]:
 
 
 def _centred(digit: Gray) -> Gray:
+    """Return a picture of 28 × 28 pixels in which the centre of mass of ``digit`` is nearest to (14, 14).
+
+    The digit is moved by whole pixels and stays inside.
+    """
     height, width = digit.shape
     cornered, pixels = np.zeros((2, SIDE, SIDE), np.uint8)
     cornered[:height, :width] = digit

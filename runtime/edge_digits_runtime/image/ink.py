@@ -1,4 +1,4 @@
-"""Where the ink is in a picture: any mode to gray, dark on light or the reverse, the paper under it, a threshold."""
+"""Find the ink in a picture: convert any mode to gray, tell ink from paper, measure how strong the ink is."""
 
 import math
 from dataclasses import dataclass
@@ -10,31 +10,34 @@ from PIL import Image
 from edge_digits_runtime.image.arrays import Gray
 
 Mix = tuple[float, float, float]
-"""Shares of red, green and blue, which add up to 1."""
+"""Weights of red, green and blue in [0, 1], together 1."""
 
 COARSE = 56
-"""Longest side in pixels of the small copy that polarity and paper are judged on."""
+"""Longer side in pixels of the small copy that polarity and paper are judged on."""
 _COLOURS = 32
-"""Longest side in pixels of the one that colours are judged on."""
+"""Longer side in pixels of the small copy that colours are judged on."""
 STROKE = 0.2
-"""A stroke is narrower than this share of the longest side; what is wider is paper (or a shadow, or a table)."""
+"""Widest stroke, as a share of the longer side; anything wider is paper (or a shadow, or the table under it)."""
 _TWO_LEVELS = 0.93
-"""Where two levels of gray explain this share of the variance, the picture is a scan or a drawing, without shadows."""
+"""If two levels of gray explain more than this share of the variance, the picture is a scan or a drawing, without
+shadows."""
 _SHADOW = 0.25
-"""A shadow that a digit may lie in goes along this share of the border; a smaller one is a piece of ink beside it."""
+"""Smallest share of the border that a shadow on a digit takes up; a smaller one is a piece of ink beside the digit."""
 _CLEARLY = 0.15
-"""Where little speaks for light ink, up to this, it may as well be light that fades, but for pictures of two levels."""
+"""Largest evidence for light ink that may as well come from uneven light, unless the picture has two levels."""
 _DARKEST_PAPER = 48
-"""Ink is measured relative to the paper around it, as light is; below this gray the noise would be blown up."""
+"""Darker paper counts as this gray. Ink is measured as a share of the light of the paper, which would amplify the noise
+of darker paper."""
 _FAINT = 10.0
-"""Ink fainter than this, of 255, is not told from the dirt and the JPEG blocks on clean paper."""
+"""Strength up to which ink cannot be told from dirt and JPEG blocks on clean paper, in [0, 255]."""
 _SAMPLE = 2_000
-"""About as many pixels tell the grain of the paper."""
+"""About how many pixels the grain of the paper is measured on."""
 _WEAK = 0.4
-"""The ends of a stroke may be this much weaker than the threshold between strong and weak ink."""
+"""Strength of the weakest parts of a stroke, as a share of the threshold between strong and weak ink."""
 _PART = 1 << 20
-"""Pixels that are counted at a time."""
+"""How many pixels are counted at a time."""
 _VALUES = np.arange(256.0)
+"""All values of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,25 @@ class Ink:
     """The ink of a picture."""
 
     strength: Gray
-    """Shape of the picture: 0 paper, 255 as dark as can be on it (or as light, on dark paper)."""
+    """Strength of the ink at each pixel, shape of the picture: 0 paper, 255 black (white, if the ink is light)."""
     high: float
-    """A piece of ink has a pixel at least this strong, in (0, 255]."""
+    """Strength that at least one pixel of a piece of ink reaches, in (0, 255]."""
     low: float
-    """The pixels of a piece of ink are stronger than this, in (0, 255]."""
+    """Strength that all pixels of a piece of ink exceed, in (0, 255]."""
     faint: float
-    """Up to this strength it may be the grain of the paper, in (0, 255]."""
+    """Strength up to which a pixel may be grain of the paper, in (0, 255]."""
     light: bool
-    """The ink is lighter than the paper."""
+    """Whether the ink is lighter than the paper."""
 
 
 def to_plain(image: Image.Image) -> Image.Image:
-    """Any mode as ``L`` or ``RGB``; what is transparent is paper, of the colour that the drawing is seen on."""
+    """Convert a picture of any mode to mode ``L`` or ``RGB``.
+
+    Transparent parts become paper: black under light ink, else white. Values of more than 8 bits are scaled to 0-255.
+
+    Returns:
+        ``image`` itself if it is plain already.
+    """
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
@@ -68,7 +77,11 @@ def to_plain(image: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray[np.float64]) -> Gray:
-    """Values of 1, 8, 10, 12, 14, 16 or 32 bits or of [0, 1] as 0-255, by the smallest range that holds them all."""
+    """Scale values to 0-255 by the smallest range that holds them all.
+
+    The ranges are [0, 1], those of 8, 10, 12, 14 and 16 bits, and [0, maximum]. Where a value is negative, all are
+    moved up. NaN and infinity count as 0.
+    """
     values = np.nan_to_num(values, posinf=0, neginf=0)
     values = values - min(float(values.min(initial=0)), 0)
     top = float(values.max(initial=0))
@@ -77,6 +90,7 @@ def _eight_bit(values: NDArray[np.float64]) -> Gray:
 
 
 def _on_paper(image: Image.Image) -> Image.Image:
+    """Lay an ``RGBA`` picture on paper of the colour that its ink is visible on."""
     opaque = np.asarray(image.getchannel("A")) > 127
     drawn = np.asarray(image.convert("L"))[opaque]
     paper = 0 if drawn.size and drawn.mean() >= 128 and not opaque.all() else 255
@@ -85,17 +99,22 @@ def _on_paper(image: Image.Image) -> Image.Image:
 
 
 def to_gray(image: Image.Image, mix: Mix | None) -> Gray:
-    """An ``L`` or ``RGB`` picture as gray of shape ``(height, width)``, colours mixed as `best_mix` said."""
+    """Convert an ``L`` or ``RGB`` picture to gray of shape ``(height, width)``.
+
+    ``mix`` is what `best_mix` returned; None for the usual weights of red, green and blue.
+    """
     if image.mode == "RGB":
         image = image.convert("L", None if mix is None else (*mix, 0))
     return np.asarray(image)
 
 
 def best_mix(image: Image.Image) -> Mix | None:
-    """The mix of colours in which the ink stands out best, so that a blue pen is as dark as a black one.
+    """Return the weights of the colours with which the ink stands out best: a blue pen becomes as dark as a black one.
 
-    It is the direction from the colour of the surroundings to that of the pixels that differ most from them. None
-    where all colours are gray, or one.
+    They are the direction from the colour of the surroundings to the colour of the pixels that differ most from them.
+
+    Returns:
+        None if the picture has mode ``L``, or one colour.
     """
     if image.mode != "RGB":
         return None
@@ -115,15 +134,15 @@ def best_mix(image: Image.Image) -> Mix | None:
 def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coarse_side: int = COARSE) -> Ink:
     """Measure the ink in a picture of any size.
 
-    The paper is the closing of the picture by a square wider than a stroke (what is dark and narrow is filled with
-    what is around it), on a small copy. Ink is what is darker than the paper, as a share of the paper's gray, so
-    that a shadow across the picture changes neither.
+    The paper is a small copy of the picture after grey closing with a square wider than a stroke: dark and narrow parts
+    are filled with their surroundings. The strength of the ink is how much darker than the paper it is, as a share of
+    the paper's gray, so that a shadow across the picture does not change it.
 
     Args:
         gray: shape ``(height, width)``.
         light: whether the ink is lighter than the paper; None to find out.
-        stroke: a stroke is narrower than this share of the longer side, in (0, 1).
-        coarse_side: longer side in pixels of the small copy, so that a stroke has at least one.
+        stroke: widest stroke, as a share of the longer side, in (0, 1).
+        coarse_side: longer side in pixels of the small copy, on which a stroke should have at least one pixel.
     """
     coarse = gray if max(gray.shape) <= coarse_side else np.asarray(shrunk(Image.fromarray(gray), coarse_side))
     light = _is_light(coarse) if light is None else light
@@ -141,7 +160,12 @@ def find_ink(gray: Gray, light: bool | None = None, stroke: float = STROKE, coar
 
 
 def levels(strength: Gray, faint: float) -> tuple[float, float]:
-    """``high`` and ``low`` of an `Ink` for strengths of any shape, of which those up to ``faint`` are paper."""
+    """Return ``high`` and ``low`` of an `Ink`.
+
+    Args:
+        strength: of any shape.
+        faint: strength up to which a pixel is paper.
+    """
     counts = _histogram(strength)
     counts[: int(faint) + 1] = 0
     high = max(faint, _otsu(counts)[0]) if counts.any() else 255.0
@@ -152,15 +176,15 @@ def _histogram(gray: Gray) -> NDArray[np.intp]:
     """Return how many pixels have each value, shape ``(256,)``."""
     flat = gray.ravel()
     counts = np.zeros(256, np.intp)
-    # `numpy.bincount` makes eight bytes of each pixel: 100 MB for a page of 13 megapixels, unless it is given parts.
+    # In parts, since `numpy.bincount` makes eight bytes of each pixel: 100 MB for a page of 13 megapixels.
     for start in range(0, flat.size, _PART):
         counts += np.bincount(flat[start : start + _PART], minlength=256)
     return counts
 
 
 def _share(gray: Gray, paper: Gray | np.float32) -> NDArray[np.float32]:
-    """How much darker than the paper, 255 times as a share of the paper's gray."""
-    # One array of floats as large as the picture, and no second one: a page of 13 megapixels has 52 MB in each.
+    """Return how much darker than the paper each pixel is, as a share of the paper's gray, times 255."""
+    # Only one array of floats as large as the picture is made: it takes 52 MB for a page of 13 megapixels.
     paper = np.maximum(paper, _DARKEST_PAPER)
     share: NDArray[np.float32] = np.subtract(paper, gray, dtype=np.float32)
     share /= paper
@@ -169,15 +193,21 @@ def _share(gray: Gray, paper: Gray | np.float32) -> NDArray[np.float32]:
 
 
 def _paper(gray: Gray, coarse: Gray, window: int) -> Gray | np.float32:
-    """The gray of the paper at each pixel (or of all, as one value), where the ink is dark."""
+    """Return the gray of the paper under dark ink, at each pixel or as one value for all.
+
+    Args:
+        gray: the picture.
+        coarse: its small copy.
+        window: side in pixels of the square for closing, wider than a stroke on the small copy.
+    """
     counts = _histogram(gray)
     split, explained = _otsu(counts)
     two_levels = explained > _TWO_LEVELS
     # Most pictures of two levels have no ink along their border, and need no closing.
     closed = None if two_levels and not _along_border(coarse, split) else _closed(coarse, max(3, window))
-    # What is dark along the border and wider than ink is a shadow with a sharp edge.
+    # If the border stays dark after closing, which fills ink, there is a shadow with a sharp edge.
     if closed is None or (two_levels and not _along_border(closed, split)):
-        # Strokes of any width stay ink here, such as those of a bold digit that fills its picture.
+        # One value for all, the median of the lighter level: a bold digit that fills its picture stays ink, too.
         above = counts[split + 1 :].cumsum()
         middle = above.searchsorted([(above[-1] + 1) // 2, above[-1] // 2 + 1])
         return np.float32(split + 1 + middle.mean())
@@ -185,33 +215,33 @@ def _paper(gray: Gray, coarse: Gray, window: int) -> Gray | np.float32:
 
 
 def _along_border(gray: Gray, split: int) -> bool:
-    """Whether as much of the border as a shadow takes is as dark as ``split``."""
+    """Return whether at least a share `_SHADOW` of the border is no lighter than ``split``."""
     return float(np.mean(_ring(gray) <= split)) >= _SHADOW
 
 
 def _ring(gray: Gray) -> Gray:
-    """The pixels along the border."""
+    """Return the pixels along the border, those of the corners twice."""
     return np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
 
 
 def resized(gray: Gray, shape: tuple[int, int]) -> Gray:
-    """``gray`` brought to another shape, bilinearly."""
+    """Return ``gray`` resized bilinearly to ``shape``, height and width."""
     if gray.shape == shape:
         return gray
     return np.asarray(Image.fromarray(gray).resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def shrunk(image: Image.Image, side: int) -> Image.Image:
-    """``image`` with a longer side of at most ``side``, and more than half of it, by the mean over whole squares."""
+    """Reduce ``image`` by the mean over squares of pixels, so that its longer side has at most ``side`` pixels."""
     factor = -(-max(image.size) // side)
     return image.reduce(factor) if factor > 1 else image
 
 
 def _is_light(gray: Gray) -> bool:
-    """Whether the ink is lighter than the paper.
+    """Return whether the ink is lighter than the paper.
 
-    Two signs are added. Strokes are narrow, so around them the ink differs more from the mean than the paper does:
-    the skewness of the differences. And along the border there is more paper than ink, where it is even: this
+    Two pieces of evidence are added. Strokes are narrow, so the ink differs more from the mean around it than the paper
+    does, and the differences are skewed towards the ink. And there is more paper than ink along the border, which
     decides for bold digits that fill their picture.
     """
     values = gray.astype(np.float32)
@@ -234,23 +264,30 @@ def _is_light(gray: Gray) -> bool:
 
 
 def _closed(gray: Gray, window: int) -> Gray:
-    """Grey closing by a square of ``window`` pixels: the darkest of the brightest around each pixel."""
+    """Return the grey closing by a square of ``window // 2 * 2 + 1`` pixels: dark parts narrower than that vanish."""
     return _extreme(brightest(gray, window), window, np.minimum, 255)
 
 
 def brightest(gray: Gray, window: int) -> Gray:
-    """The largest value in the square of about ``window`` pixels around each pixel of the picture."""
+    """Return the largest value in the square of ``window // 2 * 2 + 1`` pixels around each pixel."""
     return _extreme(gray, window, np.maximum, 0)
 
 
 def _extreme(gray: Gray, window: int, pick: np.ufunc, outside: int) -> Gray:
-    """What ``pick`` takes of the square around each pixel; ``outside`` is what it never takes."""
+    """Return the smallest or largest value in the square around each pixel.
+
+    Args:
+        gray: the picture.
+        window: about the side of the square in pixels.
+        pick: `numpy.minimum` or `numpy.maximum`.
+        outside: the value beyond the border, which ``pick`` never takes: 255 or 0.
+    """
     half = window // 2
     height, width = gray.shape
     padded = np.full((height + 2 * half, width + 2 * half), outside, np.uint8)
     padded[half : half + height, half : half + width] = gray
     reach = 1
-    # Two windows that overlap are one longer window: the length doubles each time.
+    # Two overlapping windows make a longer one, so the length doubles each time.
     while reach < 2 * half + 1:
         step = min(reach, 2 * half + 1 - reach)
         padded = pick(padded[:-step], padded[step:])
@@ -260,7 +297,7 @@ def _extreme(gray: Gray, window: int, pick: np.ufunc, outside: int) -> Gray:
 
 
 def _otsu(counts: NDArray[np.intp]) -> tuple[int, float]:
-    """Split a histogram of 256 values into two groups of least variance (N. Otsu 1979).
+    """Split a histogram of 256 values into the two groups that vary least in themselves (N. Otsu 1979).
 
     Returns:
         The largest value of the lower group, and the share of the variance that the split explains, in [0, 1].

@@ -1,4 +1,4 @@
-"""From any picture of a digit to the 28×28 pixels that a model was trained on."""
+"""From a picture of a digit, of any kind, to the 28 × 28 pixels that a model was trained on."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from edge_digits_runtime.errors import PictureError
 from edge_digits_runtime.image.arrays import Gray
-from edge_digits_runtime.image.digit import Found, find_digit
+from edge_digits_runtime.image.digit import FoundDigit, find_digit
 from edge_digits_runtime.image.frame import frame, framed_box
 from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
 from edge_digits_runtime.image.model_input import Prepared
@@ -20,32 +20,34 @@ from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.mnist_format import SIDE
 
 MAX_PIXELS = 90_000_000
-"""A larger picture is refused before it is decoded: a few kilobytes can announce gigabytes."""
+"""Pixels of the largest picture that is decoded: a file of a few kilobytes can announce gigabytes."""
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-"""Pillow's names of what is read. Not EPS, for which Pillow would run another program on the file."""
+"""Formats that are read, by Pillow's names. EPS is not: Pillow would run another program on the file."""
 _SUFFIXES = frozenset(
     [".png", ".jpg", ".jpeg", ".jpe", ".mpo", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm"]
 )
 _REDUCED = "edge-digits reduced by"
-"""Where `Image.info` has the factor that a JPEG was reduced by, and the size that it then had."""
+"""Key in `Image.info` of the factor by which a JPEG was reduced, and of its size afterwards."""
 SHORTER_SIDE = 700
-"""The shorter side in pixels that a large JPEG keeps at least, for one digit; a page needs more."""
+"""Shorter side in pixels that a reduced JPEG of one digit keeps at least; a page needs more."""
 _SMALL = 1 << 16
-"""A file of fewer bytes is read at once: Pillow reads it in a dozen pieces, which takes as long as decoding it."""
+"""A file of fewer bytes is read at once. Pillow would read it in a dozen pieces, which takes as long as decoding it."""
 _WORK = 250
-"""The digit is looked for on a copy whose longer side has at least this many pixels, and less than twice as many."""
+"""Least longer side in pixels of the copy that the digit is looked for on; it has less than twice as many."""
 _CLOSE = 100
-"""The same of the part of the picture where it was found."""
+"""Least longer side in pixels of the copy of the place where the digit was found; it has less than twice as many."""
 _SPECK, _TINY = 8, 0.05
-"""Ink whose longer side has fewer pixels, and is a smaller share of the picture's, is no digit but a speck."""
+"""Ink is a speck, and no digit, if its longer side is below both: pixels, and a share of the picture's longer side."""
 _PNG = b"\x89PNG\r\n\x1a\n"
+"""First bytes of every PNG."""
 _INVERTED = bytes(range(255, -1, -1))
+"""For each value the value of the negative."""
 _ORIENTED = frozenset(["exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"])
-"""Where Pillow keeps which way up a picture is, in `Image.info`; that of a TIFF is among its tags."""
+"""Keys in `Image.info` where Pillow keeps the orientation of a picture; that of a TIFF is among its tags."""
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix is that of a kind of picture that is read."""
+    """Return whether the suffix of a path is that of a format that is read."""
     return Path(path).suffix.lower() in _SUFFIXES
 
 
@@ -53,15 +55,18 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side
     """Decode a picture and turn it upright, as its EXIF data says.
 
     A large JPEG is decoded at a half, a quarter or an eighth of its size, which is faster and leaves more pixels than
-    a digit needs; `reduced_by` tells at which. Of an animation or a file of several pages, the first is read.
+    a digit needs; `reduced_by` returns the factor. An animation or a file of several pages gives its first picture.
 
     Args:
         source: a path, the content of a file, or an open binary file.
         shorter_side: pixels that the shorter side of a reduced JPEG keeps at least.
 
+    Returns:
+        The picture, in the mode that the file has.
+
     Raises:
-        PictureError: missing, empty, cut off, not a picture, or more than `MAX_PIXELS`. The message begins with the
-            path if there is one.
+        PictureError: the file is missing, empty, cut off, not a picture, or has more than `MAX_PIXELS`. The message
+            begins with the path if there is one.
     """
     prefix = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
     try:
@@ -95,6 +100,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO, shorter_side
 
 
 def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
+    """Open a picture without decoding it."""
     if isinstance(source, str | os.PathLike):
         with io.FileIO(source) as file:
             head = file.read(_SMALL)
@@ -104,13 +110,13 @@ def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
             elif len(head) < _SMALL:
                 source = head
     if isinstance(source, bytes) and source.startswith(_PNG):
-        # `Image.open` would first import what reads four other formats: 5 % of a process that reads one picture.
+        # `Image.open` would first import the readers of four other formats: 5 % of a process that reads one picture.
         from PIL.PngImagePlugin import PngImageFile
 
         return PngImageFile(io.BytesIO(source))
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with warnings.catch_warnings():
-        # Pillow warns where we refuse.
+        # No warning of a picture that is refused anyway.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(stream, formats=FORMATS)
 
@@ -118,14 +124,24 @@ def _opened(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
 def digit_pixels(image: Image.Image) -> Prepared:
     """Find the one digit of a picture and bring it into the frame of MNIST.
 
-    A picture of 28 × 28 pixels that is in that frame already (a plain corner, a box of 20 pixels, the centre of mass
-    in the middle) keeps its own pixels. In any other the ink is found on a copy of about `_WORK` pixels along its
-    longer side, lines of ruled and squared paper and what lies along the border are left out, and the piece with
-    most ink is the digit, together with the pieces near to it. A digit that is small in a large picture is looked at
-    once more, closely.
+    A picture of 28 × 28 pixels that is in that frame already (a box of 20 pixels, the centre of mass in the middle)
+    keeps its own pixels. In any other picture the ink is found on a copy whose longer side has less than 500 pixels.
+    Ruling, printed boxes and ink along the border are left out. The piece with most ink is the digit, together with
+    the pieces near it. A digit that was found on a copy is then cut out of the picture's own pixels.
 
     Args:
         image: any mode and size; dark ink on light paper or the reverse. It is not changed.
+
+    Returns:
+        The pixels of the digit; where there is no ink, blank ones with a reason.
+
+    Example:
+        >>> from PIL import Image, ImageDraw
+        >>> page = Image.new("L", (300, 200), "white")
+        >>> ImageDraw.Draw(page).line((140, 60, 150, 150), "black", 8)
+        >>> found = digit_pixels(page)
+        >>> found.pixels.shape, found.blank, found.reason
+        ((28, 28), False, None)
     """
     plain = to_plain(image)
     framed = _framed(plain)
@@ -147,9 +163,16 @@ def digit_pixels(image: Image.Image) -> Prepared:
 
 
 def in_file(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """A box ``(left, top, right, bottom)`` in ``image`` as ``(x, y, width, height)`` in the file it was opened from.
+    """Return a box of ``image`` in pixels of the file that it was opened from.
 
-    They differ where `open_picture` decoded a JPEG at a part of its size, until ``image`` is cropped or resized.
+    The scale differs where `open_picture` reduced a JPEG, until ``image`` is cropped or resized.
+
+    Args:
+        image: the picture.
+        box: left, top, right, bottom in pixels of ``image``, the last two exclusive.
+
+    Returns:
+        x, y, width and height.
     """
     left, top, right, bottom = box
     factor = reduced_by(image)
@@ -157,13 +180,13 @@ def in_file(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, in
 
 
 def reduced_by(image: Image.Image) -> int:
-    """How many pixels of its file one pixel of ``image`` stands for along each side; 1 but for a large JPEG."""
+    """Return how many pixels of its file a pixel of ``image`` stands for along each side: 1, but for a large JPEG."""
     factor, size = image.info.get(_REDUCED, (1, image.size))
     return int(factor) if size == image.size else 1
 
 
 def _framed(image: Image.Image) -> Prepared | None:
-    """A picture that is in the frame of MNIST already, inverted where it is dark on light; None if it is not."""
+    """Return the pixels of a picture that is in the frame of MNIST already, as light ink; None for any other one."""
     if image.size != (SIDE, SIDE):
         return None
     content = image.convert("L").tobytes() if image.mode == "RGB" else image.tobytes()
@@ -176,8 +199,15 @@ def _framed(image: Image.Image) -> Prepared | None:
     return Prepared(pixels, in_file(image, box), pixels > 127, False, None)
 
 
-def _closer(image: Image.Image, box: tuple[int, int, int, int], mix: Mix | None, found: Found) -> Gray:
-    """The ink of a digit that was found in ``box`` on a small copy, from the picture's own pixels."""
+def _closer(image: Image.Image, box: tuple[int, int, int, int], mix: Mix | None, found: FoundDigit) -> Gray:
+    """Return the ink of a digit from the picture's own pixels.
+
+    Args:
+        image: the picture.
+        box: where the digit is in it, roughly.
+        mix: the weights of its colours.
+        found: what was found on a small copy.
+    """
     margin = max(4, round(0.25 * max(box[2] - box[0], box[3] - box[1])))
     left, top = max(0, box[0] - margin), max(0, box[1] - margin)
     part = image.crop((left, top, min(image.width, box[2] + margin), min(image.height, box[3] + margin)))

@@ -1,4 +1,4 @@
-"""Take the ruling of paper, and underlines, out of a mask of ink."""
+"""Remove the ruling of paper, and underlines, from a mask of ink."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,38 +11,47 @@ from edge_digits_runtime.image.arrays import Ints, Mask
 from edge_digits_runtime.image.components import Components, filled, runs
 
 Curve = Callable[[NDArray[Any]], NDArray[np.float64]]
+"""The course of a line: its place across at each place along it, in pixels."""
 
 _SLANT = 0.12
-"""Steepest slope of a rule line, in pixels down for each pixel along it: 7 degrees."""
+"""Steepest slope of a rule line, in pixels down per pixel along: 7 degrees."""
 _COVERED = 0.6
-"""Share of its length on which a rule line is seen."""
+"""Smallest share of its length along which a rule line is visible."""
 _COLUMNS = 400
-"""Lines are looked for in about this many columns of a strip."""
+"""About how many columns of a strip are searched for lines."""
 _MOST_TRIES = 1_000
-"""Places where a line is looked for in a strip: 300 for a page of 100 rule lines. On noise there is no end of them."""
+"""Largest number of places that are tried for a line in a strip. A page with 100 rule lines takes 300; noise would take
+any number."""
 
-_UNDERLINE, _THICK = 1.5, 0.2
-"""An underline is longer than this share of the height of a digit, and not thicker than that one."""
+_UNDERLINE = 1.5
+"""Shortest underline, in heights of a digit."""
 _SHORTEST = 12
-"""It has this many pixels at least, which is enough to lay a curve through."""
+"""Shortest underline in pixels: enough to fit a curve to."""
+_THICK = 0.2
+"""Thickest underline, in heights of a digit."""
 _BLUR = 1.0
-"""Its edges are up to so many pixels beside where half of its thickness ends."""
-_ALONG, _BELOW = 0.7, 0.1
-"""It is seen on this share of its piece's width; less than that share of the piece lies below it."""
+"""How far the blurred edge of an underline reaches beyond half of its thickness, in pixels."""
+_ALONG = 0.7
+"""Smallest share of the width of its piece of ink along which an underline is visible."""
+_BELOW = 0.1
+"""Largest share of its piece of ink that lies below an underline."""
 
 
 def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = None) -> Mask:
-    """The mask without the lines, level and upright, of ruled and squared paper.
+    """Return the mask without the level and upright lines of ruled and squared paper.
 
-    A line is a row of short runs of ink across it whose middles lie on a straight line. Where a digit crosses it,
-    the run is longer, so the digit stays whole.
+    A line consists of short runs of ink across it whose middles lie on a straight line or a flat curve. Where a digit
+    crosses the line, the run is longer, so the digit stays whole.
 
     Args:
-        mask: shape ``(height, width)``; it is not changed.
-        seen: the same with fainter ink, in which a pale line is less broken.
-        thickness: of the thickest line, in pixels.
-        span: length of a line in pixels, at least, so longer than any stroke of a digit; the picture is searched in
-            strips about this wide. None for lines across the whole picture.
+        mask: the ink, shape ``(height, width)``. It is not changed.
+        seen: the mask with fainter ink, in which a pale line has fewer gaps.
+        thickness: thickness of the thickest line, in pixels.
+        span: shortest line in pixels, longer than any stroke of a digit; the picture is searched in strips about this
+            wide. None for lines across the whole picture.
+
+    Returns:
+        ``mask`` itself if there are no lines, else a copy.
     """
     level, upright = _on_lines(mask.T, seen.T, thickness, span), _on_lines(mask, seen, thickness, span)
     if level is None and upright is None:
@@ -56,12 +65,15 @@ def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = Non
 
 
 def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
-    """The mask without level strokes longer than a digit, alone or with digits that stand on them.
+    """Return the mask without underlines: level strokes longer than a digit, alone or with digits that stand on them.
 
     Args:
-        mask: shape ``(height, width)``; it is not changed.
-        pieces: its components.
-        height: of a usual digit in pixels; 0 if that is not known, as where a line joins all digits to one piece.
+        mask: the ink, shape ``(height, width)``. It is not changed.
+        pieces: the components of ``mask``.
+        height: height of a usual digit in pixels; 0 if unknown, as where a line joins all digits into one piece.
+
+    Returns:
+        ``mask`` itself if there are no underlines, else a copy.
     """
     result = mask
     for k in np.flatnonzero(long_pieces(pieces, height)).tolist():
@@ -74,7 +86,7 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
             down = np.arange(bottom - top) - line(np.arange(right - left))[:, np.newaxis]
             below = ink & (down > half)
             if np.count_nonzero(below) < _BELOW * pieces.areas[k]:
-                # What a digit has above the line stays, and so does what goes across it.
+                # Ink above the line stays, and in columns with ink below the line also what crosses it.
                 crossed = below.any(axis=1, keepdims=True)
                 result = mask.copy() if result is mask else result
                 result[top:bottom, left:right] &= ~(~crossed & (down >= -half)).T
@@ -82,13 +94,19 @@ def without_underlines(mask: Mask, pieces: Components, height: float) -> Mask:
 
 
 def long_pieces(pieces: Components, height: float) -> Mask:
-    """Return which pieces are long enough for an underline, shape ``(n,)``; ``height`` as in `without_underlines`."""
+    """Return which of n pieces are long enough for an underline, shape ``(n,)``.
+
+    ``height`` is that of a usual digit in pixels, or 0 if unknown.
+    """
     long: Mask = (pieces.widths >= _SHORTEST) & (pieces.widths > _UNDERLINE * (height or pieces.heights))
     return long
 
 
 def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask | None:
-    """Which pixels lie on lines that run along axis 0 of ``mask``; None if there are no lines."""
+    """Return the pixels on lines along axis 0 of ``mask``, in its shape; None if there are no lines.
+
+    The arguments are those of `without_lines`.
+    """
     length, across = mask.shape
     span = span or length
     if length < span:
@@ -113,30 +131,33 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
 
 
 class _Sorted:
-    """Values in order, so that those near a line are found without a look at all of them."""
+    """Values sorted once, to find those in an interval without going through all of them."""
 
     def __init__(self, values: NDArray[np.float64]) -> None:
         self._order = np.argsort(values)
         self._values = values[self._order]
 
     def between(self, low: float, high: float) -> Ints:
-        """Return the indices of values from ``low`` to ``high``, both within a pixel."""
+        """Return the indices of all values in [low - 1, high + 1]; the margin of a pixel makes up for rounding."""
         return self._order[slice(*self._values.searchsorted((low - 1, high + 1)))]
 
 
 def runs_on(line: Curve, middles: NDArray[np.float64], places: Ints, thickness: int) -> Mask:
-    """Which of such runs as `thin_runs` gives are on ``line``: their middles are hardly beside it."""
+    """Return which runs of `thin_runs` have their middle on ``line``, or hardly beside it, shape ``(runs,)``."""
     on_line: Mask = np.abs(middles - line(places)) <= max(1.5, 0.375 * thickness)
     return on_line
 
 
 def filled_runs(middles: NDArray[np.float64], lengths: Ints, places: Ints, shape: tuple[int, int]) -> Mask:
-    """A mask of ``shape`` with such runs as `thin_runs` gives on."""
+    """Return a mask of ``shape`` in which such runs as `thin_runs` returns are true."""
     return filled(places * shape[1] + (middles - lengths / 2).astype(np.intp), lengths, shape)
 
 
 def thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, Ints]:
-    """Middle, length and row of each run along axis 1 of ``mask`` that is no longer than ``thickness``."""
+    """Return middle, length and row of each run along axis 1 of ``mask`` that is at most ``thickness`` pixels long.
+
+    Each has the shape ``(runs,)``; rows ascend.
+    """
     starts, stops = runs(mask)
     lengths = stops - starts
     thin = lengths <= thickness
@@ -145,10 +166,20 @@ def thin_runs(mask: Mask, thickness: int) -> tuple[NDArray[np.float64], Ints, In
 
 
 def lines_through(y: NDArray[np.float64], x: Ints, length: int, thickness: int, covered: float) -> list[Curve]:
-    """The lines that have points on a share ``covered`` of a strip of ``length``; points are ``y`` across, ``x`` along.
+    """Find the lines along a strip that pass through many points.
 
-    Lines are found by votes for their rise over the strip and their place across it (Hough 1962), the strongest
-    first. A curve of the second degree is fitted to each, since a lens or a page that bulges bends it.
+    Each point votes for all lines through it, by their rise over the strip and their place across it (Hough 1962).
+    A parabola is fitted to the points of each line, since a lens or a page that bulges bends it.
+
+    Args:
+        y: places of the points across the strip, in pixels.
+        x: places of the points along the strip, in pixels, in ascending order.
+        length: length of the strip in pixels.
+        thickness: thickness of the thickest line in pixels.
+        covered: smallest share of the length along which a line has points.
+
+    Returns:
+        The lines, the strongest first.
     """
     needed = covered * length
     if _places(x) < needed:
@@ -163,7 +194,7 @@ def lines_through(y: NDArray[np.float64], x: Ints, length: int, thickness: int, 
     votes = np.stack(
         [np.bincount(((across - along * rise + reach) / grid).astype(np.intp), None, count) for rise in rises]
     )
-    # Windows of two cells, each half over the next, so that no line falls between two.
+    # Windows of two cells overlap by one, so that no line falls between two windows.
     votes[:, :-1] += votes[:, 1:].copy()
     free = np.ones(len(x), np.bool_)
     by_y = _Sorted(y)
@@ -184,5 +215,5 @@ def lines_through(y: NDArray[np.float64], x: Ints, length: int, thickness: int, 
 
 
 def _places(x: Ints) -> int:
-    """How many different values there are in ``x``, which is in ascending order."""
+    """Return how many different values there are in ``x``, which ascends."""
     return int(np.count_nonzero(x[1:] != x[:-1])) + 1 if len(x) else 0

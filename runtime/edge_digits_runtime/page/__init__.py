@@ -1,1 +1,1 @@
-"""From a picture of numbers to lines of text: glyphs, rows, digits that touch."""
+"""From a picture of numbers to lines of text: pieces of ink, rows, digits that touch."""

@@ -1,4 +1,4 @@
-"""The pieces of ink on a page that may be digits: ruling, specks and borders left out, broken ones joined."""
+"""Find the pieces of ink on a page that may be digits: remove ruling, specks and borders, join broken digits."""
 
 import itertools
 from dataclasses import dataclass
@@ -15,25 +15,31 @@ from edge_digits_runtime.image.ruling import long_pieces, without_lines, without
 from edge_digits_runtime.page.limits import check_marks, check_runs
 
 _RULED = 40
-"""A page whose shorter side has fewer pixels is not searched for rule lines."""
+"""Rule lines and boxes are removed only from pages whose shorter side has at least this many pixels."""
 _TALL = 0.45
-"""A piece is a digit or most of one if it is this tall, as a share of the height of a usual digit."""
+"""Least height of a piece that is a digit or most of one, in heights of a usual digit."""
 _FLAT, _LONG = 0.3, 0.6
-"""Or this tall if it is that wide: a 1 with a long upstroke."""
+"""Least height of such a piece if its longer side has at least the second length, in heights of a usual digit: a 1 with
+a long upstroke."""
 _TOUCHING = 0.1
-"""Pieces less than this share apart all but touch."""
+"""Largest distance of pieces that all but touch, in heights of a usual digit."""
 _SMALL = 0.15
-"""A piece smaller than this share is a speck; in between it is a part of the digit that it is next to."""
+"""Least longer side of a piece that is no speck, in heights of a usual digit. Between this and the size of a digit, it
+is a part of the digit that it is next to."""
 _LARGE, _LONGEST = 2.0, 12.0
-"""What is taller or longer than this many digits is none: a frame, a drawing, the edge of the sheet."""
+"""Largest height and width of a piece, in heights of a usual digit. Larger ones are frames, drawings, the edge of the
+sheet."""
 _GAP = 0.25
-"""A part is less than this share of the height away from its digit."""
+"""Largest distance of a part from its digit, in heights of a usual digit."""
 _DASH, _OVER = 1.5, 0.2
-"""A part so many times as wide as it is high is a dash, but where that share of it lies over or under a digit."""
+"""A part is a dash if it is this many times as wide as high, unless at least the second share of its width lies above
+or below the digit."""
 _SIGN, _LEVEL = 0.2, 0.25
-"""So is one of this height and width at least a sign, such as a plus, if its middle is as high as that of the digit."""
+"""A part is a sign, such as a plus, if its height and width are at least the first share of the height of a usual digit
+and its middle is level with that of the digit, to the second share of the digit's height."""
 _ACROSS, _SPARSE = 0.7, 0.1
-"""What goes across this share of the picture, with less ink than this share of its box, is a frame, and no number."""
+"""A piece is a frame, and no number, if it is at least the first share of the picture wide, and its ink fills less than
+the second share of its box."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,17 @@ class Glyph:
     """A piece of ink that may be a digit."""
 
     box: Box
-    """Where it is on the page."""
+    """Box around it on the page."""
     mask: Mask
-    """Its pixels, shape of the box."""
+    """Its pixels, shape of ``box``."""
 
 
 def find_glyphs(ink: Ink) -> tuple[list[Glyph], float]:
-    """What may be digits in the ink of a page, and the height in pixels of a usual one."""
+    """Return the pieces of ink that may be digits, and the height of a usual digit in pixels, 0 if there is none.
+
+    Raises:
+        PictureError: the page has more ink than `edge_digits_runtime.page.limits` allows.
+    """
     pieces = _pieces(ink)
     height = usual_height(pieces)
     if not height:
@@ -59,7 +69,7 @@ def find_glyphs(ink: Ink) -> tuple[list[Glyph], float]:
 
 
 def usual_height(pieces: Components) -> float:
-    """The height of the piece in the middle, if they are lined up by height and counted by their ink; 0 if none.
+    """Return the median height of the pieces in pixels, each weighted by its ink; 0 if there is no piece.
 
     A piece may be a number whose digits touch, from one end of the picture to the other.
     """
@@ -78,7 +88,7 @@ def usual_height(pieces: Components) -> float:
 
 
 def _pieces(ink: Ink) -> Components:
-    """The connected pieces of ink without ruling."""
+    """Return the connected pieces of ink without printed boxes, ruling and underlines."""
     mask = ink.strength > ink.low
     if min(mask.shape) >= _RULED:
         seen = ink.strength > ink.faint
@@ -87,7 +97,7 @@ def _pieces(ink: Ink) -> Components:
         check_marks(seen_pieces.boxes[np.minimum(seen_pieces.widths, seen_pieces.heights) >= SMALLEST_BOX])
         clean = without_lines(without_boxes(mask, seen_pieces), seen, max(3, max(mask.shape) // 250))
         if clean is not mask:
-            # Ruling may be darker than the writing: the levels are those of what is left.
+            # Ruling may be darker than the writing, so the levels are measured again without it.
             _, low = levels(ink.strength[clean], ink.faint)
             mask = clean & (ink.strength > low)
     pieces = components(mask)
@@ -106,7 +116,7 @@ def _pieces(ink: Ink) -> Components:
 
 
 def _grouped(pieces: Components, height: float) -> list[list[int]]:
-    """Pieces that are parts of one digit, together."""
+    """Group the pieces by the digit that they are parts of; each group lists the numbers of its pieces."""
     boxes = pieces.boxes
     sizes = np.maximum(pieces.widths, pieces.heights)
     fitting = (
@@ -119,7 +129,7 @@ def _grouped(pieces: Components, height: float) -> list[list[int]]:
     possible = [[int(k)] for k in np.flatnonzero(fitting)]
     digits = [group for group in possible if _is_tall(union(boxes[group]), height)]
     rest = [group for group in possible if not _is_tall(union(boxes[group]), height)]
-    # What all but touches a digit is a part of it. Of the others, some together may be a digit in pieces.
+    # Parts that all but touch a digit belong to it. The others may together be a digit in pieces.
     digits, rest = _attached(digits, rest, boxes, height, _TOUCHING)
     rest = _chained(rest, boxes, _TOUCHING * height)
     digits += [group for group in rest if _is_tall(union(boxes[group]), height)]
@@ -129,7 +139,7 @@ def _grouped(pieces: Components, height: float) -> list[list[int]]:
 
 
 def _free(pieces: Components, height: float) -> Mask:
-    """Which pieces do not touch the border, or look like a digit that does."""
+    """Return which pieces do not touch the border of the page, or do so and look like a digit, shape ``(n,)``."""
     boxes = pieces.boxes
     touching = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == pieces.shape[1]) | (boxes[:, 3] == pieces.shape[0])
     free: Mask = ~touching | ((pieces.heights >= 0.7 * height) & (pieces.widths <= 1.5 * height))
@@ -137,7 +147,7 @@ def _free(pieces: Components, height: float) -> Mask:
 
 
 def _is_tall(box: Box, height: float) -> bool:
-    """Whether a piece is so large that it is a digit, or most of one."""
+    """Return whether a piece is large enough to be a digit, or most of one."""
     wide, tall = box[2] - box[0], box[3] - box[1]
     return tall >= (_FLAT if max(wide, tall) >= _LONG * height else _TALL) * height
 
@@ -145,7 +155,18 @@ def _is_tall(box: Box, height: float) -> bool:
 def _attached(
     digits: list[list[int]], parts: list[list[int]], boxes: NDArray[np.intp], height: float, reach: float
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Each of ``parts`` added to the nearest of ``digits`` within a share ``reach`` of the height, and the others."""
+    """Add each part to the nearest digit.
+
+    Args:
+        digits: groups of pieces.
+        parts: groups of pieces that are too small for a digit.
+        boxes: boxes of all pieces, shape ``(n, 4)``.
+        height: height of a usual digit in pixels.
+        reach: largest distance of a part from its digit, in heights of a usual digit.
+
+    Returns:
+        The digits with their parts, and the parts that are near no digit.
+    """
     result, alone = [list(group) for group in digits], []
     spans = np.array([union(boxes[group]) for group in digits]).reshape(-1, 4)
     for part in parts:
@@ -166,7 +187,7 @@ def _attached(
 
 
 def _chained(groups: list[list[int]], boxes: NDArray[np.intp], reach: float) -> list[list[int]]:
-    """Groups within ``reach`` of each other joined, one by one."""
+    """Join groups that are at most ``reach`` pixels apart, one by one."""
     result: list[list[int]] = []
     spans = np.zeros((0, 4), np.intp)
     for group in groups:
@@ -178,7 +199,7 @@ def _chained(groups: list[list[int]], boxes: NDArray[np.intp], reach: float) -> 
 
 
 def _apart(box: Box, boxes: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Distance of ``box`` from each of ``boxes``, 0 where they overlap."""
+    """Return the distance of ``box`` from each of ``boxes`` in pixels, 0 where they overlap, shape ``(n,)``."""
     across = np.maximum(np.maximum(boxes[:, 0] - box[2], box[0] - boxes[:, 2]), 0)
     down = np.maximum(np.maximum(boxes[:, 1] - box[3], box[1] - boxes[:, 3]), 0)
     distances: NDArray[np.float64] = np.hypot(across, down)
@@ -186,7 +207,7 @@ def _apart(box: Box, boxes: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _stacked(groups: list[list[int]], boxes: NDArray[np.intp], height: float) -> list[list[int]]:
-    """Groups of which one lies over the other, as the halves of a broken 3, joined."""
+    """Join groups of which one lies above the other, as the halves of a broken 3 do."""
     result: list[list[int]] = []
     spans = np.zeros((len(groups), 4), np.intp)
     for group in groups:

@@ -23,32 +23,33 @@ from edge_digits_runtime.page.signs import like_slash
 from edge_digits_runtime.page.touching import CLEAREST, clusters, joined, segmentations
 
 SHORTER_SIDE = 1500
-"""The shorter side in pixels that a large JPEG of a page should keep: ``open_picture(path, pages.SHORTER_SIDE)``."""
+"""Shorter side in pixels that a reduced JPEG of a page keeps at least: ``open_picture(path, reading.SHORTER_SIDE)``."""
 _LONGEST = 3600
-"""A longer side than this, that of A4 at 300 dots an inch, is reduced."""
+"""Longest side of a page in pixels, that of A4 at 300 dots an inch; larger pages are reduced."""
 _STROKE = 0.1
-"""On a page of digits a stroke is narrower than this share of the longer side."""
+"""Widest stroke on a page, as a share of its longer side."""
 _COARSE = 192
 """Longer side in pixels of the small copy that the paper of a page is estimated on."""
 SLASH = "may be a slash"
+"""Reason of a 1 that is not sure."""
 NO_DIGIT_MARK = "?"
-"""Stands in a number for what looks like no digit, or like a slash."""
+"""Character for a glyph in a number that looks like no digit, or like a slash."""
 
 
 @dataclass(frozen=True)
 class PageDigit:
-    """One digit of a page, or what may be one."""
+    """A glyph on a page, with the digit that it looks most like."""
 
     digit: int
-    """0-9."""
+    """The likeliest digit, 0-9."""
     confidence: float
-    """In [0, 1]."""
+    """Calibrated probability of the digit, in [0, 1]."""
     box: tuple[int, int, int, int]
-    """``(x, y, width, height)`` in pixels of the file that the picture was opened from."""
+    """x, y, width and height in pixels of the file that the picture was opened from."""
     line: int | None
-    """Which of the lines it is on, from 0 at the top; None for what looks like no digit and is in no number."""
+    """Number of its line, from 0 at the top; None for a glyph that looks like no digit and is in no number."""
     reason: str | None
-    """Why the answer is not sure, as `Prediction` has it, or `SLASH`; None if it is."""
+    """Why the answer is not sure, as in `Prediction`, or `SLASH`; None if it is sure."""
 
     @property
     def sure(self) -> bool:
@@ -57,19 +58,19 @@ class PageDigit:
 
     @property
     def text(self) -> str:
-        """What stands for it in a line: the digit, or ``?`` for what looks like none."""
+        """Its character in a line: the digit, or ``?`` if it looks like no digit or like a slash."""
         return NO_DIGIT_MARK if self.reason in (NO_DIGIT, SLASH) else str(self.digit)
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was read."""
+    """The numbers on a page."""
 
     lines: tuple[str, ...]
-    """The digits of each line from top to bottom, with a space between two numbers and a ``?`` in a number for what
-    looks like no digit. A number of nothing else is left out, and so is a line."""
+    """The lines from top to bottom, with a space between two numbers and ``?`` for a glyph in a number that looks like
+    no digit. Numbers and lines in which no glyph looks like a digit are left out. Empty if nothing was found."""
     digits: tuple[PageDigit, ...]
-    """In reading order, with what was left out of the lines."""
+    """All glyphs in reading order, also those left out of the lines."""
 
     @property
     def sure(self) -> bool:
@@ -99,11 +100,14 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
 
     Args:
         image: any mode and size, upright to within a few degrees. It is not changed.
-        classifier: what reads single digits.
+        classifier: reads single digits.
+
+    Returns:
+        The lines of digits; none if the page is blank.
 
     Raises:
-        PictureError: more ink than `edge_digits_runtime.page.limits` allows, as on dotted or hatched paper or a page of
-            print.
+        PictureError: the page has more ink than `edge_digits_runtime.page.limits` allows, as dotted or hatched paper
+            and pages of print have.
     """
     plain = to_plain(image)
     factor = -(-max(plain.size) // _LONGEST)
@@ -123,7 +127,7 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
                 PageDigit(
                     answers[k].digit,
                     answers[k].confidence,
-                    in_file(image, _times(glyphs[k].box, factor, plain.size)),
+                    in_file(image, _enlarged(glyphs[k].box, factor, plain.size)),
                     None,
                     reason,
                 )
@@ -140,16 +144,23 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
 
 
 def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Prediction], height: float) -> list[str | None]:
-    """Why each digit of a number is not sure; None if it is."""
+    """Return for each digit of a number why it is not sure; None if it is."""
     reasons = [answers[k].reason for k in number]
     for place, (before, k, behind) in enumerate(zip(number, number[1:], number[2:], strict=False), 1):
-        # What is left and right of it tells a slash from a 1, which is as tall as they are.
+        # A 1 is as tall as its neighbours, a slash is taller.
         if answers[k].digit == 1 and like_slash(glyphs[k], glyphs[before].box, glyphs[behind].box, height):
             reasons[place] = SLASH
     return reasons
 
 
-def _times(box: Box, factor: int, size: tuple[int, int]) -> Box:
+def _enlarged(box: Box, factor: int, size: tuple[int, int]) -> Box:
+    """Return a box of a reduced page in pixels of the page itself.
+
+    Args:
+        box: left, top, right, bottom in pixels of the reduced page.
+        factor: how many pixels of the page became one, along each side.
+        size: width and height of the page.
+    """
     left, top, right, bottom = (edge * factor for edge in box)
     return left, top, min(right, size[0]), min(bottom, size[1])
 
@@ -157,11 +168,11 @@ def _times(box: Box, factor: int, size: tuple[int, int]) -> Box:
 def _answers(
     ink: Ink, glyphs: list[Glyph], height: float, classifier: DigitClassifier
 ) -> tuple[list[Glyph], list[Prediction]]:
-    """The glyphs, joined and divided as the classifier is surest, and what it says of each."""
+    """Join and divide the glyphs so that the classifier is surest; return them, and its answer for each."""
     groups = clusters(glyphs, height)
-    # Most digits of a page are one piece of ink that is plain to see: only the others are cut and read in all ways.
+    # Most digits of a page are one piece of ink that is read with full confidence: only the others are cut in all ways.
     single = [group[0] for group in groups if len(group) == 1]
-    pixels, confidences = _looked_at(ink, [(glyph,) for glyph in single], classifier)
+    pixels, confidences = _classified(ink, [(glyph,) for glyph in single], classifier)
     plain = confidences >= CLEAREST
     chosen = list(compress(single, plain))
     answers: list[Prediction] = list(map(classifier.classify, pixels[plain]))
@@ -170,29 +181,35 @@ def _answers(
     count = area = 0
     for group in unclear:
         options = segmentations(group, height)
-        parts = [part for option in options for part in option.candidates]
-        count, area = count + len(parts), area + sum(option.area for option in options)
+        candidates = [candidate for option in options for candidate in option.candidates]
+        count, area = count + len(candidates), area + sum(option.area for option in options)
         check_candidates(count, area)
-        pixels, confidences = _looked_at(ink, parts, classifier)
+        pixels, confidences = _classified(ink, candidates, classifier)
         first = 0
-        ways = []
+        chains = []
         for option in options:
             last = first + len(option.candidates)
             score, members = option.best(confidences[first:last])
-            ways.append((score, [first + k for k in members]))
+            chains.append((score, [first + k for k in members]))
             first = last
-        for k in max(ways)[1]:
-            chosen.append(joined(parts[k]))
-            # One by one, as only that says why an answer is not sure.
+        _, best = max(chains)
+        for k in best:
+            chosen.append(joined(candidates[k]))
+            # One by one, since `classify_batch` does not say why an answer is not sure.
             answers.append(classifier.classify(pixels[k]))
     return chosen, answers
 
 
-def _looked_at(
+def _classified(
     ink: Ink, candidates: Sequence[Sequence[Glyph]], classifier: DigitClassifier
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """What the classifier is shown of each candidate, shape ``(n, 28, 28)``, and how confident it is."""
-    whole = map(joined, candidates)
-    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in whole]
+    """Classify each candidate.
+
+    Returns:
+        The pixels of each in the frame of MNIST, shape ``(n, 28, 28)``, and the confidence of the answer in [0, 1],
+        shape ``(n,)``.
+    """
+    # Joined and framed one at a time: all of them together would fill the memory of a small device.
+    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in map(joined, candidates)]
     pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
     return pixels, classifier.classify_batch(pixels).confidences

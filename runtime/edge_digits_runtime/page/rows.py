@@ -1,4 +1,4 @@
-"""The lines of writing that boxes stand on, which may slant and bend, in reading order."""
+"""Arrange boxes in lines of writing, which may slant and bend, and in numbers."""
 
 from itertools import pairwise
 
@@ -8,29 +8,29 @@ from numpy.typing import NDArray
 from edge_digits_runtime.image.arrays import Ints
 
 _STEEP = 0.35
-"""A line of writing rises or falls by less than this for each pixel to the right."""
+"""Largest slope of a line of writing, up or down, in pixels per pixel to the right."""
 _OFF = 0.6
-"""A digit is on a line if its middle is closer to it than this share of the height of a digit."""
+"""Largest distance of the middle of a digit from its line, in heights of a digit."""
 _WIDE = 0.8
-"""A gap wider than this share of the height of a digit may be one between two numbers."""
+"""Narrowest gap between two numbers, in heights of a digit."""
 _WIDER = 2.0
-"""And is, if it is this many times as wide as the gaps inside of numbers."""
+"""Narrowest gap between two numbers, as a multiple of the gaps within numbers."""
 
 
 def rows(boxes: Ints, height: float) -> list[list[int]]:
     """Arrange boxes in lines.
 
     Args:
-        boxes: shape ``(n, 4)``: left, top, right, bottom.
-        height: of a usual digit in pixels.
+        boxes: left, top, right and bottom in pixels, shape ``(n, 4)``.
+        height: height of a usual digit in pixels.
 
     Returns:
-        The lines from top to bottom, each the indices of its boxes from left to right.
+        For each line, from top to bottom, the indices of its boxes from left to right.
     """
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     slope = _slope(x, y, height)
     lines: list[list[int]] = []
-    # Where the last boxes of each line have their middle.
+    # For each line the mean middle of its last four boxes.
     ends: list[tuple[float, float]] = []
     for k in np.argsort(x, kind="stable"):
         distances = [abs(down + slope * (x[k] - across) - y[k]) for across, down in ends]
@@ -46,7 +46,16 @@ def rows(boxes: Ints, height: float) -> list[list[int]]:
 
 
 def numbers(boxes: Ints, lines: list[list[int]], height: float) -> list[list[list[int]]]:
-    """Divide each line where a gap between two numbers is: the lines, each its numbers, each the indices of boxes."""
+    """Divide lines into numbers at their wide gaps.
+
+    Args:
+        boxes: left, top, right and bottom in pixels, shape ``(n, 4)``.
+        lines: what `rows` returned for them.
+        height: height of a usual digit in pixels.
+
+    Returns:
+        For each line its numbers, and for each number the indices of its boxes from left to right.
+    """
     gaps = [[float(boxes[b, 0] - boxes[a, 2]) for a, b in pairwise(line)] for line in lines]
     everything = [gap for line in gaps for gap in line]
     usual = float(np.percentile(everything, 25)) if everything else 0.0
@@ -59,7 +68,7 @@ def numbers(boxes: Ints, lines: list[list[int]], height: float) -> list[list[lis
 
 
 def _slope(x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> float:
-    """The slant of the writing, by the median over each box and the next one to its right."""
+    """Return the slope of the writing: the median over the steps from each box to the nearest one on its right."""
     slants = []
     # Box by box, since all pairs of a few thousand boxes do not fit into the memory of a small device.
     for k in range(len(x)):

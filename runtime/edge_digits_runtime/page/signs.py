@@ -1,4 +1,4 @@
-"""What stands between digits and looks like one of them."""
+"""Signs between digits that look like a digit."""
 
 import numpy as np
 
@@ -6,21 +6,21 @@ from edge_digits_runtime.image.arrays import Box
 from edge_digits_runtime.page.glyphs import Glyph
 
 _LEANING = 0.15
-"""A slash goes to the right by at least this for each pixel up."""
+"""Smallest lean of a slash, in pixels to the right per pixel up."""
 _BESIDE = 0.07
-"""Its ink lies beside a straight line by less than this share of the height of a digit (root of the mean square)."""
+"""Largest distance of the ink of a slash from a straight line, in heights of a digit (root of the mean square)."""
 _OUT = 0.08
-"""It sticks out above and below its neighbours by more than this share."""
+"""How far a slash at least rises above its neighbours, and reaches below them, in heights of a digit."""
 
 
 def like_slash(glyph: Glyph, before: Box, behind: Box, height: float) -> bool:
-    """Whether a piece that is read as a 1 may be a slash: straight, leaning, and longer than its neighbours both ways.
+    """Return whether a glyph that was read as a 1 may be a slash: straight, leaning, and taller than its neighbours.
 
     Args:
-        glyph: the piece.
-        before: the box of what is left of it.
-        behind: the box of what is right of it.
-        height: of a usual digit, in pixels.
+        glyph: the glyph.
+        before: box of its left neighbour.
+        behind: box of its right neighbour.
+        height: height of a usual digit in pixels.
     """
     above = (before[1] + behind[1]) / 2 - glyph.box[1]
     below = glyph.box[3] - (before[3] + behind[3]) / 2

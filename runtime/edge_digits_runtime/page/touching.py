@@ -1,10 +1,10 @@
-"""Ink that lies close together: which of it is one digit, and where digits that touch part.
+"""Decide which strokes that lie close together are one digit, and where to cut digits that touch.
 
-The ink is cut into slices at every place where digits could part. A reading is a way through the slices from left to
-right, some of them together as one digit; of all readings the likeliest is found by dynamic programming over pairs of
-neighbouring digits, as in the segmentation of words by R. Casey and E. Lecolinet, "A survey of methods and strategies
-in character segmentation", 1996 (recognition-based segmentation). There is a reading for each way to cut: upright,
-leaning as writing does, and along curves that go around the ink where they can.
+The ink is cut into slices wherever two digits may meet. Each run of slices of a fitting size is a candidate for a
+digit, which the classifier reads. Dynamic programming then finds the likeliest chain of candidates from left to right
+that uses all of the ink: recognition-based segmentation, see R. Casey and E. Lecolinet, "A survey of methods and
+strategies in character segmentation", 1996. This is done with upright cuts, with leaning ones, and with curves that go
+around the ink where they can; the likeliest of the three counts.
 """
 
 import functools
@@ -22,57 +22,59 @@ from edge_digits_runtime.image.digit import union
 from edge_digits_runtime.page.glyphs import Glyph
 from edge_digits_runtime.page.limits import check_candidates
 
-Way = Callable[[Mask, float], Ints]
-"""From a mask and the height of a usual digit to cuts of shape ``(rows, cuts)``: in each row the first column right of
-each cut, cuts from left to right."""
+Cutter = Callable[[Mask, float], Ints]
+"""Finds cuts through a mask, given the height of a usual digit in pixels. It returns for each row of the mask the first
+column right of each cut, from left to right, shape ``(rows, cuts)``."""
 
 _WIDE = 0.8
-"""A glyph narrower than this share of the height of a usual digit is not cut."""
+"""Narrowest glyph that is cut, in heights of a usual digit."""
 _NARROWEST, _WIDEST = 0.12, 1.15
-"""A digit is as wide as this share of the height at least, and at most, unless it is a glyph that is not cut."""
+"""Smallest and largest width of a candidate that is not a whole glyph, in heights of a usual digit."""
 _LOWEST = 0.5
-"""A digit that was cut off is not lower than this share of the height."""
+"""Smallest height of a candidate that is not a whole glyph, in heights of a usual digit."""
 _APART = 0.12
-"""Glyphs further apart than this share of the height are different digits."""
+"""Largest gap between strokes of one digit, in heights of a usual digit."""
 _SLANT = 0.3
-"""A cut that leans goes so many pixels to the right for each pixel up."""
+"""Lean of a leaning cut, in pixels to the right per pixel up."""
 _TURN = 0.25
-"""What a curved cut pays for a step aside, where a pixel of ink costs 1."""
+"""Cost of a step aside of a curved cut; crossing a pixel of ink costs 1."""
 CLEAREST = 0.999
-"""A confidence above this says no more for a digit than this one does: such a glyph needs no other reading."""
+"""Confidence in [0, 1] from which on a glyph is taken for a digit without trying to cut it."""
 _CUT = 1.0
-"""What a cut through ink costs, in the logarithm of odds: without a reason there is none."""
+"""Cost of a cut through ink, in the logarithm of odds, so that nothing is cut without a reason."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The possible digits of one cluster of ink, cut in one way."""
+    """One cluster of ink cut into slices in one way, and its candidates: runs of slices that may be a digit."""
 
     spans: tuple[tuple[int, int], ...]
-    """First and last slice (exclusive) of each possible digit."""
+    """First and last slice, exclusive, of each of n candidates, ordered by the first."""
     candidates: tuple[tuple[Glyph, ...], ...]
-    """The slices of each; not joined, since all candidates of a large page together fill its memory."""
+    """The slices of each candidate. They are not joined: all candidates of a page together would fill the memory of a
+    small device."""
     widths: NDArray[np.float64]
-    """The width of each, in heights of a usual digit."""
+    """Width of each candidate in heights of a usual digit, shape ``(n,)``."""
     area: int
-    """Pixels of the boxes around all candidates together."""
+    """Pixels in the boxes around all candidates together."""
     gaps: frozenset[int]
-    """Slices that have a gap before them, not a cut."""
+    """Numbers of the slices before which there is a gap, not a cut, and the number of slices."""
 
     def best(self, confidences: NDArray[np.float32]) -> tuple[float, list[int]]:
-        """The likeliest digits that together are all of the ink.
+        """Choose the likeliest candidates that together are all of the ink.
 
         Args:
-            confidences: of the classifier in each possible digit.
+            confidences: confidence of the classifier in each candidate, in [0, 1], shape ``(n,)``.
 
         Returns:
-            The logarithm of odds, comparable among the readings of a cluster, and indices of ``candidates``.
+            Their score, a logarithm of odds that is comparable among the segmentations of a cluster, and their indices
+            from left to right.
         """
         last = max(span[1] for span in self.spans)
-        # The best way that ends with digit k, by digit. Spans are in the order of their first slice.
+        # For each candidate the best chain that ends with it: its score, and the candidate before.
         score = [-math.inf] * len(self.spans)
         before = [-1] * len(self.spans)
-        # What is as wide as two digits counts as two: a doubt of it weighs as much as one of each.
+        # A candidate as wide as two digits counts twice: a doubt about it weighs as much as one about each of two.
         own = _evidence(confidences) * np.maximum(1, self.widths / _WIDE)
         ending: dict[int, list[int]] = {}
         for k, (first, end) in enumerate(self.spans):
@@ -90,9 +92,10 @@ class Segmentation:
 
 
 def _evidence(confidences: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What a confidence says for one digit and against two, or a part of one: 0 if it is as high as can be, else less.
+    """Return how much each confidence speaks for one digit, and against two digits or a part of one; at most 0.
 
-    The logarithm of the odds, not of the confidence: a digit is seldom read with 0.9, two digits that touch often are.
+    It is the logarithm of the odds, not of the confidence: a digit seldom has a confidence of 0.9, two digits that
+    touch often have.
     """
     sure = np.clip(confidences.astype(np.float64), 1 - CLEAREST, CLEAREST)
     odds: NDArray[np.float64] = np.log(sure / (1 - sure)) - np.log(CLEAREST / (1 - CLEAREST))
@@ -100,14 +103,17 @@ def _evidence(confidences: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
-    """Glyphs side by side that are so close that they may be strokes of one digit, together, from left to right.
+    """Group glyphs that are side by side and so close that they may be strokes of one digit.
 
     Args:
         glyphs: pieces of ink.
-        height: of a usual digit, in pixels.
+        height: height of a usual digit in pixels.
+
+    Returns:
+        The clusters; the glyphs of each from left to right.
     """
     result: list[list[Glyph]] = []
-    # Those that a glyph further right may still belong to.
+    # Clusters that a glyph further right may still belong to.
     growing: list[list[Glyph]] = []
     for glyph in sorted(glyphs, key=lambda g: g.box[0]):
         growing = [cluster for cluster in growing if glyph.box[0] - cluster[-1].box[2] <= _APART * height]
@@ -121,29 +127,29 @@ def clusters(glyphs: list[Glyph], height: float) -> list[list[Glyph]]:
 
 
 def _overlap(left: Glyph, right: Glyph) -> bool:
-    """Whether they are beside each other, not one below the other."""
+    """Return whether two glyphs are side by side, not one below the other."""
     a, b = left.box, right.box
     return min(a[3], b[3]) - max(a[1], b[1]) > 0.3 * min(a[3] - a[1], b[3] - b[1])
 
 
 def segmentations(cluster: list[Glyph], height: float) -> list[Segmentation]:
-    """The readings of a cluster of glyphs, of which one is to be chosen.
+    """Cut a cluster of glyphs in each way: upright, and if a glyph is wide also leaning and along curves.
 
     Args:
         cluster: one of `clusters`.
-        height: of a usual digit, in pixels.
+        height: height of a usual digit in pixels.
 
     Raises:
-        PictureError: more possible digits than `edge_digits_runtime.page.limits` allows.
+        PictureError: there are more candidates than `edge_digits_runtime.page.limits` allows.
     """
     wide = any(glyph.mask.shape[1] >= _WIDE * height for glyph in cluster)
-    ways: tuple[Way, ...] = (_straight, functools.partial(_straight, slant=_SLANT), _curved)
-    return [_segmentation(cluster, way, height) for way in (ways if wide else ways[:1])]
+    cutters: tuple[Cutter, ...] = (_straight, functools.partial(_straight, slant=_SLANT), _curved)
+    return [_segmentation(cluster, cutter, height) for cutter in (cutters if wide else cutters[:1])]
 
 
-def _segmentation(cluster: list[Glyph], way: Way, height: float) -> Segmentation:
-    """Every run of slices that could be a digit."""
-    sliced = [_slices(glyph, way, height) for glyph in cluster]
+def _segmentation(cluster: list[Glyph], cutter: Cutter, height: float) -> Segmentation:
+    """Cut a cluster in one way and find every run of slices that may be a digit."""
+    sliced = [_slices(glyph, cutter, height) for glyph in cluster]
     slices = [part for parts in sliced for part in parts]
     gaps = frozenset(itertools.accumulate(len(parts) for parts in sliced))
     spans, candidates, widths, area = [], [], [], 0
@@ -156,7 +162,7 @@ def _segmentation(cluster: list[Glyph], way: Way, height: float) -> Segmentation
             wide, tall = (right - left) / height, (bottom - top) / height
             if wide > _WIDEST and last > following_gap:
                 break
-            # A piece that is not cut stays possible whatever its form: all ink must be read.
+            # A whole glyph is a candidate whatever its size, since all ink must be read.
             entire = first in starts and last == following_gap
             if entire or (_NARROWEST <= wide <= _WIDEST and tall >= _LOWEST):
                 spans.append((first, last))
@@ -168,7 +174,7 @@ def _segmentation(cluster: list[Glyph], way: Way, height: float) -> Segmentation
 
 
 def joined(glyphs: Sequence[Glyph]) -> Glyph:
-    """Several glyphs as one."""
+    """Return several glyphs, at least one, as one."""
     if len(glyphs) == 1:
         return glyphs[0]
     left, top, right, bottom = union(np.array([glyph.box for glyph in glyphs]))
@@ -179,23 +185,23 @@ def joined(glyphs: Sequence[Glyph]) -> Glyph:
     return Glyph((left, top, right, bottom), mask)
 
 
-def _slices(glyph: Glyph, way: Way, height: float) -> list[Glyph]:
-    """A wide glyph cut wherever digits could part, from left to right."""
+def _slices(glyph: Glyph, cutter: Cutter, height: float) -> list[Glyph]:
+    """Cut a wide glyph wherever two digits may meet; return its slices from left to right."""
     if glyph.mask.shape[1] < _WIDE * height:
         return [glyph]
     rows, columns = np.nonzero(glyph.mask)
     inside = np.zeros(len(rows), np.intp)
-    for cut in way(glyph.mask, height).T:
+    for cut in cutter(glyph.mask, height).T:
         inside += columns >= cut[rows]
-    # Slices between two strokes that overlap from above may be empty.
+    # Two cuts may have no ink between them: such a slice is left out.
     return [_part(glyph, rows[inside == k], columns[inside == k]) for k in np.unique(inside)]
 
 
 def _straight(mask: Mask, height: float, slant: float = 0.0) -> Ints:
-    """Upright or leaning cuts where there is least ink along them."""
+    """Return upright or leaning cuts that cross least ink."""
     shift = slant * (np.arange(len(mask)) - len(mask) / 2)
     rows, columns = np.nonzero(mask)
-    # A cut that leans is an upright one through a picture that is sheared.
+    # A leaning cut is an upright cut through a sheared picture.
     place = np.floor(columns + shift[rows]).astype(np.intp)
     at = place.min() + _least(np.bincount(place - place.min()), height)
     cuts: Ints = np.ceil(at - shift[:, np.newaxis]).astype(np.intp)
@@ -203,7 +209,10 @@ def _straight(mask: Mask, height: float, slant: float = 0.0) -> Ints:
 
 
 def _curved(mask: Mask, height: float) -> Ints:
-    """Cuts from the middle row to the top and to the bottom that cross least ink, at most one pixel aside in a row."""
+    """Return curved cuts that cross least ink from the middle row to the top and to the bottom.
+
+    A cut steps aside by at most one pixel in a row.
+    """
     middle = len(mask) // 2
     above, steps_above = _crossed(mask[middle::-1])
     below, steps_below = _crossed(mask[middle:])
@@ -212,7 +221,11 @@ def _curved(mask: Mask, height: float) -> Ints:
 
 
 def _crossed(mask: Mask) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-    """What the cheapest way from each column of the first row to the last row costs, and its step aside in each row."""
+    """Find the cheapest path from each column of the first row to the last row.
+
+    Returns:
+        The cost of each path, shape ``(columns,)``, and at each pixel the step aside to the next row, -1, 0 or 1.
+    """
     steps = np.zeros(mask.shape, np.int8)
     cost = mask[-1].astype(np.float64)
     for row in range(len(mask) - 2, -1, -1):
@@ -225,16 +238,21 @@ def _crossed(mask: Mask) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
 
 
 def _followed(steps: NDArray[np.int8], at: Ints) -> Ints:
-    """The columns of the ways that begin ``at`` these of the first row, shape ``(rows, ways)``."""
-    ways = np.empty((len(steps), len(at)), np.intp)
+    """Return the columns of the paths that begin ``at`` these columns of the first row, shape ``(rows, paths)``."""
+    paths = np.empty((len(steps), len(at)), np.intp)
     for row, aside in enumerate(steps):
-        ways[row] = at
+        paths[row] = at
         at = at + aside[at]
-    return ways
+    return paths
 
 
 def _least(ink: NDArray[Any], height: float) -> Ints:
-    """The columns with least ink around them, where a cut in each column crosses ``ink``."""
+    """Return the columns whose cuts cross least ink, compared with those around them.
+
+    Args:
+        ink: how much ink a cut in each column crosses.
+        height: height of a usual digit in pixels.
+    """
     reach = max(1, round(0.06 * height))
     smooth = np.convolve(ink, np.ones(3), "same")
     cuts: list[int] = []
@@ -246,6 +264,7 @@ def _least(ink: NDArray[Any], height: float) -> Ints:
 
 
 def _part(glyph: Glyph, rows: Ints, columns: Ints) -> Glyph:
+    """Return the part of a glyph that has these pixels of its mask."""
     left, top = int(columns.min()), int(rows.min())
     mask = np.zeros((int(rows.max()) + 1 - top, int(columns.max()) + 1 - left), np.bool_)
     mask[rows - top, columns - left] = True
