@@ -9,6 +9,7 @@ import pytest
 
 MODULES = [module.name for module in pkgutil.walk_packages(edge_digits_runtime.__path__, "edge_digits_runtime.")]
 WITH_EXAMPLES = {
+    "edge_digits_runtime.image.picture",
     "edge_digits_runtime.model.classifier",
     "edge_digits_runtime.versions",
 }
