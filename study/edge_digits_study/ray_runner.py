@@ -44,6 +44,9 @@ _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # Trials run in workers with an environment of their own; those that Ray starts in advance would never be used.
+    "RAY_enable_worker_prestart": "0",
+    "RAY_prestart_worker_first_driver": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Ctrl-C ends the study at once: Tune has nothing to save.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
