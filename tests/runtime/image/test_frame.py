@@ -64,9 +64,11 @@ def test_strokes_come_out_at_full_strength_however_faint_they_are(strength: int)
 
 def test_a_stroke_that_fades_is_evened() -> None:
     ink = block(40, 8)
-    ink[22:] = ink[22:] // 2
+    ink[22:] = ink[22:] // 3
     framed = frame(ink)
+    # All of the stroke, so that it is five times as long as wide.
     assert (framed > 240).any(axis=1).sum() >= 19
+    assert (framed > 127).any(axis=0).sum() == 4
 
 
 def mnist_like(dy: int = 0, dx: int = 0, height: int = 20, width: int = 10, ink: int = 255) -> bytes:
@@ -86,7 +88,7 @@ def mnist_like(dy: int = 0, dx: int = 0, height: int = 20, width: int = 10, ink:
         (mnist_like(height=10, width=20), (4, 9, 24, 19)),
         (mnist_like(ink=200), (9, 4, 19, 24)),
         # The centre of mass beside the middle, a box too small or too large, no solid ink, none at all.
-        (mnist_like(-1, 0), None),
+        (mnist_like(height=19), None),
         (mnist_like(0, 2), None),
         (mnist_like(height=18), None),
         (mnist_like(height=21), None),

@@ -42,7 +42,7 @@ def test_light_ink_on_dark_paper_is_found_as_on_its_negative(as_mask: Callable[[
     assert (light.high, light.low, light.faint) == (dark.high, dark.low, dark.faint)
 
 
-def test_what_is_known_of_the_ink_is_not_looked_for(as_mask: Callable[[str], Mask]) -> None:
+def test_a_caller_may_say_that_the_ink_is_light(as_mask: Callable[[str], Mask]) -> None:
     seven = as_mask(SEVEN)
     gray = np.where(seven, 50, 200).astype(np.uint8)
     # As light ink, all but the 7 is ink.

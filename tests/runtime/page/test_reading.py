@@ -182,7 +182,7 @@ def plus(image: Image.Image, x: int, y: int = 80) -> Image.Image:
     return image
 
 
-def test_what_looks_like_no_digit_is_a_mark_in_its_number() -> None:
+def test_a_glyph_that_looks_like_no_digit_is_a_question_mark_in_its_number() -> None:
     image = plus(sheet(["32 48"]), 201)
     page = reading.read(image, CLASSIFIER)
     assert page.lines == ("32?48",)
@@ -239,6 +239,26 @@ def test_a_page_without_a_digit_has_no_lines() -> None:
     page = reading.read(plus(plus(sheet([""]), 80), 200), CLASSIFIER)
     assert page.lines == ()
     assert [digit.line for digit in page.digits] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reasons", "sure"),
+    [
+        ((), (), False),
+        (("4",), (None,), True),
+        (("41",), (None, "could be a 1 or a 7 (52 % / 44 %)"), False),
+        # What is in no line makes nothing doubtful.
+        (("4",), (None, NO_DIGIT), True),
+        ((), (NO_DIGIT,), False),
+    ],
+)
+def test_a_page_is_sure_if_it_has_a_line_and_every_digit_of_a_line_is(
+    lines: tuple[str, ...], reasons: tuple[str | None, ...], sure: bool
+) -> None:
+    digits = tuple(
+        reading.PageDigit(4, 0.9, (0, 0, 9, 9), None if reason == NO_DIGIT else 0, reason) for reason in reasons
+    )
+    assert reading.Page(lines, digits).sure is sure
 
 
 def test_a_digit_that_may_be_one_of_two_is_read() -> None:
