@@ -1,5 +1,6 @@
 """The grid of a study: its jobs, what is done and what is left."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +80,16 @@ def test_damaged_trial_is_named(make_trial: Make, tmp_path: Path) -> None:
     path = leave(tmp_path, make_trial("one"))
     path.write_text(path.read_text(encoding="utf-8")[:100], encoding="utf-8")
     with pytest.raises(RunError, match=r"trial\.json: damaged"):
+        grid.gather(STUDY, tmp_path)
+
+
+@pytest.mark.parametrize("whose", ["device", "int8"])
+def test_damaged_facts_of_a_device_are_named(make_trial: Make, tmp_path: Path, whose: str) -> None:
+    path = leave(tmp_path, make_trial("one"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    (content if whose == "device" else content["int8"])["device"]["cores"] = "two"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(RunError, match=r"trial\.json: damaged .*cores"):
         grid.gather(STUDY, tmp_path)
 
 
