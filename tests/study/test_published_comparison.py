@@ -8,13 +8,14 @@ import pytest
 from click.testing import CliRunner
 from edge_digits_runtime.errors import RunError
 from edge_digits_study import overview_page, published_comparison, together
-from edge_digits_study.command import compare as command
 from edge_digits_study.definition import Published
 from edge_digits_study.published_comparison import ComparedFigure, StudyComparison
 from edge_digits_study.results import Results, Trial
 from edge_digits_study.seed_summary import Estimate, summarize
 from edge_digits_study.studies import STUDIES
 from edge_digits_study.study_page import FINDINGS
+
+from edge_digits.cli import main
 
 Make = Callable[..., Trial]
 REPOSITORY = Path(__file__).parents[2] / "docs" / "research" / "studies"
@@ -165,7 +166,7 @@ def test_text_fits_a_terminal(make_trial: Make, tmp_path: Path) -> None:
 def test_compare_writes_the_page_and_prints_it(comparison: Callable[..., StudyComparison], tmp_path: Path) -> None:
     comparison(cnn=[98.2])
     out = tmp_path / "README.md"
-    result = CliRunner().invoke(command, [str(tmp_path), "--out", str(out)])
+    result = CliRunner().invoke(main, ["study", "compare", str(tmp_path), "--out", str(out)])
     assert result.exit_code == 0
     assert "Optimization of MLP and lightweight CNN" in result.stdout
     assert out.read_text(encoding="utf-8").startswith("# What the studies say together\n")
@@ -180,14 +181,15 @@ def test_the_studies_of_the_repository_come_first(
         target = tmp_path / folder / STUDY.name
         target.parent.mkdir(parents=True)
         one.folder.rename(target)
-    assert "98.10" in CliRunner().invoke(command, []).stdout
+    assert "98.10" in CliRunner().invoke(main, ["study", "compare"]).stdout
     (tmp_path / "docs" / "research").rename(tmp_path / "docs" / "others")
-    assert "98.20" in CliRunner().invoke(command, []).stdout
+    assert "98.20" in CliRunner().invoke(main, ["study", "compare"]).stdout
 
 
 def test_a_missing_folder_and_damaged_results_are_errors(tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, [str(tmp_path / "none")])
-    assert "run a study with 'edge-digits study NAME'" in str(result.exception)
+    result = CliRunner().invoke(main, ["study", "compare", str(tmp_path / "none")])
+    assert result.exit_code == 2
+    assert "run a study with 'edge-digits study NAME'" in result.stderr
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(RunError, match="delete it and run the study again"):
         published_comparison.compare({STUDY.name: tmp_path})

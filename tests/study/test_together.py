@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner
 from edge_digits_runtime.errors import RunError
 from edge_digits_study import overview_page, published_comparison, together
-from edge_digits_study.command import compare as command
 from edge_digits_study.results import Results, Trial
 from edge_digits_study.studies import STUDIES
 from PIL import Image
+
+from edge_digits.cli import main
 
 Make = Callable[..., Trial]
 FRONTIER = Path(__file__).parents[2] / "docs" / "research" / "frontier.json"
@@ -66,7 +67,7 @@ def test_nothing_was_run(tmp_path: Path) -> None:
 def test_the_verb_draws_the_figure_and_shows_every_system(folder: Path) -> None:
     out = folder / "page" / "README.md"
     out.parent.mkdir()
-    result = CliRunner().invoke(command, [str(folder), "--out", str(out), "--family", str(FRONTIER)])
+    result = CliRunner().invoke(main, ["study", "compare", str(folder), "--out", str(out), "--family", str(FRONTIER)])
     assert result.exit_code == 0
     page = out.read_text(encoding="utf-8")
     assert f"]({overview_page.FIGURE})" in page
