@@ -84,7 +84,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _environment(addresses: list[str], index: int) -> dict[str, str]:
-    """What tells a process of the others, under either backend."""
+    """Return the variables that name the processes, under either backend."""
     task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     return {
         "TF_CONFIG": json.dumps(task),
@@ -96,7 +96,7 @@ def _environment(addresses: list[str], index: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def steady() -> Recipe:
-    """Everything but random layers, of which each device draws its own numbers."""
+    """A recipe with everything but random layers, for which each device draws its own numbers."""
     layers = (
         Conv(8, stride=2, use_bias=False, batch_norm=True),
         Pool(),
@@ -121,7 +121,7 @@ def steady() -> Recipe:
 
 
 def _write(folder: Path, recipes: list[Recipe], dataset: DataSet) -> None:
-    """What `_PROCESS` reads."""
+    """Write the files that `_PROCESS` reads."""
     (folder / "recipes.json").write_text(json.dumps([recipe.to_dict() for recipe in recipes]))
     np.savez(
         folder / "data.npz",
@@ -132,19 +132,29 @@ def _write(folder: Path, recipes: list[Recipe], dataset: DataSet) -> None:
     )
 
 
-def _check_as_alone(folder: Path, recipe: Recipe, dataset: DataSet, tmp_path: Path) -> None:
-    """See that the run in ``folder`` is as one device trains it, but for the order in which floats are added up."""
-    record, alone = RunRecord.load(folder), train(recipe, dataset, tmp_path / "alone")
-    trained, expected = (keras.models.load_model(path / run.MODEL) for path in (folder, tmp_path / "alone"))
+@pytest.fixture(scope="module")
+def alone(steady: Recipe, small_mnist: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the steady recipe, trained on one device."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    train(steady, small_mnist, folder)
+    return folder
+
+
+def _check_as_alone(folder: Path, alone: Path) -> None:
+    """Check that a run is what one device trains, except for the order in which floats are added."""
+    record, expected_record = RunRecord.load(folder), RunRecord.load(alone)
+    trained, expected = (keras.models.load_model(path / run.MODEL) for path in (folder, alone))
     assert weights_sha256(trained) == record.weights_sha256
     for mine, theirs in zip(trained.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=2e-3)
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        np.testing.assert_allclose(record.history[name], alone.history[name], atol=0.02)
-    assert alone.extra == {}
+        np.testing.assert_allclose(record.history[name], expected_record.history[name], atol=0.02)
+    assert expected_record.extra == {}
 
 
-def test_two_devices_of_one_machine_train_one_recipe(steady: Recipe, small_mnist: DataSet, tmp_path: Path) -> None:
+def test_two_devices_of_one_machine_train_one_recipe(
+    steady: Recipe, alone: Path, small_mnist: DataSet, tmp_path: Path
+) -> None:
     _write(tmp_path, [steady], small_mnist)
     environment = os.environ | _QUIET | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     done = subprocess.run(
@@ -157,10 +167,12 @@ def test_two_devices_of_one_machine_train_one_recipe(steady: Recipe, small_mnist
     )
     assert done.returncode == 0, done.stderr
     assert RunRecord.load(tmp_path / "out" / "steady").extra["cluster"] == {"processes": 1, "devices": 2}
-    _check_as_alone(tmp_path / "out" / "steady", steady, small_mnist, tmp_path)
+    _check_as_alone(tmp_path / "out" / "steady", alone)
 
 
-def test_two_processes_train_one_recipe(steady: Recipe, restless: Recipe, small_mnist: DataSet, tmp_path: Path) -> None:
+def test_two_processes_train_one_recipe(
+    steady: Recipe, alone: Path, restless: Recipe, small_mnist: DataSet, tmp_path: Path
+) -> None:
     # 720 pictures in batches of 32: the last batch has 16.
     _write(tmp_path, [steady, dataclasses.replace(restless, epochs=1)], small_mnist)
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(2)]
@@ -189,7 +201,7 @@ def test_two_processes_train_one_recipe(steady: Recipe, restless: Recipe, small_
     assert record.weights_sha256 == chief[1]
     assert RunRecord.load(tmp_path / "out0" / "restless").weights_sha256 == chief[2]
     assert record.extra["cluster"] == {"processes": 2, "devices": 2}
-    _check_as_alone(tmp_path / "out0" / "steady", steady, small_mnist, tmp_path)
+    _check_as_alone(tmp_path / "out0" / "steady", alone)
 
 
 # --- the environment
