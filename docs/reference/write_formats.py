@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 from edge_digits_runtime.model import card
-from edge_digits_runtime.records import device_facts, evaluation, files, run
+from edge_digits_runtime.records import device_facts, evaluation, files, line_run, run
 from edge_digits_study import results
 
 TARGET = Path(__file__).with_name("formats.md")
@@ -94,6 +94,14 @@ there. Reading checks the format name and the fields; a file that does not fit i
 
 {_fields(device_facts.DeviceFacts)}
 
+## Run folder of a line reader
+
+`train line-m` and `train line-s` write it, `convert` and `train --from` read it: `model.keras` and, written last,
+`run.json`; `checkpoint.npz` only while training is unfinished. `run.json` has `format` = `{run.LINE_FORMAT}` and these
+fields (`{line_run.LineRunRecord.__module__}.LineRunRecord`):
+
+{_fields(line_run.LineRunRecord)}
+
 ## Model file
 
 `convert` writes it, everything that runs a model reads it. It is a TFLite flatbuffer with a stored (uncompressed) ZIP
@@ -102,7 +110,8 @@ files. An interpreter stops reading at the end of the flatbuffer; `unzip -l mode
 without a card runs too, if its tensors are those of a digit classifier.
 
 The input is 28×28 pixels, 0 background and 255 ink: int8 with scale 1/255 and zero point -128, or float in [0, 1].
-The output is ten logits.
+The output is ten logits. A model of lines takes 32×264 pixels, dark on light, of the same types; its output is
+1 × steps × characters and blank, logits as well.
 
 `card.json` has `format` = `{card.FORMAT}` and these fields (`{card.ModelCard.__module__}.ModelCard`):
 

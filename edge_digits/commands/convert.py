@@ -46,11 +46,14 @@ def convert(
     Prints the size before and after slimming, the accuracy on validation and test pictures, and in brackets the
     difference from the float original. --max-drop applies to the test pictures.
 
+    A line reader is measured on made lines of writers and fonts that it was not trained on: --max-drop applies to them.
+
     \b
     Example:
       edge-digits convert --int8
       edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
     """
+    from edge_digits.lines import convert_line_run, is_line_run
     from edge_digits.pipeline import convert_run, newest_run, print_drop_verdict
 
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
@@ -59,5 +62,11 @@ def convert(
     if "int8" not in chosen and (calibration_count is not None or seed is not None):
         raise click.UsageError("--calibration-count and --seed are for int8 alone, which was not asked for: add --int8")
     run = run or newest_run()
+    if is_line_run(run):
+        if chosen != ("int8",) or data is not None:
+            raise click.UsageError(
+                "the run of a line reader is converted by --int8 alone, and its lines are made: leave out --data"
+            )
+        return print_drop_verdict(convert_line_run(run, calibration_count, seed, out).drop_pp, max_drop)
     results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
     return print_drop_verdict(max(result.drop_pp["test"] for result in results), max_drop)

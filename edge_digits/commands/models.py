@@ -43,7 +43,7 @@ def models(as_json: bool) -> int:
     from edge_digits_runtime.model import registry
 
     rows, code = [], 0
-    for name, path in registry.paths().items():
+    for name, path in (registry.paths() | registry.line_paths()).items():
         try:
             rows.append(_row(registry.read(name, path)))
         except EdgeDigitsError as error:

@@ -7,6 +7,7 @@ import click
 from edge_digits.printing import print_json
 
 if TYPE_CHECKING:
+    from edge_digits_train.recipes.line_recipe import LineRecipe
     from edge_digits_train.recipes.recipe import Recipe
 
 
@@ -23,11 +24,17 @@ def recipes(name: str | None, as_json: bool) -> None:
       edge-digits recipes cnn-32-64-64
     """
     from edge_digits_train.recipes import catalogue as registry
+    from edge_digits_train.recipes.line_recipe import LINE_RECIPES
 
+    if name is not None and name in LINE_RECIPES:
+        _show_line_recipe(LINE_RECIPES[name], as_json)
+        return
     chosen = [registry.get(name)] if name else list(registry.RECIPES.values())
     if as_json:
         for recipe in chosen:
             print_json(recipe.to_dict() | {"parameters": recipe.parameters, "macs": recipe.macs})
+        for line_recipe in () if name else LINE_RECIPES.values():
+            _show_line_recipe(line_recipe, as_json)
         return
     if name:
         _show(chosen[0])
@@ -41,7 +48,25 @@ def recipes(name: str | None, as_json: bool) -> None:
             f"{recipe.name:{width}}{mark} {recipe.parameters:10,}  {recipe.macs:10,}  {recipe.epochs:6}  {layers}"
         )
         click.echo(f"{'':{width}}  {recipe.source}")
+    for line_recipe in LINE_RECIPES.values():
+        figures = f"{line_recipe.parameters:10,}  {line_recipe.macs:10,}  {line_recipe.epochs:6}"
+        click.echo(f"{line_recipe.name:{width}}  {figures}  {line_recipe.description}")
     click.echo("\n* trained when no recipe is named")
+
+
+def _show_line_recipe(recipe: "LineRecipe", as_json: bool) -> None:
+    """Print a recipe of a line reader: its convolutions, then how it is trained."""
+    if as_json:
+        print_json(recipe.to_dict() | {"parameters": recipe.parameters, "macs": recipe.macs})
+        return
+    click.echo(f"{recipe.name}: {recipe.description}\n")
+    for convolution in recipe.architecture.convolutions:
+        height, width = convolution.kernel
+        click.echo(f"{convolution.filters:5} filters of {height}×{width}" + (", pooled" if convolution.pool else ""))
+    click.echo(f"\n{'parameters':20}{recipe.parameters:,}\n{'MACs':20}{recipe.macs:,}")
+    for setting, value in recipe.to_dict().items():
+        if setting not in ("name", "description", "architecture", "kind"):
+            click.echo(f"{setting.replace('_', ' '):20}{value}")
 
 
 def _show(recipe: "Recipe") -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ from edge_digits.options import UserPath, data_option
     help="The run folder to write.  [default: runs/RECIPE-N with the next free number]",
 )
 @click.option("--resume", is_flag=True, help="Continue an unfinished run: the one in --out, or the newest of RECIPE.")
+@click.option(
+    "--from",
+    "start",
+    type=UserPath(file_okay=False),
+    metavar="RUN",
+    help="Start from the weights of a finished run; for line recipes.",
+)
 @click.option("--distribute", is_flag=True, help="Share each batch among all GPUs of this machine, or of several.")
 def train(
     recipe: str | None,
@@ -47,12 +55,16 @@ def train(
     data: Path | None,
     out: Path | None,
     resume: bool,
+    start: Path | None,
     distribute: bool,
 ) -> None:
     """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, its curves and its accuracy.
 
     A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume continues at the last finished epoch and
     ends with the same weights.
+
+    The recipes line-s and line-m read whole lines of numbers. Their lines are made while they train, so they take no
+    --data.
 
     --distribute trains on all GPUs of this machine. To train on several machines, type the same command on each, with
     TF_CONFIG set (under JAX KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID). Only process 0 writes
@@ -64,6 +76,7 @@ def train(
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
       edge-digits train digits-l --corrupt 0.1
       edge-digits train --resume
+      edge-digits train line-m --from models/source/line-m
       edge-digits train cnn-32-64-64 --distribute
       TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]},
                   "task": {"type": "worker", "index": 0}}' \\
@@ -74,7 +87,31 @@ def train(
     from edge_digits_train.recipes import catalogue
     from edge_digits_train.recipes.recipe import Recipe
 
+    from edge_digits.lines import choose_line_recipe, train_line_run
     from edge_digits.pipeline import load_data, next_run, train_run, unfinished_run
+
+    unfinished = (out or unfinished_run(recipe)) if resume else None
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    line_recipe = choose_line_recipe(recipe, unfinished, given)
+    if line_recipe is not None:
+        # Lines are made, and one process makes the steps.
+        for option, value in {
+            "--data": data,
+            "--dropout": dropout,
+            "--corrupt": corrupt,
+            "--standardize": standardize,
+            "--distribute": distribute,
+        }.items():
+            if value not in (None, False):
+                raise click.UsageError(f"{option} is not for line recipes such as {line_recipe.name}: leave it out")
+        if resume and start:
+            raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")
+        line_folder = unfinished or out or next_run(line_recipe.name)
+        with _claimed(line_folder, out):
+            train_line_run(line_recipe, line_folder, resume, start)
+        return
+    if start:
+        raise click.UsageError("--from is for line recipes such as line-m only: leave it out")
 
     def choose() -> tuple[Recipe, Path]:
         folder = out
@@ -107,11 +144,18 @@ def train(
 
         cluster = join()
     chosen, folder = cluster.from_chief(choose)
-    try:
+    with _claimed(folder, out) if cluster.chief else contextlib.nullcontext():
         train_run(chosen, dataset, folder, data, resume, cluster)
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path, out: Path | None) -> Iterator[None]:
+    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error."""
+    try:
+        yield
     except BaseException:
-        if cluster.chief and not out:
-            # Claimed, but nothing was written yet where it is empty.
+        if not out:
+            # It stays where it is not empty.
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise

@@ -143,6 +143,8 @@ class DigitClassifier:
             self.name = os.fspath(path)
             self.model = read_model_file(path, allow_unverified)
         card = self.model.card
+        if card is not None and card.input.kind == "line":
+            raise ModelError(f"{self.name}: reads lines; here a model of single digits is needed, such as digits-m")
         if card is not None and release(card.runtime) > release(edge_digits_runtime.__version__):
             raise ModelError(
                 f"{self.name}: needs edge-digits-runtime {card.runtime} or newer, here is "

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = Path(__file__).with_name("default.tflite")
 """The model that ships with the runtime."""
 DISTRIBUTION, PACKAGE = "edge-digits-models", "edge_digits_models"
+LINES = "lines"
+"""Folder of the models that read lines, in that distribution."""
 EVALUATION_SUFFIX = ".evaluation.json.gz"
 
 
@@ -69,8 +71,14 @@ class InstalledModel:
         return None
 
 
+def line_paths() -> dict[str, Path]:
+    """Return the file of each installed model that reads lines by name, from the smallest file to the largest."""
+    found = [path for folder in _folders() for path in (folder / LINES).glob("*.tflite")]
+    return {path.stem: path for path in sorted(found, key=lambda path: (path.stat().st_size, path.name))}
+
+
 def paths() -> dict[str, Path]:
-    """Return the file of each installed model by name: the default first, then from the smallest file to the largest.
+    """Return the file of each installed classifier by name: the default, then from the smallest file to the largest.
 
     Raises:
         ModelError: the default model is damaged.
@@ -107,7 +115,7 @@ def find(model: str | os.PathLike[str]) -> Path:
     path = Path(model)
     if path.suffix or path.name != os.fspath(model) or (path.exists() and not path.is_dir()):
         return path
-    known = paths()
+    known = paths() | line_paths()
     if path.name in known:
         return known[path.name]
     more = "" if find_spec(PACKAGE) else f" ('pip install {DISTRIBUTION}' brings more)"

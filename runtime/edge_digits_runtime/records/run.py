@@ -25,6 +25,8 @@ from edge_digits_runtime.records.device_facts import DeviceFacts
 from edge_digits_runtime.records.fields import As, Count, FieldError, Length, Line, Name, Sha256, Share, Time, Within
 
 FORMAT = "edge-digits-run/2"
+LINE_FORMAT = "edge-digits-line-run/1"
+"""Format of the run of a line reader, see `edge_digits_runtime.records.line_run`."""
 MODEL, RECORD, EVALUATION, CURVES = "model.keras", "run.json", "evaluation.json", "curves.png"
 # One file, not a model and a record beside it: a process killed between the two would leave a pair that does not match.
 CHECKPOINT = "checkpoint.npz"
@@ -150,6 +152,8 @@ class RunRecord:
         Raises:
             RunError: not a run record, or a field is missing, unknown or does not fit.
         """
+        if isinstance(values, Mapping) and values.get("format") == LINE_FORMAT:
+            raise RunError("the run of a line reader, which only 'convert' knows; give the run of a digit classifier")
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise RunError(f"not a run of format {FORMAT}; runs are made by 'edge-digits train'")
         try:
@@ -183,21 +187,31 @@ class RunRecord:
             RunError: no such folder, unfinished, damaged, or not a run; the message names the folder.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise RunError(f"{folder}: no such run folder; make one with 'edge-digits train'")
-        if not (folder / RECORD).is_file():
-            if (folder / CHECKPOINT).is_file():
-                raise RunError(f"{folder}: unfinished; finish it with 'edge-digits train --resume --out {folder}'")
-            raise RunError(f"{folder}: not a run folder (no {RECORD} in it); make one with 'edge-digits train'")
-        try:
-            content = (folder / RECORD).read_bytes()
-        except OSError as error:
-            raise RunError(f"{folder / RECORD}: cannot be read ({error.strerror})") from error
-        try:
-            values = json.loads(content)
-        except JSON as error:
-            raise RunError(f"{folder / RECORD}: cannot be read ({first_line(error)}): train again") from error
+        values = read_values(folder)
         try:
             return cls.from_dict(values)
         except RunError as error:
             raise RunError(f"{folder / RECORD}: {error}") from error
+
+
+def read_values(folder: Path) -> Any:
+    """Return what ``run.json`` of a finished run holds, before it is checked.
+
+    Raises:
+        RunError: no such folder, unfinished, or not a run; the message names the folder.
+    """
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such run folder; make one with 'edge-digits train'")
+    if not (folder / RECORD).is_file():
+        if (folder / CHECKPOINT).is_file():
+            raise RunError(f"{folder}: unfinished; finish it with 'edge-digits train --resume --out {folder}'")
+        raise RunError(f"{folder}: not a run folder (no {RECORD} in it); make one with 'edge-digits train'")
+    try:
+        content = (folder / RECORD).read_bytes()
+    except OSError as error:
+        raise RunError(f"{folder / RECORD}: cannot be read ({error.strerror})") from error
+    try:
+        values = json.loads(content)
+    except JSON as error:
+        raise RunError(f"{folder / RECORD}: cannot be read ({first_line(error)}): train again") from error
+    return values

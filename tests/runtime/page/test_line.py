@@ -1,5 +1,7 @@
 """A line from its pixels to its text: preparation, decoding, tidying; hand-made logits."""
 
+import itertools
+
 import numpy as np
 import pytest
 from edge_digits_runtime.page import line
@@ -43,27 +45,39 @@ def test_steps_are_those_of_each_character() -> None:
     assert [step[:2] for step in decode(table("_11__2"), LABELS).steps] == [(1, 3), (5, 6)]
 
 
-def test_a_character_is_as_sure_as_its_surest_step_and_a_gap_as_its_least_sure() -> None:
+def probability(shares: NDArray[np.float64], text: str) -> float:
+    """Add up the probabilities of all paths that are read as ``text``, before it is tidied."""
+    total = 0.0
+    for path in itertools.product(range(5), repeat=len(shares)):
+        joined = [label for label, _ in itertools.groupby(path)]
+        if "".join(LABELS[label] for label in joined if label != BLANK) == text:
+            total += float(np.prod([row[label] for row, label in zip(shares, path, strict=True)]))
+    return total
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(12))
+def test_confidence_is_the_probability_of_the_text(seed: int, temperature: float) -> None:
+    logits = np.random.default_rng(seed).normal(0, 2, (5, 5)).astype(np.float32)
+    shares = np.exp(logits.astype(float) / temperature)
+    shares /= shares.sum(axis=1, keepdims=True)
+    best = [label for label, _ in itertools.groupby(logits.argmax(axis=1).tolist())]
+    raw = "".join(LABELS[label] for label in best if label != BLANK)
+    decoded = decode(logits, LABELS, temperature)
+    assert decoded.text == tidy(raw)
+    assert decoded.confidence == pytest.approx(probability(shares, raw))
+
+
+@pytest.mark.parametrize("steps", ["_____", "1_1__", "11_22"])
+def test_a_sure_text_has_confidence_1(steps: str) -> None:
+    assert decode(table(steps, 40.0), LABELS).confidence == pytest.approx(1)
+
+
+def test_a_character_has_the_probability_of_its_surest_step() -> None:
     logits = table("_11_", 20.0)
     logits[1] = [2.0, 0, 0, 0, 0]
-    assert decode(logits, LABELS).confidence == pytest.approx(1, abs=1e-6)
-    logits[2] = logits[1]
-    share = np.exp(2) / (np.exp(2) + 4)
-    decoded = decode(logits, LABELS)
-    assert decoded.confidence == pytest.approx(share)
-    assert decoded.steps[0][2] == pytest.approx(share)
-    logits = table("_1__", 20.0)
-    logits[3] = [0, 1.5, 0, 0, 2.0]
-    expected = np.exp(2) / (np.exp(2) + np.exp(1.5) + 3)
-    assert decode(logits, LABELS).confidence == pytest.approx(expected)
-
-
-def test_temperature_changes_confidence_and_not_the_text() -> None:
-    logits = table("_1_2", 3.0)
-    cold, warm = decode(logits, LABELS, 0.5), decode(logits, LABELS, 2.0)
-    assert cold.text == warm.text == "12"
-    assert cold.confidence == pytest.approx(np.exp(6) / (np.exp(6) + 4))
-    assert warm.confidence == pytest.approx(np.exp(1.5) / (np.exp(1.5) + 4))
+    logits[2] = [3.0, 0, 0, 0, 0]
+    assert decode(logits, LABELS).steps[0] == (1, 3, pytest.approx(np.exp(3) / (np.exp(3) + 4)))
 
 
 @pytest.mark.parametrize(

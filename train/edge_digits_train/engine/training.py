@@ -96,7 +96,7 @@ def train(
 
 def _start(folder: Path, resume: bool, recipe: Recipe, digest: str) -> Checkpoint:
     """Return the checkpoint that training starts from: that in ``folder``, or one of no epoch and no state."""
-    _check_folder(folder, resume)
+    check_folder(folder, resume)
     if not resume:
         return Checkpoint(recipe.to_dict(), digest, {name: [] for name in _HISTORY}, [])
     checkpoint = Checkpoint.load(folder)
@@ -104,7 +104,7 @@ def _start(folder: Path, resume: bool, recipe: Recipe, digest: str) -> Checkpoin
     return checkpoint
 
 
-def _check_folder(folder: Path, resume: bool) -> None:
+def check_folder(folder: Path, resume: bool) -> None:
     """Check, before anything is computed, that the folder is free or, to resume, holds an unfinished training."""
     if (folder / RECORD).exists():
         advice = "there is nothing left to resume" if resume else "choose another folder or delete it"

@@ -6,7 +6,7 @@ What a line says and how it looks is drawn by chance: a text (`grammar`), writte
 camera (`photo`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,11 +59,14 @@ class LineMaker:
             first: number of the first line.
             held_out: whether they are made of writers, fonts and meters that no training line has anything of.
         """
+        return self.begin(count, seed, first, held_out)()
+
+    def begin(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Callable[[], Lines]:
+        """Start to make lines, where there are processes for it, and return what waits for them; as `make`."""
         starts = range(first, first + count, _CHUNK)
         jobs = [(self._folder, held_out, seed, start, min(_CHUNK, first + count - start)) for start in starts]
-        parts = list(map(_make, jobs) if self._pool is None else self._pool.map(_make, jobs))
-        pictures = [part.pictures for part in parts] or [np.zeros((0, HEIGHT, WIDTH), np.uint8)]
-        return Lines(np.concatenate(pictures), [label for part in parts for label in part.labels])
+        parts = map(_make, jobs) if self._pool is None else self._pool.map(_make, jobs)
+        return lambda: _joined(list(parts))
 
 
 @contextmanager
@@ -131,6 +134,11 @@ class _Found:
     label: str
     pen: float
     """Half the width of its strokes in pixels, about."""
+
+
+def _joined(parts: list[Lines]) -> Lines:
+    pictures = [part.pictures for part in parts] or [np.zeros((0, HEIGHT, WIDTH), np.uint8)]
+    return Lines(np.concatenate(pictures), [label for part in parts for label in part.labels])
 
 
 def _make(job: tuple[Path, bool, int, int, int]) -> Lines:

@@ -18,6 +18,7 @@ from edge_digits_train.recipes.architecture import (
     Pool,
     SpatialDropout,
 )
+from edge_digits_train.recipes.line_recipe import LINE_RECIPES
 from edge_digits_train.recipes.recipe import Recipe
 
 
@@ -29,9 +30,12 @@ def get(name: str) -> Recipe:
     """
     if name in RECIPES:
         return RECIPES[name]
-    close = difflib.get_close_matches(name, RECIPES, n=1)
+    known = [*RECIPES, *LINE_RECIPES]
+    if name in LINE_RECIPES:
+        raise UsageError(f"{name} reads lines; here the recipe of a classifier is needed, such as {DEFAULT}")
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise UsageError(f"no recipe {name!r}; {hint}there are {', '.join(RECIPES)}")
+    raise UsageError(f"no recipe {name!r}; {hint}there are {', '.join(known)}")
 
 
 _COMPARISON = "Nguyen et al., Comparative Analysis of MLP and CNN for Handwritten Digit Recognition"
