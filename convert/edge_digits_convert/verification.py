@@ -62,10 +62,12 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
     return Verified(slim, quantized.scheme, len(quantized.flatbuffer))
 
 
-def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
-    """Check that a model takes one picture and gives ten logits in the way that its scheme promises.
+def check_model(
+    flatbuffer: bytes, scheme: Scheme, shapes: tuple[tuple[int, ...], tuple[int, ...]] = (INPUT_SHAPE, OUTPUT_SHAPE)
+) -> None:
+    """Check that a model takes one picture and gives logits in the way that its scheme promises.
 
-    All schemes: one input of shape `INPUT_SHAPE`, one output of shape `OUTPUT_SHAPE`, no operator that computes a shape
+    All schemes: one input and one output of ``shapes``, by default of ten digits; no operator that computes a shape
     at run time, and all weights in the file. int8: input scale 1/255 and zero point -128, every tensor of whole
     numbers, nothing that quantizes or dequantizes. The others: input and output are float32.
 
@@ -75,10 +77,10 @@ def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
     model = unpack(flatbuffer)
     graph = model.subgraphs[0]
     ends = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
-    shapes = [tuple(int(size) for size in tensor.shape) for tensor in ends]
-    if shapes != [INPUT_SHAPE, OUTPUT_SHAPE]:
+    found = [tuple(int(size) for size in tensor.shape) for tensor in ends]
+    if found != list(shapes):
         raise ModelError(
-            f"the converted model has inputs and outputs of shapes {shapes}, not {INPUT_SHAPE} and {OUTPUT_SHAPE}"
+            f"the converted model has inputs and outputs of shapes {found}, not {shapes[0]} and {shapes[1]}"
         )
     names = operators(flatbuffer)
     _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed")

@@ -1,0 +1,261 @@
+"""From the run of a line reader to one self-describing int8 ``.tflite`` file, verified, calibrated and measured."""
+
+import contextlib
+import datetime
+import hashlib
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edge_digits_runtime.errors import ModelError, RunError, UsageError
+from edge_digits_runtime.model.card import LINE_SHAPE, Calibration, ModelCard, ModelInput, append_card
+from edge_digits_runtime.native_stderr import quiet
+from edge_digits_runtime.page.line import Decoded, LineReader, decode
+from edge_digits_runtime.page.line_metrics import score
+from edge_digits_runtime.records import files
+from edge_digits_runtime.records.line_run import LineRunRecord
+from edge_digits_runtime.records.run import MODEL, RECORD
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from edge_digits_convert.quantization import naming
+from edge_digits_convert.strip import strip
+from edge_digits_convert.verification import check_model
+
+PROBE = 20
+"""Number of lines on which the slimmed model must give the very logits of the converted one."""
+SILENTLY_WRONG = 0.01
+"""Share of the validation lines that may be called sure and be wrong."""
+KEPT = 0.8
+"""Share of the validation lines that are read right that must be called sure, whatever is silently wrong then."""
+_LOWEST, _HIGHEST = 0.2, 5.0
+"""Range of the temperature."""
+_PRECISION = 0.01
+"""Of the logarithm of the temperature."""
+
+
+@dataclass(frozen=True)
+class LinePictures:
+    """Prepared lines with their labels."""
+
+    pictures: NDArray[np.uint8]
+    """Shape ``(n, 32, 264)``."""
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True)
+class LineConversionResult:
+    """A model file and what it cost."""
+
+    path: Path
+    card: ModelCard
+    file_bytes: int
+    """Size of the file: flatbuffer, labels and card, in bytes."""
+    exact: float
+    """Share of the validation lines that the file reads right, in [0, 1]."""
+    float_exact: float
+    """The same of the Keras original."""
+    silently_wrong: float
+    """Share of the validation lines that are called sure and are wrong."""
+
+    @property
+    def drop_pp(self) -> float:
+        """Percentage points of exact lines lost to the original; negative where the file is the better one."""
+        return 100 * (self.float_exact - self.exact)
+
+
+def convert_lines(
+    folder: Path,
+    labels: Sequence[str],
+    calibration: LinePictures,
+    seed: int,
+    validation: LinePictures,
+    output: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> LineConversionResult:
+    """Quantize the run of a line reader to int8 and write the model file.
+
+    Args:
+        folder: the run folder.
+        labels: the characters in the order of the outputs, without the blank.
+        calibration: training lines, whose activations give the ranges of int8.
+        seed: of these lines.
+        validation: lines of what was held out from training: the confidence is calibrated on them.
+        output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
+        progress: called with a few words before each long step.
+
+    Raises:
+        RunError: the run is missing, unfinished, damaged, or no line reader of these labels.
+        ModelError: what the converter made is not an int8 model of lines.
+        UsageError: there are no calibration or validation lines.
+    """
+    if not len(calibration.labels) or not len(validation.labels):
+        raise UsageError("converting a line reader needs lines for calibration and for validation; got none")
+    say = progress or (lambda _step: None)
+    record = LineRunRecord.load(folder)
+    path = folder / MODEL
+    say(f"quantizing with {len(calibration.labels):,} lines for calibration")
+    with naming(path):
+        _check_sha256(path, record)
+        model, flatbuffer = _quantized(path, len(labels) + 1, calibration.pictures)
+        slim = _verified(flatbuffer, labels, tuple(model.output_shape[1:]), calibration.pictures[:PROBE])
+    say(f"measuring on {len(validation.labels):,} validation lines")
+    original = [decode(logits, labels) for logits in _keras_logits(model, validation.pictures)]
+    reader = LineReader(append_card(slim, _bare_card(slim, labels)))
+    logits = [reader.logits(picture) for picture in validation.pictures]
+    temperature = fit_temperature(logits, labels, validation.labels)
+    decoded = [decode(row, labels, temperature) for row in logits]
+    right = _right(decoded, validation.labels)
+    least = smallest_sure_confidence(np.array([line.confidence for line in decoded]), right)
+    exact, float_exact = float(right.mean()), float(_right(original, validation.labels).mean())
+    card = ModelCard(
+        name=record.name,
+        scheme="int8",
+        sha256=hashlib.sha256(slim).hexdigest(),
+        recipe=record.recipe,
+        data=f"{record.lines:,} made lines" + (f"; {record.origin}" if record.origin else ""),
+        weights_sha256=record.weights_sha256,
+        calibration=Calibration("train", len(calibration.labels), seed),
+        accuracy={"validation": exact},
+        temperature=temperature,
+        min_confidence=least,
+        labels=tuple(labels),
+        input=ModelInput("line", *LINE_SHAPE),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        parameters=record.parameters,
+        macs=record.macs,
+    )
+    target = output or folder / f"{record.name}-int8.tflite"
+    content = append_card(slim, card)
+    files.write_bytes(target, content)
+    sure = [line.confidence >= least for line in decoded]
+    counted = score(validation.labels, [line.text for line in decoded], sure)
+    silent = counted.silently_wrong / counted.lines
+    return LineConversionResult(target, card, len(content), exact, float_exact, silent)
+
+
+def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[str], texts: Sequence[str]) -> float:
+    """Return the temperature that makes the confidence of a line the probability that it is right.
+
+    The text of a line does not depend on the temperature. From 0.2 to 5, the one is taken that makes it most likely
+    which lines are right and which are wrong (the smallest mean logarithmic loss), to 1 %.
+
+    Args:
+        logits: of each line, shape ``(steps, labels + 1)``.
+        labels: the characters in the order of the outputs.
+        texts: what is written in each line.
+    """
+
+    def loss(logarithm: float) -> float:
+        decoded = [decode(row, labels, math.exp(logarithm)) for row in logits]
+        confidence = np.clip([line.confidence for line in decoded], 1e-6, 1 - 1e-6)
+        right = _right(decoded, texts)
+        return float(-np.log(np.where(right, confidence, 1 - confidence)).mean())
+
+    bounds = math.log(_LOWEST), math.log(_HIGHEST)
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _PRECISION})
+    return round(math.exp(found.x), 4)
+
+
+def smallest_sure_confidence(confidences: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> float:
+    """Return the confidence from which on a line is called sure.
+
+    It is the smallest from which on at most `SILENTLY_WRONG` of all lines are wrong, but no higher than leaves `KEPT`
+    of the right lines sure.
+
+    Args:
+        confidences: of each line, in [0, 1], shape ``(n,)``, n ≥ 1.
+        right: which of them were read right.
+    """
+    wrong = np.sort(confidences[~right])[::-1]
+    allowed = math.floor(SILENTLY_WRONG * len(confidences))
+    # Just above the most confident of the lines that would be one too many; the card keeps four decimals.
+    strict = math.floor(1e4 * wrong[allowed]) + 1 if len(wrong) > allowed else 0
+    highest = math.floor(1e4 * np.quantile(confidences[right], 1 - KEPT, method="lower")) if right.any() else 10_000
+    return min(strict, highest, 10_000) / 1e4
+
+
+def _right(decoded: Sequence[Decoded], texts: Sequence[str]) -> NDArray[np.bool_]:
+    return np.array([line.text == text for line, text in zip(decoded, texts, strict=True)])
+
+
+def _check_sha256(path: Path, record: LineRunRecord) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}): train again") from error
+    if found != record.model_sha256:
+        raise RunError(f"{path}: does not have the sha256 in {RECORD}: it is damaged or of another run; train again")
+
+
+def _quantized(path: Path, classes: int, calibration: NDArray[np.uint8]) -> tuple[Any, bytes]:
+    """Return the Keras model of a run and the int8 flatbuffer that TensorFlow makes of it."""
+    with quiet():
+        import keras
+        import tensorflow as tf
+
+        if keras.backend.backend() != "tensorflow":
+            raise RunError(
+                f"conversion needs Keras on TensorFlow, but KERAS_BACKEND is {keras.backend.backend()}: unset it"
+            )
+        try:
+            model = keras.models.load_model(path, compile=False)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise RunError(f"Keras {keras.__version__} cannot load it ({reason}): train again") from error
+        shapes = model.input_shape, model.output_shape
+        if shapes[0] != (None, *LINE_SHAPE, 1) or len(shapes[1]) != 3 or shapes[1][2] != classes:
+            raise RunError(
+                f"a model of shapes {shapes}; a line reader has (None, 32, 264, 1), (None, steps, {classes})"
+            )
+        # With an open batch size, the shape in front of the reshape would be computed at run time.
+        single = keras.models.clone_model(model, input_tensors=keras.Input((*LINE_SHAPE, 1), batch_size=1))
+        single.set_weights(model.get_weights())
+        converter = tf.lite.TFLiteConverter.from_keras_model(single)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        converter.representative_dataset = lambda: _examples(calibration)
+        # Keras prints the shapes of the weights on standard output as it saves the model for the converter.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return model, bytes(converter.convert())
+
+
+def _examples(pictures: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
+    """Give the converter the calibration lines one by one, and first one with the whole range of greys."""
+    # The range of the input becomes its scale, which must be 1/255.
+    whole = np.linspace(0, 255, math.prod(LINE_SHAPE)).reshape(LINE_SHAPE).astype(np.uint8)
+    for picture in (whole, *pictures):
+        yield [_pixels(picture[None])]
+
+
+def _verified(flatbuffer: bytes, labels: Sequence[str], output: tuple[int, ...], probe: NDArray[np.uint8]) -> bytes:
+    """Check the converted model, slim it, and check that this changed no bit of any answer; return the slim one."""
+    check_model(flatbuffer, "int8", ((1, *LINE_SHAPE, 1), (1, *output)))
+    slim = strip(flatbuffer)
+    before, after = (LineReader(append_card(content, _bare_card(content, labels))) for content in (flatbuffer, slim))
+    if not all(np.array_equal(before.logits(picture), after.logits(picture)) for picture in probe):
+        raise ModelError("the slimmed model does not answer as the converted one does")
+    return slim
+
+
+def _bare_card(flatbuffer: bytes, labels: Sequence[str]) -> ModelCard:
+    """Return a card with which a model can be run before it is measured."""
+    digest = hashlib.sha256(flatbuffer).hexdigest()
+    return ModelCard("line", "int8", digest, labels=tuple(labels), input=ModelInput("line", *LINE_SHAPE))
+
+
+def _keras_logits(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    parts = [
+        np.asarray(model.predict_on_batch(_pixels(pictures[start : start + 100])))
+        for start in range(0, len(pictures), 100)
+    ]
+    return np.concatenate(parts)
+
+
+def _pixels(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return pictures[..., None].astype(np.float32) / np.float32(255)
