@@ -1,11 +1,11 @@
-"""The bundle: one ZIP with all that a device needs to run a model and to measure it.
+"""The bundle: one ZIP with everything that a device needs to run a model and to measure it.
 
-    edge-digits-bundle/README.txt      what is in it and the three commands to type there
-    edge-digits-bundle/model.tflite    the model, card included
+    edge-digits-bundle/README.txt      contents, and the three commands to type there
+    edge-digits-bundle/model.tflite    the model with its card
     edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.npz.save_test`
-    edge-digits-bundle/samples/        ten pictures to try
+    edge-digits-bundle/samples/        ten sample pictures
     edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here
-    edge-digits-bundle/SHA256SUMS      of all the others, for ``sha256sum -c``
+    edge-digits-bundle/SHA256SUMS      checksums of the other files, for ``sha256sum -c``
 
 The same model, pictures and packages give the same bytes.
 """
@@ -30,10 +30,10 @@ from edge_digits.deploy import wheels
 from edge_digits.formatting import percent
 
 FOLDER = "edge-digits-bundle"
-"""The one folder at the top, so that unpacking does not litter the place where it is done."""
+"""The only folder at the top of the ZIP, so that unpacking makes one folder."""
 MODEL, TEST, SUMS, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "SHA256SUMS", "README.txt", "samples", "wheels"
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
-"""What a device installs; their own dependencies come from its package index."""
+"""Distributions packed as wheels; a device gets their dependencies from its package index."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +41,17 @@ class Bundle:
     """A bundle in memory."""
 
     content: bytes
-    """The ZIP."""
+    """Content of the ZIP."""
     name: str
-    """Name of the model: its recipe, or of its file where it has no card."""
+    """Name of the recipe, or the file name of a model without a card."""
     scheme: str
-    """The quantization scheme that its card states, or ``tflite`` where it has no card."""
+    """Quantization scheme from the card, or ``tflite`` for a model without a card."""
     model_bytes: int
     """Size of the model file in bytes."""
     model_sha256: str
     """Hex digest of the model's flatbuffer."""
     data_name: str
-    """Such as ``MNIST``."""
+    """Name of the data set, such as ``MNIST``."""
     data_sha256: str
     """Digest of the test pictures, see `edge_digits_runtime.data.datasets.digest`."""
     pictures: int
@@ -74,10 +74,10 @@ class Bundle:
 
 
 def find_model(run: Path, scheme: str) -> Path:
-    """The ``.tflite`` in the run folder ``run`` whose card states ``scheme``.
+    """Return the ``.tflite`` in the run folder ``run`` whose card states ``scheme``.
 
     Raises:
-        RunError: there is none, or more than one.
+        RunError: there is no such file, or more than one.
         ModelError: a ``.tflite`` in the folder cannot be read.
     """
     found = []
@@ -96,15 +96,15 @@ def find_model(run: Path, scheme: str) -> Path:
 
 
 def check_data(record: RunRecord, dataset: DataSet) -> None:
-    """See that ``dataset`` has the test pictures that the run was tested with.
+    """Check that ``dataset`` has the test pictures that the run was tested with.
 
     Raises:
-        DataError: they have changed since.
+        DataError: the pictures have changed since.
     """
     if datasets.digest(dataset.test) != record.data["sha256"]["test"]:
         raise DataError(
-            f"{dataset.name}: not the test pictures that {record.name} was tested with when it was trained, so its "
-            "figures could not be compared; give those with --data"
+            f"{dataset.name}: not the test pictures that {record.name} was tested with when it was trained, so the "
+            "figures could not be compared; give the right ones with --data"
         )
 
 
@@ -112,18 +112,18 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
     """Pack ``model`` and the test pictures of ``dataset``.
 
     Args:
-        model: a ``.tflite``.
-        dataset: its test split is packed.
+        model: path of a ``.tflite``.
+        dataset: data set whose test pictures are packed.
         runtime: pack the wheels of edge-digits and edge-digits-runtime, too.
-        allow_unverified: take a model whose sha256 is not the one in its card.
+        allow_unverified: accept a model whose sha256 is not the one in its card.
 
     Raises:
-        ModelError: the model cannot be read, does not load, or its tensors are not those of a digit classifier;
-            ChecksumError where it does not match its card.
+        ModelError: the model cannot be read or loaded, or its tensors are not those of a digit classifier.
+        ChecksumError: the model does not match the sha256 in its card.
         BackendError: no interpreter is installed.
-        UsageError: the packages that run here are not installed and so cannot be packed.
+        UsageError: edge-digits is not installed here as a package and cannot be packed.
     """
-    # What a device would refuse is refused here: a classifier looks at tensors and answers, too.
+    # Loading it as the device does finds every model that the device would refuse.
     file = DigitClassifier(model, allow_unverified=allow_unverified).model
     packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
     bundle = {
@@ -134,7 +134,7 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
     bundle |= {f"{SAMPLES}/{picture.name}": picture.read_bytes() for picture in samples.SAMPLES}
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
     bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
-    # Stored: all that is large in it is compressed already, and zlib's output differs from version to version.
+    # Not compressed: the large files are compressed already, and the output of zlib depends on its version.
     content = wheels.zipped({f"{FOLDER}/{name}": data for name, data in bundle.items()}, zipfile.ZIP_STORED)
     return Bundle(
         content=content,
@@ -164,10 +164,11 @@ edge-digits: a digit classifier for a small device
 
 {MODEL}    {_description(model, file)}
 {TEST}        {len(dataset.test):,} test pictures of {dataset.name}
-{SAMPLES}/        ten pictures to try
+{SAMPLES}/        ten sample pictures
 {inside}{SUMS}      to check the copy: sha256sum -c {SUMS}
 
-Type in this folder; Python 3.11 or newer has to be there, and on Debian and Raspberry Pi OS the package python3-venv:
+Type these commands in this folder. They need Python 3.11 or newer and, on Debian and Raspberry Pi OS, the package
+python3-venv.
 
 1. Install:
 
@@ -181,7 +182,7 @@ Type in this folder; Python 3.11 or newer has to be there, and on Debian and Ras
 
    venv/bin/edge-digits evaluate {MODEL} --data {TEST} -o evaluation.json{flag}
 
-evaluation.json holds every answer and timing. Copy it back and put it beside the float original:
+evaluation.json holds every answer and timing. Copy it back and compare it with the float original:
 
    edge-digits report RUN evaluation.json
 """
@@ -190,7 +191,7 @@ evaluation.json holds every answer and timing. Copy it back and put it beside th
 def _description(model: Path, file: ModelFile) -> str:
     size = f"{len(file.content):,} bytes"
     if file.card is None:
-        return f"{model.name}, {size}, made elsewhere: it has no card"
+        return f"{model.name}, {size}, without a model card"
     right = file.card.accuracy.get("test")
     accuracy = "" if right is None else f", {percent(right)} right on its test pictures when it was converted"
     return f"{file.card.name}, {file.card.scheme}, {size}{accuracy}"

@@ -26,7 +26,7 @@ class Target:
     """A device, and how to reach it."""
 
     host: str
-    """What one types after ``ssh``: a name from the user's ssh configuration, or ``[user@]address``."""
+    """The host as typed after ``ssh``: a name from the user's ssh configuration, or ``[user@]address``."""
     folder: str = REMOTE_FOLDER
     """Folder on the device, relative to the login folder unless absolute."""
     port: int | None = None

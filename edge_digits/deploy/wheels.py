@@ -1,8 +1,8 @@
-"""Pack our own installed packages as wheels, so that a device can install exactly what runs here.
+"""Pack the installed packages of edge-digits as wheels, so that a device can install exactly what runs here.
 
-A wheel is a ZIP of the package and of a ``.dist-info`` folder that describes it (PEP 427). Both are at hand wherever
-a pure-Python package is installed, from an index or editable from its sources, so this needs no build tool, no
-network and no source tree.
+A wheel is a ZIP of the package and of a ``.dist-info`` folder that describes it (PEP 427). Every installed pure-Python
+package has both, whether it came from an index or is editable, so packing needs no build tool, no network and no source
+tree.
 """
 
 import base64
@@ -16,15 +16,15 @@ from pathlib import Path
 from edge_digits_runtime.errors import UsageError
 
 _TIME = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a ZIP can hold, so that the same files make the same bytes."""
+"""Time of every file: the oldest that a ZIP can hold, so that the same files give the same bytes."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: edge-digits\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def pack(name: str) -> tuple[str, bytes]:
-    """The wheel of the installed distribution ``name``, whose import package is its name with underscores.
+    """Pack the installed distribution ``name``, whose import package is its name with underscores.
 
     Returns:
-        The file name that installers expect, and the content: the same bytes for the same package.
+        File name and content of the wheel; the same package gives the same bytes.
 
     Raises:
         UsageError: ``name`` is not installed.
@@ -43,7 +43,7 @@ def pack(name: str) -> tuple[str, bytes]:
 
 
 def zipped(content: dict[str, bytes], compression: int) -> bytes:
-    """A ZIP of ``content`` (path to bytes) in the order given; no times or owners of this machine get into it."""
+    """Return a ZIP of ``content`` (path to bytes) in the order given, without times and owners of this machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, data in content.items():
@@ -67,7 +67,7 @@ def _package_files(package: str) -> dict[str, bytes]:
 
 
 def _info_files(distribution: importlib.metadata.Distribution, package: str, folder: str) -> dict[str, bytes]:
-    """What describes the package; what tells of this installation of it (``RECORD``, ``INSTALLER``) stays here."""
+    """Return the files that describe the package, without those about this installation (``RECORD``, ``INSTALLER``)."""
     content = {f"{folder}/WHEEL": _WHEEL.encode()}
     for name in ("METADATA", "entry_points.txt"):
         text = distribution.read_text(name)

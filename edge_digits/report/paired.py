@@ -69,7 +69,7 @@ class Paired:
 
     @property
     def significant(self) -> bool:
-        """Whether both the interval and the test say that the accuracies differ by more than chance.
+        """True if both the interval and the test say that the accuracies differ by more than chance.
 
         The interval is approximate and the test is exact, so in a close case they may disagree; then the difference is
         not called significant.

@@ -1,4 +1,4 @@
-"""Whether the confidence of a model can be relied on: calibration, and risk against coverage."""
+"""Reliability of the confidence of a model: calibration, and risk against coverage."""
 
 import math
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far the confidence of a model can be relied on."""
+    """Reliability of the confidence of a model."""
 
     bins: tuple[Bin, ...]
     """The reliability diagram: `BINS` of equal width over [0, 1]."""

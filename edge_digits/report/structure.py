@@ -115,9 +115,9 @@ class Comparison:
     recall_change_pp: NDArray[np.float64]
     """Recall after minus recall before for each digit, in percentage points, shape ``(10,)``."""
     lost: NDArray[np.int64]
-    """How often a right answer became wrong, for each true digit, shape ``(10,)``."""
+    """Number of right answers that became wrong, for each true digit, shape ``(10,)``."""
     won: NDArray[np.int64]
-    """How often a wrong answer became right, for each true digit, shape ``(10,)``."""
+    """Number of wrong answers that became right, for each true digit, shape ``(10,)``."""
     changes: tuple[Change, ...]
     """Every picture whose answer changed: lost, won, other; within each the most confident new answer first."""
 
@@ -129,7 +129,7 @@ class Step:
     before: Row
     after: Row
     causes: tuple[str, ...]
-    """What differs between the rows: any of ``format``, ``quantization``, ``device``, ``backend``, ``threads``."""
+    """Differences between the rows: any of ``format``, ``quantization``, ``device``, ``backend``, ``threads``."""
     paired: Paired
     largest_difference: float
     """Largest difference between the two probabilities of one digit for one picture, in [0, 1]."""

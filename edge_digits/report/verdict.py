@@ -12,7 +12,7 @@ ROLE_WORDS = {"float-original": "float original", "float-tflite": "float TFLite"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the report says about one family."""
+    """The verdict on one family."""
 
     title: str
     """Title of the family."""

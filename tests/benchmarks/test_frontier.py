@@ -1,5 +1,4 @@
-"""What docs/research/frontier.md is made by: family.py and ablation.py, which train, and frontier.py, which writes it
-up."""
+"""The programs behind docs/research/frontier.md: family.py and ablation.py train, frontier.py writes the page."""
 
 import dataclasses
 import json
@@ -93,7 +92,7 @@ def test_only_what_is_between_the_marks_is_replaced() -> None:
             frontier.between(wrong, "new")
 
 
-def test_the_page_says_what_the_record_says() -> None:
+def test_the_page_is_made_from_the_record() -> None:
     recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
     page = frontier.PAGE.read_text(encoding="utf-8")
     assert page == frontier.between(page, frontier.section(recorded)), (
@@ -101,7 +100,7 @@ def test_the_page_says_what_the_record_says() -> None:
     )
 
 
-def test_what_ships_is_the_seed_that_was_chosen() -> None:
+def test_the_shipped_models_are_those_of_the_chosen_seeds() -> None:
     recorded = json.loads(frontier.FRONTIER.read_text(encoding="utf-8"))
     family = {name for name in recorded if name.startswith("digits-") and not name.endswith("-alone")}
     assert family == set(registry.paths())
@@ -146,7 +145,7 @@ def test_every_change_of_the_ablation_is_a_recipe_of_its_own() -> None:
     assert all(recipe not in changed[:k] for k, recipe in enumerate(changed))
 
 
-def test_recording_keeps_what_is_there(tmp_path: Path) -> None:
+def test_recording_keeps_earlier_records(tmp_path: Path) -> None:
     file = tmp_path / "frontier.json"
     family.record(file, "a", {"macs": 1, "seeds": {"10": {"bytes": 1}}})
     family.record(file, "b", {"macs": 2, "seeds": {"0": {"bytes": 2}}})

@@ -1,4 +1,4 @@
-"""What a bundle holds, that it is the same each time, and what is refused."""
+"""A bundle: its contents, that the same input gives the same bytes, and errors."""
 
 import base64
 import csv
@@ -101,7 +101,7 @@ def test_the_same_run_gives_the_same_bytes(make_run: MakeRun, tmp_path: Path) ->
     ],
     ids=["default", "scheme", "model", "name"],
 )
-def test_the_model_that_was_asked_for(
+def test_the_requested_model_is_packed(
     arguments: tuple[str, ...], flatbuffer: bytes, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(MODELS)
@@ -112,7 +112,7 @@ def test_the_model_that_was_asked_for(
         assert archive.read("edge-digits-bundle/model.tflite").startswith(flatbuffer)
 
 
-def test_without_the_runtime_an_index_has_to_have_it(make_run: MakeRun, tmp_path: Path) -> None:
+def test_without_the_runtime_no_wheels_are_packed(make_run: MakeRun, tmp_path: Path) -> None:
     assert bundle(make_run(MODELS), "-o", tmp_path / "pi.zip", "--no-runtime").exit_code == 0
     with zipfile.ZipFile(tmp_path / "pi.zip") as archive:
         assert not [name for name in archive.namelist() if name.endswith(".whl")]
@@ -173,13 +173,13 @@ def test_a_refusal_is_one_line_and_leaves_the_former_bundle(
     assert list(out.parent.iterdir()) == [out]
 
 
-def test_a_model_and_a_scheme_are_one_too_many(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_model_and_a_scheme_together_are_refused(make_run: MakeRun, tmp_path: Path) -> None:
     result = bundle(make_run(MODELS), "-o", tmp_path / "pi.zip", "--model", "digits-m", "--scheme", "float32")
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
     assert not (tmp_path / "pi.zip").exists()
 
 
-def test_an_unverified_model_is_packed_on_demand_and_its_commands_say_so(make_run: MakeRun, tmp_path: Path) -> None:
+def test_an_unverified_model_is_packed_if_allowed_and_its_commands_allow_it(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(MODELS)
     tampered(run)
     assert bundle(run, "-o", tmp_path / "pi.zip", "--no-runtime", "--allow-unverified").exit_code == 0
@@ -189,7 +189,7 @@ def test_an_unverified_model_is_packed_on_demand_and_its_commands_say_so(make_ru
     assert readme.count(" --allow-unverified") == 2
 
 
-def test_a_moved_data_set_is_found_where_data_says(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_moved_data_set_is_found_with_the_data_option(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(MODELS)
     (tmp_path / "noise.npz").rename(tmp_path / "moved.npz")
     result = bundle(run, "-o", tmp_path / "pi.zip", "--no-runtime", "--data", tmp_path / "moved.npz")
@@ -254,7 +254,7 @@ def test_the_notice_names_the_data() -> None:
     assert all(file.name in notice for file in carried)
 
 
-def test_what_is_not_installed_is_not_packed(
+def test_a_package_that_is_not_installed_cannot_be_packed(
     monkeypatch: pytest.MonkeyPatch, make_run: MakeRun, tmp_path: Path
 ) -> None:
     run = make_run(MODELS)

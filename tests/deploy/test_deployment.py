@@ -55,7 +55,7 @@ STEPS = (
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An sshd on the loopback; its folder holds ``log`` and ``ssh_config``, where the host ``device`` is that sshd."""
+    """The folder of an sshd on the loopback interface, with ``log`` and ``ssh_config``; the host is ``device``."""
     # It is on root's PATH alone, and insists on being started by its full path.
     program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     assert program, "these tests need the OpenSSH server: apt-get install openssh-server"
@@ -108,20 +108,20 @@ def digits() -> Split:
 
 @pytest.fixture
 def run(make_run: Callable[..., Path], digits: Split) -> Path:
-    """A run folder with an int8 model that knows digits."""
+    """A run folder with a trained int8 model."""
     file = read_model_file(DEFAULT_MODEL)
     return make_run({"mlp-8-int8.tflite": (file.content[: file.flatbuffer_bytes], "int8")}, digits)
 
 
 @pytest.fixture
 def device(tmp_path: Path) -> Path:
-    """The folder on the 'device'."""
+    """The remote folder."""
     return tmp_path / "device"
 
 
 @pytest.fixture
 def python(tmp_path: Path) -> Stub:
-    """``python(script)``: an interpreter that runs a shell script first, in which $REAL is the interpreter."""
+    """``python(script)``: an interpreter that runs a shell script first; in it $REAL is the real interpreter."""
 
     def make(script: str) -> Path:
         path = tmp_path / "python"
@@ -134,7 +134,7 @@ def python(tmp_path: Path) -> Stub:
 
 @pytest.fixture
 def quick(run: Path, digits: Split, tmp_path: Path) -> str:
-    """A script for ``python`` that gives the answer of 'evaluate' and 'doctor' at once."""
+    """A script for ``python`` that answers 'evaluate' and 'doctor' without measuring anything."""
     file = read_model_file(run / "mlp-8-int8.tflite")
     evaluation = Evaluation(
         model=ModelInfo("mlp-8", "int8", "int8", len(file.content), file.sha256),
@@ -153,7 +153,7 @@ def quick(run: Path, digits: Split, tmp_path: Path) -> str:
 
 @pytest.fixture
 def deploy(run: Path, device: Path, sshd: Path, quick: str, python: Stub) -> Deploy:
-    """``deploy(*arguments, host=..., python=...)`` to ``device``, where `quick` stands for a real evaluation."""
+    """``deploy(*arguments, host=..., interpreter=...)`` runs the command; `quick` replaces the evaluation."""
 
     def call(*arguments: str, host: str = "device", interpreter: str | Path | None = None) -> Result:
         words = [run, "-F", sshd / "ssh_config", "--remote-dir", device]
@@ -165,7 +165,7 @@ def deploy(run: Path, device: Path, sshd: Path, quick: str, python: Stub) -> Dep
 
 @pytest.fixture
 def scp(tmp_path: Path, sshd: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
-    """``with scp(script)``: a shell script takes the place of scp; $1 and $2 are its files, $REAL is scp."""
+    """``with scp(script)`` replaces scp by a shell script, in which $1 and $2 are the files and $REAL is scp."""
     real = f"{shutil.which('scp')} -q -F {sshd / 'ssh_config'}"
 
     @contextmanager
@@ -201,7 +201,9 @@ def error(result: Result) -> str:
 # --- the whole way
 
 
-def test_there_and_back(run: Path, device: Path, digits: Split, sshd: Path) -> None:
+def test_a_deployment_installs_measures_and_brings_the_evaluation_back(
+    run: Path, device: Path, digits: Split, sshd: Path
+) -> None:
     site = virtual_environment(device / "venv")
     logins = (sshd / "log").read_text().count("Accepted publickey")
     words = ["deploy", run, "device", "-F", sshd / "ssh_config", "--remote-dir", device]
@@ -227,7 +229,7 @@ def test_there_and_back(run: Path, device: Path, digits: Split, sshd: Path) -> N
 
 
 def virtual_environment(folder: Path) -> Path:
-    """Make one where pip finds as installed what edge-digits depends on; sshd lets it see no index to get more from.
+    """Make a virtual environment in which pip finds the dependencies of edge-digits installed; sshd hides every index.
 
     Returns:
         Its folder of packages.
@@ -244,7 +246,7 @@ def virtual_environment(folder: Path) -> Path:
 
 
 def dependency_tree(name: str) -> list[importlib.metadata.Distribution]:
-    """All distributions that are here because of ``name`` without extras, except ours."""
+    """Return the distributions that ``name`` depends on without extras, except those of edge-digits."""
     found: dict[str, importlib.metadata.Distribution] = {}
     waiting = [name]
     while waiting:
@@ -284,7 +286,7 @@ def test_the_former_bundle_is_kept_and_older_ones_are_removed(deploy: Deploy, de
 
 
 @pytest.mark.parametrize("microseconds", [(5, 70_000), (5, 5)], ids=["second", "microsecond"])
-def test_one_bundle_twice_within(
+def test_one_bundle_can_be_deployed_twice_within_one(
     microseconds: tuple[int, int], deploy: Deploy, device: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = datetime.datetime(2026, 3, 7, 10, 15, tzinfo=datetime.UTC)
@@ -362,10 +364,10 @@ def test_another_version_that_was_installed_in_between_is_noticed(
         call(python(f"{change}; {quick}"))
 
 
-# --- what breaks on the way
+# --- failures on the way
 
 
-def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
+def test_a_failure_at_any_step_leaves_the_former_bundle_in_use(
     deploy: Deploy, device: Path, scp: Callable[[str], AbstractContextManager[None]], python: Stub, tmp_path: Path
 ) -> None:
     assert deploy().exit_code == 0
@@ -409,7 +411,7 @@ def test_whatever_breaks_on_the_way_leaves_the_old_bundle_working(
     assert in_use(device) != former
 
 
-def test_an_evaluation_of_something_else_is_refused(
+def test_an_evaluation_of_other_pictures_is_refused(
     deploy: Deploy, run: Path, tmp_path: Path, quick: str, python: Stub
 ) -> None:
     assert deploy().exit_code == 0
@@ -449,7 +451,7 @@ def test_a_wrong_python_is_noticed_before_it_is_used(
     assert not (device / "current").exists()
 
 
-def test_no_python(deploy: Deploy) -> None:
+def test_a_missing_python_is_an_error(deploy: Deploy) -> None:
     message = error(deploy(interpreter="no-such-python"))
     assert re.match(r"device: connect failed \(exit status 127\): .*no-such-python: (command )?not found; ", message)
     assert message.endswith(
@@ -457,7 +459,7 @@ def test_no_python(deploy: Deploy) -> None:
     )
 
 
-def test_a_host_that_does_not_answer(deploy: Deploy, run: Path) -> None:
+def test_a_host_that_does_not_answer_is_an_error(deploy: Deploy, run: Path) -> None:
     assert error(deploy(host="gone")) == (
         "gone: connect failed (exit status 255): ssh: connect to host 127.0.0.1 port 1: Connection refused; "
         "check that 'ssh gone' logs in, then try again"
@@ -465,7 +467,7 @@ def test_a_host_that_does_not_answer(deploy: Deploy, run: Path) -> None:
     assert not list(run.glob("*evaluation.json"))
 
 
-def test_without_ssh(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ssh_is_an_error(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert error(deploy()) == "ssh is not on the PATH: install the OpenSSH client (openssh-client on Debian)"
 
@@ -481,17 +483,17 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("host", "label", "path"), ADDRESSES, ids=[host for host, *_ in ADDRESSES])
-def test_a_host_as_scp_and_file_names_want_it(host: str, label: str, path: str) -> None:
+def test_a_host_in_file_names_and_in_paths_for_scp(host: str, label: str, path: str) -> None:
     target = Target(host)
     assert (target.label, target.path("x.zip")) == (label, path)
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "-x", "me@-x", "a b", "ssh://pi", "pi:/etc", "", "a@b@c"])
-def test_hosts_that_ssh_could_take_for_something_else(host: str, deploy: Deploy) -> None:
+def test_hosts_that_ssh_could_take_for_something_else_are_refused(host: str, deploy: Deploy) -> None:
     assert "host " in error(deploy(host=host))
 
 
 @pytest.mark.parametrize("folder", ["a b", "$(reboot)", "-x", "a;b", "~/x", "", "ä"])
-def test_folders_that_a_shell_could_take_for_something_else(folder: str) -> None:
+def test_folders_that_a_shell_could_take_for_something_else_are_refused(folder: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"remote folder {folder!r}: allowed are ")):
         Target("pi", folder)

@@ -124,7 +124,7 @@ def test_families_share_weights(trio: list[Evaluation], make_evaluation: Make) -
     assert report.worst_drop_pp == pytest.approx(0.9)
 
 
-def test_two_families_of_the_same_name_are_told_apart(make_evaluation: Make) -> None:
+def test_two_families_of_the_same_name_have_different_titles(make_evaluation: Make) -> None:
     report = compare([make_evaluation([1, 2], [1, 2], weights_sha256=start * 64) for start in "ab"])
     assert [family.title for family in report.families] == ["net (aaaaaaa)", "net (bbbbbbb)"]
 

@@ -78,7 +78,9 @@ def test_newcombe_interval_worked_out_step_by_step() -> None:
         ((50, 0, 0, 0), False),  # everything right
     ],
 )
-def test_significant_is_what_interval_and_test_both_say(counts: tuple[int, ...], significant: bool) -> None:
+def test_a_difference_is_significant_if_both_interval_and_test_say_so(
+    counts: tuple[int, ...], significant: bool
+) -> None:
     both_right, lost, won, both_wrong = counts
     paired = Paired(both_right, lost, won, both_wrong, agreeing=both_right + both_wrong)
     low, high = paired.interval_pp
@@ -90,7 +92,7 @@ def test_significant_is_what_interval_and_test_both_say(counts: tuple[int, ...],
 
 
 @given(st.tuples(*[st.integers(0, 400)] * 4).filter(any))
-def test_the_interval_holds_the_drop_and_turns_with_the_sides(table: tuple[int, int, int, int]) -> None:
+def test_the_interval_contains_the_drop_and_changes_sign_with_the_order(table: tuple[int, int, int, int]) -> None:
     both_right, lost, won, both_wrong = table
     low, high = newcombe_interval(both_right, lost, won, both_wrong)
     drop = (lost - won) / sum(table)

@@ -65,7 +65,9 @@ def test_answers_of_equal_confidence_are_one_point_of_the_curve() -> None:
     ],
     ids=["none-wrong", "one-in-1000", "two-last", "most-confident-wrong"],
 )
-def test_most_answered_at_999(wrong_at: list[int], coverage: float, threshold: float | None) -> None:
+def test_most_pictures_that_can_be_answered_at_99_9_percent(
+    wrong_at: list[int], coverage: float, threshold: float | None
+) -> None:
     confidence = 0.5 + np.arange(1000, 0, -1) / 4000 - 1 / 4000
     right = np.ones(1000, bool)
     right[wrong_at] = False

@@ -39,7 +39,7 @@ def test_grid_has_every_system_with_seed_0_then_with_seed_1(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("epochs", "most", "expected"), [(None, None, 50), (7, None, 7), (None, 2, 2), (1, 2, 1)])
-def test_epochs_are_the_documents_unless_told_otherwise(
+def test_epochs_are_those_of_the_document_by_default(
     tmp_path: Path, epochs: int | None, most: int | None, expected: int
 ) -> None:
     (job,) = grid.jobs(STUDY, tmp_path, 1, epochs, most, STUDY.systems[:1])

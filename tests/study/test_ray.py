@@ -29,9 +29,9 @@ EPOCHS, HALT = 25, 3
 """As in tiny.py."""
 TOKEN = secrets.token_hex(32)
 PATIENCE_S = 300
-"""Only a machine that has hung needs longer."""
+"""Longest time to wait for anything; a busy machine needs less."""
 STARTS = 3
-"""A node gives itself 30 seconds to start, which a machine that does much else may exceed the first time."""
+"""Number of attempts to start a node: it gives up after 30 seconds, which a busy machine may need the first time."""
 RAY = Path(sys.executable).with_name("ray")
 NODE = (
     "--block",
@@ -54,7 +54,7 @@ def wait_until(what: Callable[[], object], driver: "Driver | None" = None) -> No
 
 
 def processes(word: str) -> list[int]:
-    """The processes in whose command line ``word`` is."""
+    """Return the processes with ``word`` in their command line."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -78,7 +78,7 @@ class Driver(subprocess.Popen[str]):
             )
 
     def __exit__(self, *error: Any) -> None:
-        """Kill it where a test has failed before its end."""
+        """Kill the process if a test failed before its end."""
         self.kill()
         super().__exit__(*error)
 
@@ -131,7 +131,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
-    """A folder whose name is short: the sockets of Ray are below it."""
+    """A folder with a short name, since the sockets of Ray are below it."""
     with tempfile.TemporaryDirectory(prefix="ed-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
         wait_until(lambda: not processes(folder))
@@ -143,7 +143,7 @@ def epochs(out: Path, seed: int) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
-def test_killed_study_goes_on_and_names_what_failed(data: Path, scratch: Path) -> None:
+def test_a_killed_study_continues_and_names_the_failed_trials(data: Path, scratch: Path) -> None:
     out = scratch / "study"
     with Driver(data, scratch, seeds=2, halting=["steady seed 1"]) as driver:
         wait_until(lambda: list(out.glob("trials/steady*/trial.json")) and len(epochs(out, 1)) == HALT, driver)
@@ -197,14 +197,14 @@ def node(scratch: Path, *options: str) -> Iterator[int]:
 
 
 def kill_session(leader: int) -> None:
-    """Kill every process of a session at once, as a power cut does."""
+    """Kill all processes of a session at once, as a power cut does."""
     for process in session(leader):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session."""
+    """Return the processes of a session."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -214,7 +214,7 @@ def session(leader: int) -> list[int]:
     return found
 
 
-def test_study_survives_the_death_of_a_node(data: Path, scratch: Path) -> None:
+def test_a_study_survives_the_death_of_a_node(data: Path, scratch: Path) -> None:
     out, note = scratch / "study", scratch / "ray_current_cluster"
     head = ("--head", "--port=0", f"--ray-client-server-port={free_port()}", "--include-dashboard=false")
     with node(scratch, *head, f"--temp-dir={scratch}"):

@@ -111,5 +111,5 @@ def test_published_figures_keep_their_decimals(figure: Published | None, quantit
 
 
 @pytest.mark.parametrize(("pp", "words"), [(0.654, "0.65 pp"), (0.0033, "0.003 pp")])
-def test_small_differences_are_not_shown_as_none(pp: float, words: str) -> None:
+def test_small_differences_are_not_shown_as_zero(pp: float, words: str) -> None:
     assert formatting.small(pp) == words

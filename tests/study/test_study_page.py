@@ -11,6 +11,7 @@ from edge_digits_study.page_plots import PAGE_PLOTS
 from edge_digits_study.results import Results, Trial
 from edge_digits_study.seed_summary import summarize
 from edge_digits_study.studies import STUDIES
+from numpy.typing import NDArray
 from PIL import Image
 
 Make = Callable[..., Trial]
@@ -266,14 +267,27 @@ def test_with_a_damaged_evaluation_no_page_is_written(make_trial: Make, tmp_path
     assert not (tmp_path / "README.md").exists()
 
 
-def test_first_layer_weights_are_those_of_the_model(make_trial: Make, tmp_path: Path) -> None:
+def test_first_layer_weights_are_those_of_the_model(
+    make_trial: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from edge_digits_train.engine.keras_model import build
 
     trial = make_trial("mlp", epochs=2)
     (tmp_path / trial.run).mkdir(parents=True)
     model = build(CLASSIFIER.system("mlp").build(seed=0))
     model.save(tmp_path / trial.run / "model.keras")
+    kernels = []
+    draw = plots.weights
+
+    def keep(path: Path, kernel: NDArray[np.float32], title: str) -> None:
+        kernels.append(kernel)
+        draw(path, kernel, title)
+
+    monkeypatch.setattr(plots, "weights", keep)
     study_page.write(CLASSIFIER, Results(CLASSIFIER.name, (trial,)), tmp_path)
+    (kernel,) = kernels
+    expected = next(weight for weight in model.weights if weight.shape[0] == 784)
+    np.testing.assert_array_equal(kernel, np.array(expected))
     assert size(tmp_path / "weights.png")
     assert "](weights.png)" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
