@@ -1,13 +1,14 @@
-"""How often the runtime is sure, of pictures that are no digit and of digits: the figures of docs/guide/pictures.md.
+"""Measure how often the runtime is sure about pictures that are no digit, and about digits.
 
     uv run python benchmarks/accuracy/not_digits.py [MODEL ...] --data FOLDER [--fonts FILE ...] [--photos FOLDER]
 
-MODEL is a ``.tflite`` or the name of an installed model; without any, the default.
+MODEL is a ``.tflite`` or the name of an installed model; without one, the default model is measured. The figures are in
+docs/guide/pictures.md.
 
-Nothing here comes from what `edge_digits_train.augment.outliers` makes: the letters are of other fonts (matplotlib's
-Computer Modern and the fonts given), scribbles and faces are drawn by another rule, photographs are parts of the two
-that scikit-learn brings and the pictures in the folder given. Each goes through the same call as on the device. The
-sets of digits are those of ``benchmarks/accuracy/real_pictures.py``.
+No picture here is made as `edge_digits_train.augment.outliers` makes them: the letters have other fonts (matplotlib's
+Computer Modern and those of ``--fonts``), scribbles and faces are drawn by other rules, photographs are parts of the
+two that scikit-learn brings and the pictures of ``--photos``. Each picture goes through the same call as on the device.
+The sets of digits are those of ``benchmarks/accuracy/real_pictures.py``.
 """
 
 import argparse
@@ -26,14 +27,15 @@ from synthetic import photograph
 
 LETTERS = "ACEFHKLMNPRTUVWXacdefhkmnprtuvwx"
 LIKE_DIGITS = "BDGIJOQSYZbgijloqsyz"
-"""Letters that written by hand may be a digit; to be sure of these is no mistake."""
+"""Letters that may be a digit when written by hand; to be sure about these is no mistake."""
 SEED = 2027
 COUNT = 200
+"""Pictures of each set that is drawn at random."""
 Pictures = Iterable[Image.Image]
 
 
 def main() -> None:
-    """Print two tables: a row for each set, a column for each model."""
+    """Print a table of pictures that are no digit, and one of digits: a row for each set, a column for each model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=[DEFAULT_MODEL], metavar="MODEL")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with the sets of digits")
@@ -55,13 +57,13 @@ def main() -> None:
 
 
 def sure(classifiers: list[DigitClassifier], pictures: Pictures) -> tuple[list[int], int]:
-    """How many of the pictures each model is sure of, and how many they are."""
+    """Return how many of the pictures each model is sure about, and how many pictures there are."""
     found = [digit_pixels(image) for image in pictures]
     return [sum(each.classify_found(pixels).sure for pixels in found) for each in classifiers], len(found)
 
 
 def no_digits(fonts: Iterable[Path], photos: Path | None) -> Iterator[tuple[str, Pictures]]:
-    """Every set of pictures that are no digit, with its name."""
+    """Yield the name and the pictures of each set that has no digits."""
     folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
     own = [folder / f"cm{style}10.ttf" for style in ("r", "b", "ss", "tt")]
     yield "letters, Computer Modern", letters(own, LETTERS)
@@ -79,7 +81,7 @@ def no_digits(fonts: Iterable[Path], photos: Path | None) -> Iterator[tuple[str,
 
 
 def letters(fonts: Iterable[Path], which: str) -> Iterator[Image.Image]:
-    """Each letter in each font, black on white."""
+    """Yield each letter in each font, black on white."""
     for file in fonts:
         font = ImageFont.truetype(file, 90)
         for letter in which:
@@ -89,7 +91,7 @@ def letters(fonts: Iterable[Path], which: str) -> Iterator[Image.Image]:
 
 
 def scribble(rng: np.random.Generator) -> Image.Image:
-    """A walk of a pen whose direction drifts, now slowly, now fast, and that turns back at the edge."""
+    """Draw with a pen whose direction drifts, now slowly, now fast, and that turns back at the edge of the paper."""
     side = 200
     picture = Image.new("L", (side, side), 250)
     draw = ImageDraw.Draw(picture)
@@ -109,7 +111,7 @@ def scribble(rng: np.random.Generator) -> Image.Image:
 
 
 def face(rng: np.random.Generator) -> Image.Image:
-    """A face in a few lines: outline, eyes, nose, mouth, perhaps hair."""
+    """Draw a face in a few lines: outline, eyes, nose, mouth, perhaps hair."""
     picture = Image.new("L", (200, 240), 245)
     draw = ImageDraw.Draw(picture)
     width = int(rng.integers(2, 7))
@@ -131,7 +133,7 @@ def face(rng: np.random.Generator) -> Image.Image:
 
 
 def parts_of_photographs(rng: np.random.Generator) -> Iterator[Image.Image]:
-    """Square parts of a temple and a flower."""
+    """Yield square parts of photographs of a temple and of a flower."""
     from sklearn.datasets import load_sample_images
 
     images = load_sample_images().images
@@ -143,7 +145,7 @@ def parts_of_photographs(rng: np.random.Generator) -> Iterator[Image.Image]:
 
 
 def noise(rng: np.random.Generator) -> Image.Image:
-    """Grey or coloured noise, fine or coarse."""
+    """Draw grey or coloured noise, fine or coarse."""
     side, depth = int(rng.integers(28, 200)), (3,) if rng.random() < 0.5 else ()
     small = rng.integers(0, 256, (side // int(rng.integers(1, 8)),) * 2 + depth).astype(np.uint8)
     return Image.fromarray(small).resize((side, side), Image.Resampling.BILINEAR)

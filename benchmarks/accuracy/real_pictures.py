@@ -1,17 +1,18 @@
-"""How well pictures that are not MNIST are read: the figures of docs/guide/pictures.md and docs/research/frontier.md.
+"""Measure how well pictures are read that are not MNIST's own pixels.
 
     uv run python benchmarks/accuracy/real_pictures.py [MODEL ...] --data FOLDER
 
-MODEL is a ``.tflite`` or the name of an installed model; without any, the default. FOLDER holds the sets as
-docs/guide/pictures.md lists them; a set that is not there is left out. Synthetic photographs and MNIST through the
-whole preprocessing need no folder. Each picture goes through the same steps as on the device, the first of them, from
-the picture to 28×28 pixels, once for all models.
+MODEL is a ``.tflite`` or the name of an installed model; without one, the default model is measured. FOLDER holds the
+sets that docs/guide/pictures.md lists; sets that are missing are left out. Synthetic photographs and MNIST as pictures
+need no folder. Each picture goes through the same steps as on the device; it is preprocessed once for all models. The
+figures are in docs/guide/pictures.md and docs/research/frontier.md.
 """
 
 import argparse
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from edge_digits_runtime import DigitClassifier
@@ -27,10 +28,13 @@ from synthetic import boxed, number, photograph, struck, table
 
 Labelled = Iterable[tuple[Image.Image, int]]
 Lines = Iterable[tuple[Image.Image, list[str]]]
+"""Pictures of several digits, each with its lines."""
 SYNTHETIC = 1000
+"""Photographs of single digits that are drawn for each set."""
 NUMBERS = 300
+"""Photographs of several digits that are drawn for each set."""
 SPACES = {"apart": (0.15, 0.5), "close": (-0.03, 0.03), "overlapping": (-0.15, -0.03)}
-"""Between the boxes of two digits, in heights of a digit."""
+"""Smallest and largest space between the boxes of two digits, in heights of a digit."""
 FORMS = (
     "in boxes",
     "in a table",
@@ -42,7 +46,7 @@ FORMS = (
 )
 SEED = 2026
 _APART = str.maketrans("", "", f" {reading.NO_DIGIT_MARK}")
-"""Leaves out what stands between digits."""
+"""Removes all characters of a line that are no digits."""
 
 
 def main() -> None:
@@ -64,23 +68,23 @@ def main() -> None:
 
 
 def hits(classifiers: list[DigitClassifier], image: Image.Image, label: int) -> list[bool]:
-    """Which of the models read the picture right."""
+    """Return for each model whether it reads the picture right."""
     found = digit_pixels(image)
     return [each.classify_found(found).digit == label for each in classifiers]
 
 
 def heading(name: str, classifiers: list[DigitClassifier]) -> None:
-    """The head of a table with a row for each set of pictures and a column for each model."""
+    """Print the head of a table with a row for each set of pictures and a column for each model."""
     print(f"| {name} | pictures | {' | '.join(map(title, classifiers))} |\n|---|---|{'---|' * len(classifiers)}")
 
 
 def report(name: str, counts: list[int], count: int) -> None:
-    """One row."""
+    """Print a row: how many of ``count`` pictures each model counts, as a share."""
     print(f"| {name} | {count:,} | {' | '.join(f'{100 * each / count:.2f} %' for each in counts)} |", flush=True)
 
 
 def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled]]:
-    """The sets of single digits, those of MNIST's ``test`` pictures among them: name and pictures with their labels."""
+    """Yield name and labelled pictures of each set of single digits; some are drawn of MNIST's ``test`` pictures."""
     yield "synthetic photographs", drawn(test, photograph, [SEED])
     yield "synthetic photographs, in a box", drawn(test, lambda digit, rng: boxed([digit], rng), [SEED, 1])
     yield "MNIST test, as pictures", arrays(test.images, test.labels)
@@ -105,25 +109,25 @@ def classified(test: Split, folder: Path | None) -> Iterator[tuple[str, Labelled
 def drawn(
     test: Split, make: Callable[[NDArray[np.uint8], np.random.Generator], Image.Image], seed: list[int]
 ) -> Labelled:
-    """Photographs that ``make`` draws of some of the ``test`` pictures."""
+    """Return photographs that ``make`` draws of some of the ``test`` pictures, with their labels."""
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(test), SYNTHETIC, replace=False)
     return ((make(test.images[i], rng), int(test.labels[i])) for i in chosen)
 
 
 def arrays(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Labelled:
-    """Pixels as the pictures that a file would give."""
+    """Return arrays of pixels as pictures, with their labels."""
     return ((Image.fromarray(image), int(label)) for image, label in zip(images, labels, strict=True))
 
 
 def listed(file: Path) -> Labelled:
-    """The pictures that a labels.csv lists."""
+    """Return the pictures that a ``labels.csv`` lists, with their labels."""
     with file.open(encoding="utf-8", newline="") as stream:
         return [(open_picture(file.parent / row["file"]), int(row["label"])) for row in csv.DictReader(stream)]
 
 
 def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> None:
-    """The rows of one set of pictures of several digits."""
+    """Print the rows of a set of pictures of several digits."""
     found, right, whole = ([0] * len(classifiers) for _ in range(3))
     count = pictures = 0
     for image, lines in texts:
@@ -143,7 +147,7 @@ def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> Non
 
 
 def written(test: Split, folder: Path | None) -> Iterator[tuple[str, Lines]]:
-    """The sets of pictures of several digits: name, pictures and the lines of each, numbers apart by a space."""
+    """Yield name and pictures of each set of pictures of several digits, with their lines; spaces part numbers."""
     for name, gap in SPACES.items():
         yield f"synthetic numbers, {name}", numbers(test, gap)
     for kind in FORMS:
@@ -164,7 +168,7 @@ def written(test: Split, folder: Path | None) -> Iterator[tuple[str, Lines]]:
 
 
 def numbers(test: Split, gap: tuple[float, float]) -> Lines:
-    """Photographs of numbers of three to six digits of MNIST's ``test`` pictures, the same numbers for each ``gap``."""
+    """Yield photographs of numbers of three to six of the ``test`` pictures, the same numbers for each ``gap``."""
     for seed in range(NUMBERS):
         rng = np.random.default_rng([SEED, seed])
         chosen = rng.integers(len(test), size=rng.integers(3, 7))
@@ -172,7 +176,7 @@ def numbers(test: Split, gap: tuple[float, float]) -> Lines:
 
 
 def forms(test: Split, kind: str) -> Lines:
-    """Photographs of digits of MNIST's ``test`` pictures with lines, signs or words around, under or between them."""
+    """Yield photographs of some of the ``test`` pictures with lines, signs or words around, under or between them."""
     for seed in range(NUMBERS):
         rng = np.random.default_rng([SEED, FORMS.index(kind), seed])
         if kind == "in a table":
@@ -186,20 +190,21 @@ def forms(test: Split, kind: str) -> Lines:
 
 
 def text(test: Split, chosen: NDArray[np.intp]) -> str:
-    """What stands there."""
+    """Return the labels of the ``chosen`` pictures as text."""
     return "".join(map(str, test.labels[chosen]))
 
 
-class Alignment:
-    """How a text differs from what it should be."""
+class Alignment(NamedTuple):
+    """How the digits of a text differ from those that it should have."""
 
-    def __init__(self, right: int, missing: int) -> None:
-        """``right`` digits agree, ``missing`` ones of the truth have nothing opposite them."""
-        self.right, self.missing = right, missing
+    right: int
+    """Number of digits that agree."""
+    missing: int
+    """Number of digits that should be there and have nothing opposite them."""
 
 
 def alignment(got: str, wanted: str) -> Alignment:
-    """Put two texts opposite each other with the fewest edits (Levenshtein 1966); only digits are counted."""
+    """Align two texts with the fewest edits (Levenshtein 1966), and count digits."""
     costs = np.zeros((len(got) + 1, len(wanted) + 1), np.int32)
     costs[:, 0], costs[0] = np.arange(len(got) + 1), np.arange(len(wanted) + 1)
     for i, a in enumerate(got, 1):

@@ -1,7 +1,7 @@
-"""Photographs of written digits that never were: paper, pen, ruling, light, camera, all drawn from a seed.
+"""Draw synthetic photographs of written digits: paper, pen, ruling, light and camera come from a seed.
 
-The digits are pictures of 28 × 28, such as those of the MNIST test set, drawn large with a smooth outline. Used by
-``benchmarks/accuracy/real_pictures.py`` and by the tests of the runtime; look at some with
+The digits are pictures of 28 × 28 pixels, such as those of the MNIST test set, drawn large with a smooth outline.
+``benchmarks/accuracy/real_pictures.py`` and ``not_digits.py`` use them. To see some:
 
     uv run python benchmarks/accuracy/synthetic.py sheet.png
 """
@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 Floats = NDArray[np.float32]
 Colour = tuple[float, float, float]
 Path = Sequence[tuple[float, float]]
-"""Points, each across and down in pixels, that a line goes along."""
+"""Points along a line, each in pixels across and down."""
 
 PAPERS: dict[str, Colour] = {
     "white": (245, 245, 242),
@@ -39,15 +39,16 @@ UNITS = ("kg", "m", "kWh", "pcs", "EUR", "mm")
 
 @dataclass(frozen=True)
 class Pen:
-    """What is written with."""
+    """A kind of pen."""
 
     colours: tuple[Colour, ...]
+    """Colours of its ink."""
     width: tuple[float, float]
     """Smallest and largest change of the width of the stroke, in pixels of the 28 × 28 picture."""
     cover: tuple[float, float]
-    """Smallest and largest share of the paper that the ink hides, in (0, 1]."""
+    """Smallest and largest opacity of the ink, in (0, 1]."""
     grain: float
-    """Largest loss of cover where the pen skips over the paper, in [0, 1]."""
+    """Largest share of the opacity that is lost where the pen skips over the paper, in [0, 1]."""
 
 
 PENS = {
@@ -60,7 +61,7 @@ CHALK = Pen(((235, 235, 230), (240, 225, 150)), (-0.5, 0.6), (0.6, 0.95), 0.4)
 
 
 def photograph(digit: Gray, rng: np.random.Generator) -> Image.Image:
-    """A photograph of one digit.
+    """Draw a photograph of one digit.
 
     Args:
         digit: shape ``(28, 28)``, 0 background, 255 ink.
@@ -84,12 +85,12 @@ def photograph(digit: Gray, rng: np.random.Generator) -> Image.Image:
 
 
 def number(digits: Sequence[Gray], rng: np.random.Generator, gap: tuple[float, float] = (0.15, 0.5)) -> Image.Image:
-    """A photograph of digits beside each other, on a line that may slant.
+    """Draw a photograph of digits side by side, on a line that may slant.
 
     Args:
         digits: pictures of shape ``(28, 28)``, from left to right.
         rng: decides everything else.
-        gap: smallest and largest space between two digits, as a share of their height.
+        gap: smallest and largest space between two digits, in heights of a digit.
     """
     tall, pen, parts = _penned(digits, rng)
     gaps = [int(tall * rng.uniform(*gap)) for _ in parts]
@@ -107,7 +108,7 @@ def number(digits: Sequence[Gray], rng: np.random.Generator, gap: tuple[float, f
 
 
 def boxed(digits: Sequence[Gray], rng: np.random.Generator) -> Image.Image:
-    """A photograph of a row of printed boxes, side by side or apart, with a digit in each that may touch its walls."""
+    """Draw a photograph of a row of printed boxes, adjacent or apart, with a digit in each that may touch its walls."""
     tall = float(rng.uniform(40, 90))
     wide, high, thick = tall * rng.uniform(1.05, 1.5), tall * rng.uniform(1.2, 1.7), tall * rng.uniform(0.015, 0.06)
     step = wide + (tall * rng.uniform(0.12, 0.4) if rng.random() < 0.5 else 0)
@@ -150,7 +151,16 @@ def _form(
     printed: Floats,
     rng: np.random.Generator,
 ) -> Image.Image:
-    """Digits written at ``middles``, up to an eighth of their height aside, on a printed form."""
+    """Draw a photograph of digits on a printed form, each up to an eighth of its height beside its place.
+
+    Args:
+        digits: pictures of shape ``(28, 28)``.
+        middles: the place of the middle of each, in pixels across and down.
+        tall: height of a digit in pixels.
+        shape: height and width of the photograph in pixels.
+        printed: opacity of what is printed, of that shape, in [0, 1].
+        rng: decides everything else.
+    """
     pen = list(PENS.values())[rng.integers(len(PENS))]
     ink = np.zeros(shape, np.float32)
     for digit, middle in zip(digits, middles, strict=True):
@@ -160,13 +170,13 @@ def _form(
 
 
 def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image.Image:
-    """A photograph of a number with something that is no digit.
+    """Draw a photograph of a number with something that is no digit.
 
     Args:
         digits: pictures of shape ``(28, 28)``, from left to right.
         rng: decides everything else.
-        kind: strokes of the same pen, ``"underlined"``, which may touch the digits, ``"dashes"`` or ``"slashes"`` after
-            the second and the fourth one or ``"a plus"`` after the second; or ``"printed words"`` above and behind.
+        kind: with the same pen, ``"underlined"``, which may touch the digits, ``"dashes"`` or ``"slashes"`` after the
+            second and the fourth digit, or ``"a plus"`` after the second; or ``"printed words"`` above and behind.
     """
     tall, pen, parts = _penned(digits, rng)
     margin = tall * rng.uniform(0.6, 1.2)
@@ -201,7 +211,15 @@ def struck(digits: Sequence[Gray], rng: np.random.Generator, kind: str) -> Image
 
 
 def _sign(kind: str, x: float, y: float, tall: float, rng: np.random.Generator) -> tuple[list[Path], float]:
-    """The strokes of a dash, a plus or a slash with its left end at ``x``, and how far the next digit is."""
+    """Return the strokes of a dash, plus or slash, and how far it moves the next digit to the right, in pixels.
+
+    Args:
+        kind: as in `struck`.
+        x: left end of the sign in pixels.
+        y: middle of the line of digits in pixels from the top.
+        tall: height of a digit in pixels.
+        rng: decides the rest.
+    """
     if kind == "slashes":
         # From as long as a digit to one and a half times, 10 to 35 degrees from upright.
         half, middle = tall * rng.uniform(1, 1.5) / 2, y + tall * rng.uniform(-0.08, 0.08)
@@ -217,7 +235,10 @@ def _sign(kind: str, x: float, y: float, tall: float, rng: np.random.Generator) 
 
 
 def _printed(shape: tuple[int, int], *texts: tuple[tuple[float, float], str, float]) -> Floats:
-    """Words from left to right, each with the left end of its baseline and its size in pixels: cover in [0, 1]."""
+    """Return the opacity of printed words, in [0, 1], of ``shape``.
+
+    ``texts`` are, for each text, the left end of its baseline in pixels, the words, and their size in pixels.
+    """
     image = Image.new("L", shape[::-1], 0)
     for place, words, size in texts:
         ImageDraw.Draw(image).text(place, words, 255, ImageFont.load_default(size), anchor="ls")
@@ -225,14 +246,14 @@ def _printed(shape: tuple[int, int], *texts: tuple[tuple[float, float], str, flo
 
 
 def _penned(digits: Sequence[Gray], rng: np.random.Generator) -> tuple[float, Pen, list[Floats]]:
-    """The height of the digits of a number in pixels, the pen, and each digit drawn with it about as high."""
+    """Choose a height in pixels and a pen for the digits of a number; return both, and each digit drawn with them."""
     tall = float(rng.uniform(40, 90))
     pen = list(PENS.values())[rng.integers(len(PENS))]
     return tall, pen, [_trimmed(_written(digit, tall * rng.uniform(0.85, 1.1) / 20, pen, rng)) for digit in digits]
 
 
 def _put_around(ink: Floats, part: Floats, x: float, y: float) -> None:
-    """Write a digit with its middle at ``x``, ``y``."""
+    """Write a digit into ``ink`` with its middle at ``x``, ``y``."""
     _put(ink, part, max(0, round(x - part.shape[1] / 2)), max(0, round(y - part.shape[0] / 2)))
 
 
@@ -246,7 +267,7 @@ def _around(left: float, top: float, right: float, bottom: float) -> Path:
 
 
 def _drawn(shape: tuple[int, int], paths: Sequence[Path], thick: float) -> Floats:
-    """Lines along ``paths``, ``thick`` pixels thick: cover in [0, 1]."""
+    """Return the opacity of lines along ``paths``, in [0, 1], of ``shape``; they are ``thick`` pixels thick."""
     fine = 4
     image = Image.new("L", (shape[1] * fine, shape[0] * fine), 0)
     for path in paths:
@@ -262,9 +283,9 @@ def _trimmed(ink: Floats) -> Floats:
 
 
 def _written(digit: Gray, scale: float, pen: Pen, rng: np.random.Generator) -> Floats:
-    """The digit drawn at ``scale`` with a pen: cover of the paper in [0, 1]."""
+    """Draw a digit at ``scale`` with a pen; return the opacity of its ink, in [0, 1]."""
     side = max(12, round(28 * scale))
-    # Smooth enlargement, then a steep ramp, makes an outline out of gray pixels; moving the ramp changes the width.
+    # A smooth enlargement and a steep ramp turn gray pixels into an outline; the place of the ramp sets the width.
     soft = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
     soft = soft.filter(ImageFilter.GaussianBlur(0.35 * scale))
     level = 0.5 - 0.22 * rng.uniform(*pen.width)
@@ -275,7 +296,7 @@ def _written(digit: Gray, scale: float, pen: Pen, rng: np.random.Generator) -> F
 
 
 def _cloud(shape: tuple[int, ...], cells: int, rng: np.random.Generator) -> Floats:
-    """Smooth noise in [0, 1] with ``cells`` values along each axis."""
+    """Return smooth noise in [0, 1] of ``shape``, with ``cells`` values along each axis."""
     coarse = Image.fromarray(rng.random((cells, cells), np.float32))
     return np.asarray(coarse.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), np.float32).clip(0, 1)
 
@@ -283,9 +304,18 @@ def _cloud(shape: tuple[int, ...], cells: int, rng: np.random.Generator) -> Floa
 def _sheet(
     ink: Floats, tall: float, pen: Pen, board: bool, rng: np.random.Generator, printed: Floats | None = None
 ) -> Floats:
-    """Paper, ruling or what is ``printed``, and ink: shape ``(height, width, 3)``, 0-255.
+    """Lay ink on paper, which is ruled, or has something printed on it, or is plain.
 
-    ``tall`` is the height of a digit in pixels.
+    Args:
+        ink: opacity of the ink in [0, 1].
+        tall: height of a digit in pixels.
+        pen: the pen.
+        board: whether to write on a blackboard in place of paper.
+        rng: decides the rest.
+        printed: opacity of what is printed, shape of ``ink``, in [0, 1]; None for ruling or plain paper.
+
+    Returns:
+        The colours of the sheet, shape ``(height, width, 3)``, 0-255.
     """
     colour = list((BOARDS if board else PAPERS).values())
     paper = np.empty((*ink.shape, 3), np.float32)
@@ -305,7 +335,7 @@ def _sheet(
 
 
 def _ruling(shape: tuple[int, ...], tall: float, kind: str, rng: np.random.Generator) -> Floats:
-    """Lines, or squares, about as far apart as the digits are tall (or half of it)."""
+    """Return the opacity of lines or squares, in [0, 1], about as far apart as digits are tall, or half of that."""
     pitch = tall * (rng.uniform(0.9, 1.6) if kind == "lines" else rng.uniform(0.45, 1.3))
     image = Image.new("L", (shape[1], shape[0]), 0)
     draw = ImageDraw.Draw(image)
@@ -319,7 +349,7 @@ def _ruling(shape: tuple[int, ...], tall: float, kind: str, rng: np.random.Gener
 
 
 def _shot(sheet: Floats, rng: np.random.Generator) -> Image.Image:
-    """The sheet as a phone's camera sees it: from an angle, in uneven light, blurred, noisy, as JPEG."""
+    """Photograph a sheet as a phone does: from an angle, in uneven light, blurred, noisy, as a JPEG."""
     image = Image.fromarray(sheet.clip(0, 255).astype(np.uint8))
     image = _tilted(image, rng)
     lit = np.asarray(image, np.float32) * _light(image.size, rng)[..., None]
@@ -334,11 +364,11 @@ def _shot(sheet: Floats, rng: np.random.Generator) -> Image.Image:
 
 
 def _tilted(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Seen from an angle and turned by up to 6 degrees; what lies outside of the sheet is more of the same paper."""
+    """Show a sheet from an angle and turned by up to 6 degrees; beyond its edges there is more of the same paper."""
     width, height = image.size
-    # The corners of the sheet that the corners of the photograph look at, mirrored at the edge of the sheet.
+    # For each corner of the photograph the point of the widened sheet that it shows.
     reach = max(width, height) // 4
-    wide = _mirrored(image, reach)
+    wide = _widened(image, reach)
     turn = np.deg2rad(rng.uniform(-6, 6))
     corners = []
     for u, v in ((0, 0), (0, 1), (1, 1), (1, 0)):
@@ -349,14 +379,14 @@ def _tilted(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return wide.transform(image.size, Image.Transform.QUAD, corners, Image.Resampling.BICUBIC)
 
 
-def _mirrored(image: Image.Image, reach: int) -> Image.Image:
-    """The picture with paper of its edges' colour for ``reach`` pixels around it."""
+def _widened(image: Image.Image, reach: int) -> Image.Image:
+    """Add ``reach`` pixels on each side, in the colours of the edge."""
     pixels = np.asarray(image)
     return Image.fromarray(np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), "edge"))
 
 
 def _light(size: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """How much of the light arrives, shape ``(height, width)``: exposure, a gradient, a vignette and a shadow."""
+    """Return the brightness of each pixel, shape ``(height, width)``: exposure, a gradient, a vignette and a shadow."""
     width, height = size
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.3)
@@ -370,7 +400,7 @@ def _light(size: tuple[int, int], rng: np.random.Generator) -> Floats:
 
 
 def sheet(make: Callable[[int], Image.Image], count: int, columns: int = 8, side: int = 160) -> Image.Image:
-    """The first ``count`` pictures of ``make`` on one sheet."""
+    """Lay the first ``count`` pictures of ``make`` out on one sheet."""
     result = Image.new("RGB", (columns * side, -(-count // columns) * side), (90, 90, 90))
     for k in range(count):
         picture = make(k).convert("RGB")
@@ -380,7 +410,7 @@ def sheet(make: Callable[[int], Image.Image], count: int, columns: int = 8, side
 
 
 def main() -> None:
-    """Write a sheet of 64 photographs of MNIST test pictures to the file that is named."""
+    """Write a sheet of 64 photographs of MNIST test pictures to the file named on the command line."""
     from edge_digits_train.data import mnist
 
     test = mnist.load().test

@@ -67,7 +67,7 @@ reason; the others are given an input that is ready and give ten numbers. "Other
 label is not the one of LiteRT, "steps off" is the largest difference of an int8 output in steps of its scale. ONNX
 Runtime runs the Keras network layer by layer, int8 by its own static quantization (500 training pictures, per channel).
 OpenVINO refuses `.tflite` files whose tensors have no names, and `edge-digits convert` strips names: it is given the
-same file with names put back. The networks are those of `benchmarks/accuracy/networks.py`, trained for an epoch or a
+same file with names put back. The networks are those of `benchmarks/speed/networks.py`, trained for an epoch or a
 few."""
 
 

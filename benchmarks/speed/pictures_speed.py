@@ -1,13 +1,14 @@
-"""What preprocessing costs beside decoding, in time and memory: ``uv run python benchmarks/speed/pictures_speed.py``.
+"""Measure time and memory of preprocessing and of ``read``: ``uv run python benchmarks/speed/pictures_speed.py``.
 
-One small picture; a photograph of 12 megapixels against decoding it at draft scale; a folder of small PNGs on all cores
-against only decoding them; the peak memory of a process that reads the photograph; and ``read`` with the default model,
-of numbers whose digits are apart or touch and of a page of 600.
+Measured are small pictures; a photograph of 12 megapixels, compared with decoding it at reduced size, and the peak
+memory of a process that preprocesses it; a folder of small PNGs on all cores, compared with decoding them; and ``read``
+with the default model, on numbers whose digits are apart or touch and on a page of 600 digits.
 """
 
 import io
 import multiprocessing
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,17 +21,24 @@ from edge_digits_runtime.image.picture import SHORTER_SIDE, digit_pixels, open_p
 from edge_digits_runtime.page import reading
 from edge_digits_train.data import mnist
 from PIL import Image
+
+# The pictures are those that accuracy is measured on.
+sys.path.append(str(Path(__file__).parents[1] / "accuracy"))
 from real_pictures import SPACES
 from synthetic import number, photograph
 
 PHOTO = (4000, 3000)
+"""Width and height in pixels of the large photograph."""
 FILES = 10_000
+"""Pictures in the folder."""
 REPEATS = 15
+"""Times that the photograph is decoded and preprocessed."""
 NUMBERS = 60
+"""Pictures of numbers that are read for each kind of space between digits."""
 
 
 def main() -> None:
-    """Print the figures beside their targets."""
+    """Print each figure, and the target where there is one."""
     images = mnist.load().test.images
     photo = _photo(images[0])
     crop = photograph(images[1], np.random.default_rng(1)).convert("RGB").resize((100, 100), Image.Resampling.BOX)
@@ -60,7 +68,7 @@ def main() -> None:
 
 
 def _photo(digit: np.ndarray) -> bytes:
-    """A photograph of 12 megapixels, as JPEG."""
+    """Return a photograph of a digit with 12 megapixels, as a JPEG."""
     small = photograph(digit, np.random.default_rng(0)).convert("RGB")
     buffer = io.BytesIO()
     small.resize(PHOTO, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
@@ -68,13 +76,14 @@ def _photo(digit: np.ndarray) -> bytes:
 
 
 def _decode(content: bytes) -> None:
+    """Decode a JPEG at the size that `open_picture` decodes it at."""
     image = Image.open(io.BytesIO(content))
     image.draft(None, (SHORTER_SIDE, SHORTER_SIDE))
     image.load()
 
 
 def _median(function: Callable[[], object], count: int) -> float:
-    """Median seconds of processor time of a call."""
+    """Return the median processor time of ``count`` calls, in seconds."""
     times = []
     for _ in range(count):
         start = time.process_time()
@@ -84,12 +93,13 @@ def _median(function: Callable[[], object], count: int) -> float:
 
 
 def _memory(photo: bytes) -> float:
-    """Bytes by which the peak memory of a new process grows when it reads the photograph."""
+    """Return by how many bytes the peak memory of a new process grows when it preprocesses the photograph."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_growth, (photo,))
 
 
 def _growth(photo: bytes) -> float:
+    """Preprocess the photograph and return by how many bytes the peak memory of this process has grown."""
     before = peak_memory_bytes()
     digit_pixels(open_picture(photo))
     after = peak_memory_bytes()
@@ -107,7 +117,7 @@ def _preprocess(path: Path) -> None:
 
 
 def _folder(images: np.ndarray) -> tuple[float, float]:
-    """Seconds to decode a folder of PNGs, and to preprocess it, with a process on each core; the better of three."""
+    """Return the seconds to decode a folder of PNGs on all cores, and to preprocess it; each the least of three."""
     with tempfile.TemporaryDirectory() as name, multiprocessing.Pool() as pool:
         paths = [Path(name) / f"{k}.png" for k in range(FILES)]
         for path, image in zip(paths, images, strict=True):

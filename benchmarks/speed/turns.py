@@ -1,4 +1,4 @@
-"""Sides that take turns within one run, so that a busy moment meets all of them, and the ratio of what they took."""
+"""Time several sides in turn, so that a busy moment slows all of them down, and compare them by ratio."""
 
 import statistics
 import time
@@ -6,19 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Run = Callable[[], object]
+"""What is timed."""
 Times = list[list[float]]
-"""For each side the seconds (or whatever it was timed in) of each of its turns."""
+"""For each side what each of its turns took, in seconds or in the unit that it was timed in."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Turn by turn, what one side took over what another took."""
+    """How many times as long one side took as another, turn by turn."""
 
     median: float
+    """Median of the ratios of all turns."""
     low: float
-    """A quarter of the turns had less."""
+    """Lower quartile of the ratios."""
     high: float
-    """A quarter of the turns had more."""
+    """Upper quartile of the ratios."""
 
     def __str__(self) -> str:
         return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
@@ -26,20 +28,26 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table of what is to be reached."""
+    """A row of the table of targets."""
 
     what: str
+    """What was measured."""
     against: str
+    """What it was compared with."""
     ours: str
+    """Our figure, with its unit."""
     theirs: str
+    """The figure it was compared with, with its unit."""
     ratio: Ratio | float
+    """How many times theirs ours is."""
     wanted: float
+    """Largest ratio that reaches the target."""
     why: str = ""
-    """Shown where the ratio is above what is wanted."""
+    """Explanation that is shown if the target is missed."""
 
     def __str__(self) -> str:
         value = self.ratio if isinstance(self.ratio, float) else self.ratio.median
-        # What is shown is what is judged.
+        # Judge the rounded ratio, which is what the table shows.
         reached = round(value, 2) <= self.wanted
         ratio = self.ratio if isinstance(self.ratio, Ratio) else f"{self.ratio:.3f}"
         verdict = "yes" if reached else f"no: {self.why}"
@@ -47,9 +55,18 @@ class Row:
 
 
 def take_turns(sides: Sequence[Run], rounds: int, calls: int) -> Times:
-    """Seconds of one call of each side, for each of its turns of ``calls`` calls."""
+    """Time each side in turn.
+
+    Args:
+        sides: what is timed.
+        rounds: how many turns each side has.
+        calls: how many calls a turn has.
+
+    Returns:
+        For each side the seconds of one call, by turn.
+    """
     times: Times = [[] for _ in sides]
-    # One round more, in which is made what is made once.
+    # One more round in the beginning, which is not counted: in it caches are filled.
     for _ in range(rounds + 1):
         for side, kept in zip(sides, times, strict=True):
             start = time.perf_counter()
@@ -60,6 +77,6 @@ def take_turns(sides: Sequence[Run], rounds: int, calls: int) -> Times:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Ratio:
-    """Of the ratios of each turn the median and the middle half."""
+    """Return how many times as long ``ours`` took as ``theirs``, turn by turn."""
     low, median, high = statistics.quantiles([a / b for a, b in zip(ours, theirs, strict=True)], n=4)
     return Ratio(median, low, high)
