@@ -39,7 +39,7 @@ class Row:
     theirs: str
     """The figure it was compared with, with its unit."""
     ratio: Ratio | float
-    """How many times theirs ours is."""
+    """Our figure divided by theirs."""
     wanted: float
     """Largest ratio that reaches the target."""
     why: str = ""

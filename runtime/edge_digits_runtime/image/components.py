@@ -110,7 +110,7 @@ class Components:
 
     @functools.cached_property
     def _firsts(self) -> Ints:
-        """Where the runs of each component begin in `_by_label`, and the number of runs, shape ``(n + 1,)``."""
+        """First place of each component's runs in `_by_label`, then the number of runs, shape ``(n + 1,)``."""
         return self.labels[self._by_label].searchsorted(np.arange(self.count + 1))
 
     def sums(self, values: NDArray[np.uint8]) -> Ints:
@@ -150,8 +150,8 @@ def components(mask: Mask) -> Components:
 def runs(mask: Mask) -> tuple[Ints, Ints]:
     """Return begin and end, exclusive, of each run along the rows of ``mask``.
 
-    Both are indices of the flattened mask with an empty column added on the right, which parts a run at the end of a
-    row from one at the beginning of the next.
+    Both are indices of the flattened mask with an empty column added on the right. The column parts a run at the end of
+    a row from one at the beginning of the next.
     """
     height, width = mask.shape
     padded = np.zeros(height * (width + 1) + 1, np.bool_)

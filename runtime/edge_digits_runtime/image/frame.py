@@ -83,7 +83,7 @@ def framed_box(content: bytes) -> Box | None:
     if not content.translate(None, delete=_PALE):
         return None
     seen = content.translate(_IS_SEEN)
-    columns = np.frombuffer(seen, np.uint8).reshape(SIDE, SIDE).max(axis=0).tobytes()
+    columns = np.bitwise_or.reduce(np.frombuffer(seen, np.uint8).reshape(SIDE, SIDE)).tobytes()
     left, top, right, bottom = columns.find(1), seen.find(1) // SIDE, columns.rfind(1) + 1, seen.rfind(1) // SIDE + 1
     if not BOX - 1 <= max(right - left, bottom - top) <= BOX:
         return None
@@ -101,8 +101,12 @@ def _evened(ink: Gray) -> Gray:
     if max(ink.shape) > 2 * SIDE:
         around = np.asarray(Image.fromarray(ink).reduce(max(ink.shape) // SIDE))
     around = resized(brightest(around, max(3, max(around.shape) // 20 * 2 + 1)), ink.shape)
-    gain = 255 / np.asarray(around, np.float32).clip(max(1.0, _FAINTEST * full), full)
-    return np.minimum(ink * gain, 255).astype(np.uint8)
+    gain = around.astype(np.float32)
+    # In place, since each array of floats takes 52 MB for ink that fills a page.
+    gain.clip(max(1.0, _FAINTEST * full), full, out=gain)
+    np.divide(255, gain, out=gain)
+    gain *= ink
+    return gain.clip(0, 255, out=gain).astype(np.uint8)
 
 
 def _upper_quartile(values: Gray) -> float:
@@ -156,7 +160,7 @@ def _bounds(gray: Gray, least: int) -> Box:
 def _centre(pixels: Gray) -> tuple[float, float]:
     """Return row and column of the centre of mass of the 28 × 28 pixels of a picture, shape ``(784,)``."""
     # As float32, in which the sums, whole numbers below 2**23, are exact.
-    mass, down, across = (_MOMENTS @ pixels).tolist()
+    mass, down, across = _MOMENTS.dot(pixels).tolist()
     return down / mass, across / mass
 
 

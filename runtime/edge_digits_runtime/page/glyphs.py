@@ -35,8 +35,9 @@ _DASH, _OVER = 1.5, 0.2
 """A part is a dash if it is this many times as wide as high, unless at least the second share of its width lies above
 or below the digit."""
 _SIGN, _LEVEL = 0.2, 0.25
-"""A part is a sign, such as a plus, if its height and width are at least the first share of the height of a usual digit
-and its middle is level with that of the digit, to the second share of the digit's height."""
+"""A part is a sign, such as a plus, if it is large and level with its digit. Large: height and width are at least the
+first share of the height of a usual digit. Level: the two middles differ by less than the second share of the height of
+the digit."""
 _ACROSS, _SPARSE = 0.7, 0.1
 """A piece is a frame, and no number, if it is at least the first share of the picture wide, and its ink fills less than
 the second share of its box."""

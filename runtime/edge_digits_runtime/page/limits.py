@@ -1,8 +1,8 @@
-"""How much ink a page may have.
+"""Limits to the ink on a page.
 
 Each piece of ink that may be a digit is framed and classified by itself, in all ways in which it can be cut. On dotted
 or hatched paper, or a page of print, that would take minutes and gigabytes. With these limits a page of 3600 × 3600
-pixels, whatever is on it, takes no more than about 10 s on one core of a laptop and 250 MB. They leave room: a page of
+pixels, whatever is on it, takes at most about 10 s on one core of a laptop and 270 MB. They leave room: a page of
 600 digits that touch, on squared paper, has 900 marks, 8,000 candidates with 25 megapixels, and 200,000 runs.
 """
 

@@ -10,7 +10,7 @@ _LEANING = 0.15
 _BESIDE = 0.07
 """Largest distance of the ink of a slash from a straight line, in heights of a digit (root of the mean square)."""
 _OUT = 0.08
-"""How far a slash at least rises above its neighbours, and reaches below them, in heights of a digit."""
+"""Least overhang of a slash above its neighbours and below them, in heights of a digit."""
 
 
 def like_slash(glyph: Glyph, before: Box, behind: Box, height: float) -> bool:

@@ -1,4 +1,4 @@
-"""Which of the ink is the digit: on masks of 6 × 6 pixels, each true pixel full ink on white paper."""
+"""The digit is told from other ink, on masks of 6 × 6 pixels: each true pixel is black ink on white paper."""
 
 from collections.abc import Callable
 
