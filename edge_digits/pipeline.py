@@ -34,7 +34,7 @@ def load_data(source: Path | None) -> "DataSet":
         return _mnist()
     from edge_digits_runtime.data import loading
 
-    return loading.load(source)
+    return _digits(loading.load(source))
 
 
 def load_test(source: Path | None) -> "DataSet":
@@ -49,7 +49,15 @@ def load_test(source: Path | None) -> "DataSet":
         return _mnist()
     from edge_digits_runtime.data import loading
 
-    return loading.load_test(source)
+    return _digits(loading.load_test(source))
+
+
+def _digits(dataset: "DataSet") -> "DataSet":
+    """Return the data set, which must be one of digits."""
+    from edge_digits_runtime.data.classes import check_digits
+
+    check_digits(dataset.name, dataset.classes)
+    return dataset
 
 
 def _mnist() -> "DataSet":

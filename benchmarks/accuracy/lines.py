@@ -1,6 +1,6 @@
 """Measure line models on real pictures, and on lines composed of cells of writers that no model was trained on.
 
-    python benchmarks/accuracy/lines.py line-m line-s --data ../shared
+    python benchmarks/accuracy/lines.py line-m line-s --data DATA
 
 The folder of ``--data`` has ``cases/cells`` and ``cases/cheque_amounts`` (pictures and a ``labels.csv`` of file and
 text) and, in ``data/real``, the collections kensanata, nsysu_digits, semeion, hwd1000 and number_photos; what is not

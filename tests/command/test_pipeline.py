@@ -1,6 +1,7 @@
 """The whole pipeline through the command: train, convert, classify, evaluate, report, on a slice of real MNIST."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,6 +201,23 @@ def test_bad_input_is_one_line(
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert says in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", [["train", "mlp-64"], ["evaluate", "digits-m"], ["testset"]], ids=lambda verb: verb[0])
+def test_classes_that_are_no_digits_are_one_line(
+    verb: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = tmp_path / "letters"
+    for name in "ABC":
+        (letters / name).mkdir(parents=True)
+        for number in range(3):
+            shutil.copy(SAMPLES[number], letters / name)
+    monkeypatch.chdir(tmp_path)
+    result = run(*verb, "--data", "letters")
+    assert result.exit_code == 2, result.output
+    assert result.stderr.count("\n") == 1
+    assert "its classes are A, B, C; networks can be trained and measured for the digits 0-9 only" in result.stderr
+    assert list(tmp_path.iterdir()) == [letters]
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(slice_of_mnist: Path, tmp_path: Path) -> None:

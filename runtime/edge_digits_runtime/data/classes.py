@@ -86,3 +86,18 @@ def _parts(name: str) -> list[tuple[str, int]]:
     texts = re.split("([0-9]+)", name)
     numbers = [int(number) for number in texts[1::2]]
     return list(zip(texts[::2], [*numbers, -1], strict=True))
+
+
+def check_digits(name: str, classes: tuple[str, ...]) -> None:
+    """Refuse classes other than the digits, which data sets may have and networks cannot be trained for yet.
+
+    Args:
+        name: what the data set is called.
+        classes: those of the data set.
+
+    Raises:
+        DataError: the classes are not 0 to 9.
+    """
+    if classes != DIGIT_CLASSES:
+        few = ", ".join(classes[:5]) + ", …" * (len(classes) > 5)
+        raise DataError(f"{name}: its classes are {few}; networks can be trained and measured for the digits 0-9 only")

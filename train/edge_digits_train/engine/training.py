@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data.classes import check_digits
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.records.run import CHECKPOINT, RECORD, RunRecord
@@ -54,10 +55,11 @@ def train(
         RunError: ``folder`` holds a run already, or nothing to resume, or a training of another recipe or data set;
             or the loss is no longer a finite number; or the processes of ``cluster`` do not fit together, or one is
             gone.
-        DataError: there are too few pictures to hold some out for validation.
+        DataError: there are too few pictures to hold some out for validation, or their classes are not the digits.
         UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
     folder = Path(folder)
+    check_digits(dataset.name, dataset.classes)
     _check_teachers(recipe, dataset)
     training, validation = training_and_validation(recipe, dataset)
     digest = datasets.digest(training)
