@@ -2,9 +2,9 @@
 
     uv run python benchmarks/accuracy/frontier.py
 
-The tables go between the two marks in docs/research/frontier.md, the figures beside it. The seed that is shipped is
-the one with the best int8 accuracy on validation pictures: where another model is installed under the name of a
-recipe, a line on stderr says so, and the exit code is 1.
+The tables go between the two marks in docs/research/frontier.md, the figures into the same folder. The seed that is
+shipped is the one with the best int8 accuracy on validation pictures. If another model is installed under the name of
+a recipe, a line on stderr says so, and the exit code is 1.
 """
 
 import json
@@ -46,20 +46,23 @@ class Known:
     """A published point."""
 
     name: str
-    """Its own, or the number of its parameters where it has none."""
+    """Name of the network, or its number of parameters if it has no name."""
     accuracy: float | None
-    """On MNIST's test pictures, in percent; None where none is given."""
+    """Accuracy on the test pictures of MNIST in percent; None if none is published."""
     source: str
+    """Where it is published, as Markdown."""
     parameters: int | None = None
+    """Number of parameters; None if it is not published."""
     bytes: int | None = None
-    """Of quantized weights, where they are stored so; nothing else counted."""
+    """Bytes of the weights alone if they are stored quantized, else None."""
     note: str = ""
+    """How it was trained and measured."""
     left: bool = False
-    """Whether its name has room to its left only."""
+    """True if the figure has room for the name only to the left of the point."""
 
     @property
     def stored(self) -> int:
-        """Bytes of its weights: as quantized, or as float32."""
+        """Bytes of the weights, as quantized or as float32."""
         return self.bytes if self.bytes is not None else FLOAT_BYTES * (self.parameters or 0)
 
 
@@ -67,7 +70,7 @@ _BITNET = "[cpldcpu/BitNetMCU](https://github.com/cpldcpu/BitNetMCU/blob/main/do
 _BITNET_NOTE = "quantization-aware, weights of 8, 2 and 4 bits, pictures of 16 × 16; sizes compared on test pictures"
 _PEAK = "float; best epoch on test pictures"
 KNOWN = (
-    # Its page says 3.2 kB; this is the sum over its layers, of 64 and 48 hidden units in place of 96 and 64.
+    # The page says 3.2 kB; this is the sum over the layers, with 64 and 48 hidden units instead of 96 and 64.
     Known("BitNetMCU 16, small", 98.92, _BITNET, bytes=25_856 // 8, note=_BITNET_NOTE),
     Known("BitNetMCU 16", 99.06, _BITNET, bytes=42_880 // 8, note=_BITNET_NOTE),
     Known("BitNetMCU 32", 99.28, _BITNET, bytes=58_624 // 8, note=_BITNET_NOTE),
@@ -144,11 +147,11 @@ KNOWN = (
         note="float; the record of a single model",
     ),
 )
-"""What others reached, smallest first within a kind."""
+"""Published points, the smallest first: quantized ones, then float ones."""
 
 
 def main() -> int:
-    """Write the page and both figures."""
+    """Write the page and both figures, and return the exit code."""
     recipes = json.loads(FRONTIER.read_text(encoding="utf-8"))
     draw(recipes, DOCS)
     files.write_bytes(PAGE, between(PAGE.read_text(encoding="utf-8"), section(recipes)).encode())
@@ -160,7 +163,7 @@ def main() -> int:
 
 
 def differing(recipes: Mapping[str, Any]) -> Iterable[str]:
-    """A line for each recipe whose installed model is not that of the chosen seed."""
+    """Yield a line for each recipe whose installed model is not that of the chosen seed."""
     paths = registry.paths()
     for name, recipe in recipes.items():
         seed = chosen(recipe)
@@ -169,13 +172,13 @@ def differing(recipes: Mapping[str, Any]) -> Iterable[str]:
 
 
 def chosen(recipe: Mapping[str, Any]) -> str:
-    """The seed with the best int8 accuracy on validation pictures, of equal ones the first."""
+    """Return the seed with the best int8 accuracy on validation pictures; the first if several are equal."""
     seeds = recipe["seeds"]
     return str(max(seeds, key=lambda seed: seeds[seed]["int8"]["validation"]))
 
 
 def values(recipe: Mapping[str, Any], *keys: str) -> list[float]:
-    """A figure of each seed."""
+    """Return the figure under ``keys`` of each seed."""
     found = []
     for figures in recipe["seeds"].values():
         value = figures
@@ -186,14 +189,14 @@ def values(recipe: Mapping[str, Any], *keys: str) -> list[float]:
 
 
 def spread(shares: list[float]) -> str:
-    """Mean and sample standard deviation in percent; of one value just that."""
-    # Not -0.00.
-    mean = f"{round(100 * statistics.mean(shares), 2) + 0.0:.2f}"
+    """Return mean and sample standard deviation of shares in percent; for one share the percentage alone."""
+    # Adding 0 turns -0.00 into 0.00.
+    mean = f"{round(100 * statistics.mean(shares), 2) + 0.0:.2f}".replace("-", "−")
     return mean if len(shares) == 1 else f"{mean} ± {100 * statistics.stdev(shares):.2f}"
 
 
 def section(recipes: Mapping[str, Any]) -> str:
-    """The Markdown between the marks."""
+    """Return the Markdown between the marks."""
     by_size = sorted(recipes.items(), key=lambda item: item[1]["seeds"][chosen(item[1])]["flatbuffer_bytes"])
     devices = sorted({recipe["device"] for recipe in recipes.values() if "device" in recipe})
     parts = [
@@ -212,8 +215,8 @@ def section(recipes: Mapping[str, Any]) -> str:
         f"invocation on {'; '.join(devices) or 'no device yet'}.",
         f"![Accuracy against bytes]({BYTES})",
         f"![Accuracy against latency]({LATENCY})",
-        "Points of others, with the bytes of their weights alone: as they quantized them, or four for each float. None "
-        "was measured here.",
+        "Published points of other networks, none of them measured here. Their bytes are those of the weights alone: "
+        "as quantized, or four for each float.",
         _table(
             "network | parameters | bytes of weights | test accuracy | how | source", (_known_row(p) for p in KNOWN)
         ),
@@ -270,7 +273,7 @@ def _known_row(point: Known) -> Iterable[str]:
 
 
 def between(page: str, text: str) -> str:
-    """``page`` with ``text`` between the marks.
+    """Return ``page`` with ``text`` between the marks.
 
     Raises:
         ValueError: the marks are not there, once each and in order.
@@ -297,7 +300,7 @@ def draw(recipes: Mapping[str, Any], folder: Path) -> None:
             axes.set_ylabel("accuracy on MNIST's test pictures")
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(loc="lower right", frameon=False)
-            # No date: the same figures are the same file.
+            # Without a date the same figures give the same file.
             figure.savefig(temporary, metadata={"Date": None})
 
 
@@ -340,15 +343,15 @@ def _plot_latency(axes: Axes, recipes: Mapping[str, Any]) -> None:
 def _plot_spread(
     axes: Axes, x: float, recipe: Mapping[str, Any], which: str, colour: str, marker: str, label: str | None
 ) -> None:
-    """Mean over the seeds with a bar of one standard deviation to either side."""
+    """Draw the mean over the seeds with a bar of one standard deviation to either side."""
     mean, error = _mean(recipe, which), _deviation(recipe, which)
     axes.errorbar(x, mean, error, fmt=marker, color=colour, capsize=3, label=label, zorder=2)
 
 
 def _name(axes: Axes, x: float, recipe: Mapping[str, Any], name: str, ends: str) -> None:
-    """Write ``name`` under the point and bar of int8, with its left or right end there: ``ends``, a word of matplotlib.
+    """Write ``name`` below the point and bar of int8; ``ends`` is the end of the name that is there, as in matplotlib.
 
-    Above and beside them are the names of others, in the one figure, and the bars of our own in the other.
+    There is no room above and beside the point: one figure has the names of other networks there, the other has bars.
     """
     bottom = _mean(recipe, "int8") - _deviation(recipe, "int8")
     axes.annotate(name, (x, bottom), (0, -5), textcoords="offset points", ha=ends, va="top", color=OURS)

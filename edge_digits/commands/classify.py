@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.formatting import percent
 from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.sources import flat_name, open_source, sources
@@ -85,7 +86,7 @@ def _classify_one(classifier: "DigitClassifier", explain: Path | None, named: Na
 
 def _as_text(prediction: "Prediction", top: int) -> str:
     order = sorted(range(10), key=lambda digit: -prediction.probabilities[digit])[:top]
-    answer = ", ".join(f"{digit} ({prediction.probabilities[digit] * 100:.1f} %)" for digit in order)
+    answer = ", ".join(f"{digit} ({percent(prediction.probabilities[digit], 1)})" for digit in order)
     return answer if prediction.sure else f"{answer} not sure: {prediction.reason}"
 
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits.formatting import percent
 from edge_digits.report.charts import INK, LINE, MUTED, SERIES, TONES, drawing
 from edge_digits_study.results import History
 from edge_digits_study.together import Model
@@ -136,7 +137,7 @@ def gallery(path: Path, answers: Sequence[Answer], title: str) -> None:
         for axes, one in zip(panels, answers, strict=False):
             axes.imshow(255 - one.pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             colour = INK if one.truth == one.answer else TONES["bad"]
-            words = f"{one.truth} → {one.answer}\n{100 * one.confidence:.0f} %"
+            words = f"{one.truth} → {one.answer}\n{percent(one.confidence, 0)}"
             axes.set_title(words, color=colour, loc="center", fontweight="normal", fontsize=8, pad=2)
         _save(figure, path)
 

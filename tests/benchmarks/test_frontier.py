@@ -72,7 +72,7 @@ def test_the_tables_hold_every_figure_smallest_network_first() -> None:
     text = frontier.section({"large": recipe({"0": seed(0.99, 0.99, 0.99, size=20_000)}), "tiny": THREE})
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [
-        "| `tiny` | 4,000 | 0.30 M | 5,000 | 7,000 | 99.17 ± 0.06 % | 99.20 ± 0.26 % | -0.03 ± 0.23 | 0, 1, 2 "
+        "| `tiny` | 4,000 | 0.30 M | 5,000 | 7,000 | 99.17 ± 0.06 % | 99.20 ± 0.26 % | −0.03 ± 0.23 | 0, 1, 2 "
         "| seed 1, 99.10 % |",
         "| `large` | 4,000 | 0.30 M | 20,000 | 22,000 | 99.00 % | 99.00 % | 0.00 | 0 | seed 0, 99.00 % |",
         "| `tiny` | 99.00 ± 0.00 % | 99.38 ± 0.06 % | 80.00 ± 0.00 % | 8.2 | 6.0 | 60 epochs, 11 min on AMD EPYC |",
