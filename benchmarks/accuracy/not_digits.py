@@ -57,7 +57,7 @@ def main() -> None:
 def sure(classifiers: list[DigitClassifier], pictures: Pictures) -> tuple[list[int], int]:
     """How many of the pictures each model is sure of, and how many they are."""
     found = [digit_pixels(image) for image in pictures]
-    return [sum(each.classify_found(pixels).sure for pixels in found) for each in classifiers], len(found)
+    return [sum(each.classify_prepared(pixels).sure for pixels in found) for each in classifiers], len(found)
 
 
 def no_digits(fonts: Iterable[Path], photos: Path | None) -> Iterator[tuple[str, Pictures]]:

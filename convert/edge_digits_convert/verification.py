@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from edge_digits_runtime.errors import ModelError
-from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
+from edge_digits_runtime.mnist_format import DIGITS, SHAPE
 from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.model.classifier import DigitClassifier
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from edge_digits_convert.quantization import Quantized
 from edge_digits_convert.strip import strip, unpack
 
-INPUT_SHAPE = (1, *PICTURE_SHAPE)
-OUTPUT_SHAPE = (1, DIGITS)
 INPUT_SCALE = np.float32(1 / 255)
 """With `INPUT_ZERO_POINT` the int8 input is the uint8 pixel with its top bit flipped."""
 INPUT_ZERO_POINT = -128
@@ -49,12 +47,12 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
 
     Args:
         quantized: the model as the converter made it.
-        probe: pictures to compare the answers on, shape ``(n, 28, 28)``.
+        probe: pictures to compare the answers on, shape ``(n, height, width)``.
 
     Raises:
         ModelError: a check failed; the message says what was found.
     """
-    check_model(quantized.flatbuffer, quantized.scheme)
+    check_model(quantized.flatbuffer, quantized.scheme, quantized.shape, quantized.classes)
     slim = strip(quantized.flatbuffer)
     before, after = (DigitClassifier(content).outputs(probe) for content in (quantized.flatbuffer, slim))
     if not np.array_equal(before, after):
@@ -62,11 +60,11 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
     return Verified(slim, quantized.scheme, len(quantized.flatbuffer))
 
 
-def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
-    """Check that a model takes one picture and gives ten logits in the way that its scheme promises.
+def check_model(flatbuffer: bytes, scheme: Scheme, shape: tuple[int, int] = SHAPE, classes: int = DIGITS) -> None:
+    """Check that a model takes one picture and gives a logit for each class in the way that its scheme promises.
 
-    All schemes: one input of shape `INPUT_SHAPE`, one output of shape `OUTPUT_SHAPE`, no operator that computes a shape
-    at run time, and all weights in the file. int8: input scale 1/255 and zero point -128, every tensor of whole
+    All schemes: one input of shape ``(1, *shape, 1)``, one output of shape ``(1, classes)``, no operator that computes
+    a shape at run time, and all weights in the file. int8: input scale 1/255 and zero point -128, every tensor of whole
     numbers, nothing that quantizes or dequantizes. The others: input and output are float32.
 
     Raises:
@@ -76,9 +74,10 @@ def check_model(flatbuffer: bytes, scheme: Scheme) -> None:
     graph = model.subgraphs[0]
     ends = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
     shapes = [tuple(int(size) for size in tensor.shape) for tensor in ends]
-    if shapes != [INPUT_SHAPE, OUTPUT_SHAPE]:
+    wanted = [(1, *shape, 1), (1, classes)]
+    if shapes != wanted:
         raise ModelError(
-            f"the converted model has inputs and outputs of shapes {shapes}, not {INPUT_SHAPE} and {OUTPUT_SHAPE}"
+            f"the converted model has inputs and outputs of shapes {shapes}, not {wanted[0]} and {wanted[1]}"
         )
     names = operators(flatbuffer)
     _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed")

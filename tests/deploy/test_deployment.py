@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, loading
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import DeployError, UsageError
 from edge_digits_runtime.model.card import read_model_file
@@ -306,7 +306,7 @@ def test_one_bundle_twice_within(
 @pytest.fixture
 def call(run: Path, device: Path, sshd: Path, tmp_path: Path) -> Callable[..., Evaluation]:
     """``call(interpreter, progress)`` deploys as the command does, but may be called in a thread or within another."""
-    bundle = make_bundle(run / "mlp-8-int8.tflite", datasets.load_test(run.parent / "noise.npz"), runtime=False)
+    bundle = make_bundle(run / "mlp-8-int8.tflite", loading.load_test(run.parent / "noise.npz"), runtime=False)
     target = Target("device", str(device), config=sshd / "ssh_config")
 
     def deploy(interpreter: Path, progress: Callable[[str], None] | None = None) -> Evaluation:

@@ -27,6 +27,11 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (_parts(name), name))
 
 
+def are_digits(names: Iterable[str]) -> bool:
+    """Whether all names are digits, so that each class is a number from 0 to 9."""
+    return all(name in DIGIT_CLASSES for name in names)
+
+
 def check_classes(source: object, names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the classes of ``source`` as they are used, in Unicode's form NFC, in the order given.
 

@@ -38,7 +38,7 @@ def train(
     The folder gets a checkpoint after each epoch, so that Ctrl-C or a crash loses at most one epoch.
 
     Args:
-        recipe: what to train and how.
+        recipe: what to train and how; fitted to the classes and the input of the data set.
         dataset: training and test pictures; validation pictures are taken from the training pictures.
         folder: the run folder; made if it is not there.
         source: the file or folder that the data set was read from, for the record; None for MNIST.
@@ -58,6 +58,7 @@ def train(
         UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
     folder = Path(folder)
+    recipe = recipe.fitted(dataset.classes, dataset.input)
     _check_teachers(recipe, dataset)
     training, validation = training_and_validation(recipe, dataset)
     digest = datasets.digest(training)
