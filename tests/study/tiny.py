@@ -85,7 +85,7 @@ def pretend(job: trial.Job, dataset: Any, say: Callable[[str], None], halting: S
         parameters=len(dataset.train),
         macs=1,
         float_p50_us=1.0,
-        int8=Int8(share, 0.0, 1, 1, 1.0),
+        int8=Int8(share, 0.0, 1, 1, 1.0, device={}),
         device={},
         versions={},
         run=f"trials/{job.folder.name}",
