@@ -1,10 +1,16 @@
 """Options and exit codes that several verbs share."""
 
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.data.datasets import Grouping
+    from edge_digits_runtime.image.model_input import Input
 
 NOT_SURE = 1
 """Exit code of a command with --strict where an answer is not sure."""
@@ -62,5 +68,86 @@ data_option = click.option(
     "--data",
     type=UserPath(),
     metavar="PATH",
-    help="An .npz in Keras' layout, a folder with IDX files, or a folder of class folders 0/ … 9/.  [default: MNIST]",
+    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/.  "
+    "[default: MNIST]",
 )
+
+
+class InputType(click.ParamType):  # type: ignore[type-arg]
+    """``ink``, ``crop``, or ``crop:32x20`` with height and width in pixels."""
+
+    name = "input"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "InputChoice":
+        """Return the choice.
+
+        Raises:
+            click.BadParameter: it is none of the three.
+        """
+        if isinstance(value, InputChoice):
+            return value
+        match = re.fullmatch(r"(ink|crop)(?::([0-9]{1,4})x([0-9]{1,4}))?", value)
+        if match is None:
+            self.fail(f"{value!r:.40}; allowed is ink, crop, or crop with a size, such as crop:32x20", param, ctx)
+        return InputChoice(match[1], None if match[2] is None else (int(match[2]), int(match[3])))
+
+
+@dataclass(frozen=True)
+class InputChoice:
+    """What the command line says of the input of a model."""
+
+    kind: str
+    shape: tuple[int, int] | None
+    """Height and width in pixels; None where none are given."""
+
+    def resolved(self, shape: tuple[int, int]) -> "Input":
+        """Return the input, of the size ``shape`` where the command line gives none.
+
+        Raises:
+            UsageError: the kind does not allow that size.
+        """
+        from edge_digits_runtime.image.model_input import Input
+
+        return Input(self.kind, *(self.shape or shape))  # type: ignore[arg-type]
+
+
+INK = InputChoice("ink", None)
+input_option = click.option(
+    "--input",
+    "form",
+    type=InputType(),
+    default=INK,
+    show_default="ink",
+    metavar="KIND[:HxW]",
+    help="How a picture becomes pixels. ink: the digit is found and framed as in MNIST. crop: the whole picture is "
+    "scaled, grey, its contrast stretched; crop:32x20 makes it 32 pixels high and 20 wide.",
+)
+_group_from_option = click.option(
+    "--group-from",
+    metavar="REGEX",
+    help="What finds the group of a picture (its writer, meter, display) in its path within --data: the part in "
+    "parentheses, as in '([^/_]+)_[0-9]+.png'. Pictures of a group stay together.",
+)
+_test_groups_option = click.option(
+    "--test-groups",
+    multiple=True,
+    metavar="NAME,...",
+    help="Groups that are held out for testing.  [default: a seeded draw]",
+)
+
+
+def grouping_options(command: Any) -> Any:
+    """Add the options that `grouping` takes."""
+    return _group_from_option(_test_groups_option(command))
+
+
+def grouping(group_from: str | None, test_groups: tuple[str, ...]) -> "Grouping":
+    """Return how pictures are put into groups.
+
+    Raises:
+        UsageError: ``group_from`` is no regular expression with a part in parentheses.
+    """
+    from edge_digits_runtime.data.datasets import Grouping
+
+    names = [name.strip() for each in test_groups for name in each.split(",")]
+    return Grouping(group_from, tuple(name for name in names if name))

@@ -15,7 +15,8 @@ from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
     from edge_digits_convert import ConversionResult
-    from edge_digits_runtime.data.datasets import DataSet
+    from edge_digits_runtime.data.datasets import DataSet, Grouping
+    from edge_digits_runtime.image.model_input import Input
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import RunRecord
@@ -28,40 +29,77 @@ RUNS = Path("runs")
 TOO_LARGE_A_DROP = 1
 
 
-def load_data(source: Path | None) -> "DataSet":
-    """Return the data set that ``--data`` names; MNIST for None."""
-    if source is None:
-        return _mnist()
+def load_data(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
+    """Return the data set that ``--data`` names.
+
+    Args:
+        source: its path; None for MNIST.
+        form: how its pictures become pixels; None for ink.
+        grouping: how they are put into groups; None for what the data set says.
+    """
     from edge_digits_runtime.data import loading
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+    from edge_digits_runtime.image.model_input import INK
 
-    return _digits(loading.load(source))
+    if source is None:
+        return _mnist(form or INK, grouping or NO_GROUPING)
+    return loading.load(source, form or INK, grouping or NO_GROUPING)
 
 
-def load_test(source: Path | None) -> "DataSet":
-    """Return the test pictures of the data set that ``--data`` names; MNIST for None.
+def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
+    """Return the test pictures of the data set that ``--data`` names, as `load_data` does.
 
     Unlike `load_data` this works on a device, if ``source`` is given.
 
     Raises:
         DataError: there is no source, and edge-digits-train, which contains MNIST, is not installed.
     """
-    if source is None:
-        return _mnist()
     from edge_digits_runtime.data import loading
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+    from edge_digits_runtime.image.model_input import INK
 
-    return _digits(loading.load_test(source))
-
-
-def _digits(dataset: "DataSet") -> "DataSet":
-    """Return the data set, which must be one of digits."""
-    from edge_digits_runtime.data.classes import check_digits
-
-    check_digits(dataset.name, dataset.classes)
-    return dataset
+    if source is None:
+        return _mnist(form or INK, grouping or NO_GROUPING)
+    return loading.load_test(source, form or INK, grouping or NO_GROUPING)
 
 
-def _mnist() -> "DataSet":
+def load_data_of(record: "RunRecord", source: Path | None = None, test_only: bool = False) -> "DataSet":
+    """Return the data set that a run was trained with, read as it was then.
+
+    Args:
+        record: of the run.
+        source: where the data set is now; None for where the record says.
+        test_only: whether the test pictures are enough.
+    """
+    from edge_digits_runtime.data.datasets import Grouping
+
+    data = record.data
+    if source is None and data["source"] is not None:
+        source = Path(data["source"])
+    grouping = Grouping(data["grouping"]["pattern"], tuple(data["grouping"]["test"]))
+    return (load_test if test_only else load_data)(source, data["input"], grouping)
+
+
+def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
+    """Return the record of the run that a model was converted from, if its file is in the folder of that run."""
+    from edge_digits_runtime.records.run import RunRecord
+
+    card = classifier.model.card
+    try:
+        record = RunRecord.load(Path(classifier.name).parent)
+    except RunError:
+        return None
+    return record if card is not None and card.weights_sha256 == record.weights_sha256 else None
+
+
+def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
+    import dataclasses
     from importlib.util import find_spec
+
+    if grouping.pattern is not None or grouping.test:
+        raise UsageError(
+            "groups are for pictures of your own: MNIST, as it is packed here, does not say who wrote what"
+        )
 
     if find_spec("edge_digits_train") is None:
         raise DataError(
@@ -70,7 +108,14 @@ def _mnist() -> "DataSet":
         )
     from edge_digits_train.data import mnist
 
-    return mnist.load()
+    dataset = mnist.load()
+    if form.kind == "ink":
+        return dataset
+    from edge_digits_runtime.data.datasets import Split
+    from edge_digits_runtime.image.prepare import prepare_arrays
+
+    train, test = (Split(prepare_arrays(s.images, form), s.labels) for s in (dataset.train, dataset.test))
+    return dataclasses.replace(dataset, train=train, test=test, input=form)
 
 
 def train_run(
@@ -92,6 +137,8 @@ def train_run(
         return train(recipe, dataset, folder, source=source, resume=resume, cluster=cluster)
     if cluster.replicas > 1:
         say(f"Splitting each batch between {cluster.replicas} devices of {cluster.processes} processes.")
+    recipe = _fitted(recipe, dataset)
+    _say_groups(recipe, dataset)
     say(f"Training {recipe.name} for {recipe.epochs} epochs: {recipe.parameters:,} parameters, {recipe.macs:,} MACs.")
     with bars() as update:
 
@@ -111,6 +158,30 @@ def train_run(
     return record
 
 
+def _fitted(recipe: "Recipe", dataset: "DataSet") -> "Recipe":
+    """Return the recipe for the classes and the input of a data set, and say what that leaves out."""
+    fitted = recipe.fitted(dataset.classes, dataset.input)
+    if fitted.classes != recipe.classes or fitted.input_shape != recipe.input_shape:
+        say(f"{fitted.classes} classes, pictures of {dataset.input} pixels ({dataset.input.kind}).")
+    left_out = [name for name in ("optdigits", "outliers") if getattr(recipe, name) and not getattr(fitted, name)]
+    if left_out:
+        say(f"Left out of {recipe.name}, since only handwritten digits have them: {' and '.join(left_out)}.")
+    return fitted
+
+
+def _say_groups(recipe: "Recipe", dataset: "DataSet") -> None:
+    """Say which groups are held out, where groups are known."""
+    from edge_digits_train.data.splits import training_and_validation
+
+    if dataset.train.groups is None:
+        return
+    _, validation = training_and_validation(recipe, dataset)
+    for what, names in (("testing", dataset.test.group_names), ("validation", validation.group_names)):
+        if names:
+            more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+            say(f"Held out for {what}: {', '.join(names[:20])}{more}.")
+
+
 def finished_run(recipe: "Recipe", folder: Path, dataset: "DataSet") -> "RunRecord | None":
     """Return the record of the run folder ``folder``; None if it does not exist or is unfinished.
 
@@ -126,6 +197,7 @@ def finished_run(recipe: "Recipe", folder: Path, dataset: "DataSet") -> "RunReco
     if not (folder / RECORD).exists():
         return None
     record = RunRecord.load(folder)
+    recipe = recipe.fitted(dataset.classes, dataset.input)
     # Compared as recipes: settings that are newer than the run have the value that they had then.
     if Recipe.from_dict(record.recipe).changes(recipe):
         raise RunError(f"{folder}: holds a run with other options; choose another folder or delete it")
@@ -179,8 +251,7 @@ def convert_run(
     from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
 
-    source = record.data["source"]
-    dataset = load_data(data or (Path(source) if source else None))
+    dataset = load_data_of(record, data)
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
     result = convert(
         run,
@@ -233,15 +304,25 @@ def evaluate_model(
 
     Args:
         classifier: the model.
-        dataset: its test pictures are used.
+        dataset: its test pictures are used; they are of classes of the model, and were read as its card says.
         output: the file to write.
         count: number of test pictures; None for all.
+
+    Raises:
+        DataError: there are pictures of a class that the model does not know.
+        UsageError: the pictures were read for another input.
     """
-    from edge_digits_runtime.data.datasets import Split, digest
+    from edge_digits_runtime.data.datasets import digest
     from edge_digits_runtime.device.measurement import evaluate
     from edge_digits_runtime.records.evaluation import DataInfo
 
-    split = Split(dataset.test.images[:count], dataset.test.labels[:count])
+    if dataset.input != classifier.input:
+        raise UsageError(
+            f"{classifier.name}: takes {classifier.input.kind} of {classifier.input} pixels; "
+            f"{dataset.name} was read as {dataset.input.kind} of {dataset.input}"
+        )
+    dataset = dataset.with_labels(classifier.labels)
+    split = dataset.test.take(slice(count))
     name = Path(classifier.name).name
     evaluation = evaluate(
         classifier,
@@ -277,7 +358,8 @@ def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output:
         done = None
     if (
         done is not None
-        and (done.model.sha256, done.data.sha256) == (classifier.model.sha256, digest(dataset.test))
+        and done.model.sha256 == classifier.model.sha256
+        and done.data.sha256 == digest(dataset.with_labels(classifier.labels).test)
         and done.device["name"] == device_facts()["name"]
     ):
         say(f"{output}: already evaluated")

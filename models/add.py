@@ -18,7 +18,7 @@ from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import RunRecord
 
 from edge_digits.deploy.bundle import check_data, find_model
-from edge_digits.pipeline import evaluate_model, load_test
+from edge_digits.pipeline import evaluate_model, load_data_of
 
 FOLDER = Path(__file__).parent / PACKAGE
 
@@ -35,8 +35,7 @@ def main() -> None:
 def add(run: Path, target: Path | None = None, folder: Path = FOLDER) -> Path:
     """Copy the int8 model of ``run`` to ``target``, by default into ``folder``, and its evaluation into ``folder``."""
     record = RunRecord.load(run)
-    source = record.data["source"]
-    model, dataset = find_model(run, "int8"), load_test(Path(source) if source else None)
+    model, dataset = find_model(run, "int8"), load_data_of(record, test_only=True)
     check_data(record, dataset)
     target = target or folder / f"{record.name}.tflite"
     evaluate_model(DigitClassifier(model), dataset, folder / f"{record.name}{EVALUATION_SUFFIX}")

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from edge_digits_runtime.data import datasets, npz
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.device import measurement
+from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.model.card import ModelCard, append_card
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
@@ -54,13 +56,15 @@ def make_evaluation() -> MakeEvaluation:
         latency_us: float | Sequence[float] = 10.0,
         device: Mapping[str, Any] | None = None,
         pictures: str = "a",
+        classes: Sequence[str] = DIGIT_CLASSES,
+        form: Input = INK,
         **fields: Any,
     ) -> Evaluation:
         truth, predicted = np.array(labels, np.uint8), np.array(answers, np.uint8)
         top = np.broadcast_to(np.asarray(confidence, np.float64), truth.shape)
-        probabilities = np.repeat((1 - top)[:, None] / 9, 10, axis=1)
+        probabilities = np.repeat((1 - top)[:, None] / (len(classes) - 1), len(classes), axis=1)
         probabilities[np.arange(len(truth)), predicted] = top
-        images = np.random.default_rng(1).integers(0, 256, (len(truth), 28, 28), np.uint8)
+        images = np.random.default_rng(1).integers(0, 256, (len(truth), *form.shape), np.uint8)
         facts = {"name": "Laptop", "machine": "x86_64", "python": "3.11.2", "backend": "litert 2.3.0", "threads": 1}
         return Evaluation(
             model=ModelInfo(
@@ -73,6 +77,8 @@ def make_evaluation() -> MakeEvaluation:
             device=facts | dict(device or {}),
             pictures=wrong_pictures(images, truth, predicted),
             created="2026-05-01T12:30:00+00:00",
+            classes=tuple(classes),
+            input=form,
             **fields,
         )
 
@@ -105,6 +111,10 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                 "source": str(source),
                 "sha256": {"train": "c" * 64, "validation": "d" * 64, "test": datasets.digest(test)},
                 "counts": {"test": len(test)},
+                "classes": DIGIT_CLASSES,
+                "input": INK,
+                "groups": {},
+                "grouping": {"pattern": None, "test": []},
             },
             weights_sha256="a" * 64,
             model_sha256="b" * 64,

@@ -85,10 +85,10 @@ def convert(
     seconds = time.perf_counter() - started
     predictions = DigitClassifier(flatbuffer).classify_batch(validation.images)
     answers = reference.argmax(axis=1)
-    drop = metrics.accuracy(validation.labels, answers) - metrics.accuracy(validation.labels, predictions.digits)
+    drop = metrics.accuracy(validation.labels, answers) - metrics.accuracy(validation.labels, predictions.labels)
     ratio = np.log(np.maximum(reference, _SMALLEST)) - np.log(np.maximum(predictions.probabilities, _SMALLEST))
     divergence = float((reference * ratio).sum(axis=1).mean())
-    return Outcome(100 * drop, int(np.count_nonzero(predictions.digits != answers)), divergence, seconds)
+    return Outcome(100 * drop, int(np.count_nonzero(predictions.labels != answers)), divergence, seconds)
 
 
 def float_probabilities(infer: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:

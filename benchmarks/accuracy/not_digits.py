@@ -59,7 +59,7 @@ def main() -> None:
 def sure(classifiers: list[DigitClassifier], pictures: Pictures) -> tuple[list[int], int]:
     """Return how many of the pictures each model is sure about, and how many pictures there are."""
     found = [digit_pixels(image) for image in pictures]
-    return [sum(each.classify_found(pixels).sure for pixels in found) for each in classifiers], len(found)
+    return [sum(each.classify_prepared(pixels).sure for pixels in found) for each in classifiers], len(found)
 
 
 def no_digits(fonts: Iterable[Path], photos: Path | None) -> Iterator[tuple[str, Pictures]]:

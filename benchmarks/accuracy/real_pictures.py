@@ -61,7 +61,7 @@ def main() -> None:
     for name, pictures in classified(test, options.data):
         right = np.array([hits(classifiers, image, label) for image, label in pictures])
         report(name, right.sum(axis=0).tolist(), len(right))
-    answers = [each.classify_batch(test.images).digits for each in classifiers]
+    answers = [each.classify_batch(test.images).labels for each in classifiers]
     report("MNIST test, its raw pixels", [int((digits == test.labels).sum()) for digits in answers], len(test))
     for name, texts in written(test, options.data):
         read_all(name, texts, classifiers)
@@ -70,7 +70,7 @@ def main() -> None:
 def hits(classifiers: list[DigitClassifier], image: Image.Image, label: int) -> list[bool]:
     """Return for each model whether it reads the picture right."""
     found = digit_pixels(image)
-    return [each.classify_found(found).digit == label for each in classifiers]
+    return [each.classify_prepared(found).digit == label for each in classifiers]
 
 
 def heading(name: str, classifiers: list[DigitClassifier]) -> None:

@@ -79,7 +79,7 @@ def by_kind(classifier: DigitClassifier) -> dict[str, float]:
 
 def right(classifier: DigitClassifier, split: Split) -> float:
     """Return the share of right answers in [0, 1] to raw pixels."""
-    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).digits)
+    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).labels)
 
 
 def right_as_pictures(classifier: DigitClassifier, split: Split) -> float:

@@ -36,7 +36,7 @@ def bare_fit(recipe: Recipe, split: Split) -> Callable[[], None]:
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    x, y = pixels(split.images), label_targets(split.labels)
+    x, y = pixels(split.images), label_targets(split.labels, 10)
     return lambda: model.fit(x, y, batch_size=recipe.batch_size, verbose=0)
 
 

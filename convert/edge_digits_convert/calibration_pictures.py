@@ -1,11 +1,11 @@
 """Draw the pictures that the activation ranges of an int8 model are taken from."""
 
+import bisect
 from dataclasses import dataclass
 
 import numpy as np
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
-from edge_digits_runtime.mnist_format import DIGITS
 from numpy.typing import NDArray
 
 DEFAULT_COUNT = 100
@@ -17,8 +17,8 @@ class CalibrationDraw:
     """Which training pictures int8 is calibrated on."""
 
     count: int | None = None
-    """How many, the same number of each digit give or take one (more of the small digits); None for `DEFAULT_COUNT`,
-    or as many as a small training split allows."""
+    """How many, the same number of each class give or take one (more of the first classes), or all of a class that has
+    fewer; None for `DEFAULT_COUNT`, or all of a small training split."""
     seed: int = 0
     """Seed of the draw. The same seed with a smaller count draws a part of the same pictures."""
 
@@ -30,29 +30,38 @@ def draw_pictures(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
     scale, which must be 1/255.
 
     Args:
-        training: at least one picture of each digit.
+        training: at least one picture of each class.
         draw: how many, and the seed.
 
     Returns:
-        Shape ``(count, 28, 28)``, ordered by digit.
+        Shape ``(count, height, width)``, ordered by class.
 
     Raises:
-        UsageError: fewer than 10 pictures are asked for, or more of some digit than there are.
+        UsageError: fewer pictures are asked for than there are classes, or more than there are pictures.
     """
-    available = np.bincount(training.labels, minlength=DIGITS)
-    allowed = int(available.min()) * DIGITS
-    wanted = min(DEFAULT_COUNT, allowed) if draw.count is None else draw.count
-    if not DIGITS <= wanted <= allowed:
+    available = np.bincount(training.labels)
+    # A class of more, such as 128, needs one of each.
+    wanted = min(max(DEFAULT_COUNT, len(available)), len(training)) if draw.count is None else draw.count
+    if not len(available) <= wanted <= len(training):
         raise UsageError(
-            f"a calibration count of {wanted}; allowed is {DIGITS} to {allowed}, since the training split has "
-            f"{available.min()} pictures of digit {available.argmin()}"
+            f"a calibration count of {wanted}; allowed is {len(available)}, one of each class, to {len(training)}, all "
+            "pictures of the training split"
         )
     rng = np.random.default_rng(draw.seed)
-    chosen = []
-    for digit in range(DIGITS):
-        share = wanted // DIGITS + (digit < wanted % DIGITS)
-        chosen.append(rng.permutation(np.flatnonzero(training.labels == digit))[:share])
+    chosen = [
+        rng.permutation(np.flatnonzero(training.labels == label))[:share]
+        for label, share in enumerate(_shares(available, wanted))
+    ]
     return _full_range(training.images[np.concatenate(chosen)])
+
+
+def _shares(available: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
+    """Return how many pictures to draw of each class, together ``wanted``: as evenly as what there is allows."""
+    levels = range(int(available.max()) + 1)
+    level = bisect.bisect_right(levels, wanted, key=lambda most: int(np.minimum(available, most).sum())) - 1
+    shares = np.minimum(available, level)
+    shares[np.flatnonzero(available > level)[: wanted - int(shares.sum())]] += 1
+    return shares
 
 
 def _full_range(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

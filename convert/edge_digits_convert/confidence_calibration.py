@@ -13,10 +13,10 @@ from scipy.optimize import minimize_scalar
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of the temperature. Where every answer is right the likelihood has no maximum, and the result is `LOWEST`."""
 GIVEN_UP = 0.01
-"""Share of the validation digits that may be called not sure, for the sake of pictures that are no digit."""
+"""Share of the validation pictures that may be called not sure, for the sake of pictures that are of no class."""
 ENOUGH = (0.5, 0.9)
 """Range of the smallest confidence that is sure. Below 0.5 an answer is as likely wrong as right; and a model that is
-hardly ever in doubt must not give up digits for nothing."""
+hardly ever in doubt must not give up pictures for nothing."""
 _PRECISION = 1e-5
 """Of the logarithm of the temperature: a relative step of 0.001 %."""
 
@@ -38,7 +38,7 @@ def calibrate_confidence(classifier: DigitClassifier, validation: Split) -> Conf
         classifier: the converted model.
         validation: pictures that it was not trained on, at least one.
     """
-    # A zero point of the output moves all ten logits alike, which softmax does not see.
+    # A zero point of the output moves all logits alike, which softmax does not see.
     logits = classifier.outputs(validation.images) * np.float64(classifier.output_scale or 1)
     temperature = round(fit_temperature(logits, validation.labels), 4)
     confidences = metrics.softmax(logits, temperature).max(axis=1)
@@ -53,8 +53,8 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     negative log-likelihood is convex in 1 / temperature, so there is one minimum to find.
 
     Args:
-        logits: shape ``(n, 10)``, n ≥ 1. Log-probabilities do as well, since adding a number to a row changes nothing.
-        labels: the true digits, shape ``(n,)``.
+        logits: shape ``(n, k)``, n ≥ 1. Log-probabilities do as well, since adding a number to a row changes nothing.
+        labels: the true classes, shape ``(n,)``.
     """
 
     def loss(logarithm: float) -> float:

@@ -75,4 +75,4 @@ def _measured_splits(pictures: RunPictures) -> dict[str, Split]:
 
 
 def _accuracy(classifier: DigitClassifier, split: Split) -> float:
-    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).digits)
+    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).labels)

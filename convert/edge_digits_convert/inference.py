@@ -13,9 +13,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import ModelError, RunError
+from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
 from edge_digits_runtime.library_errors import first_line
-from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
 from numpy.typing import NDArray
 
 TRAINING_ONLY = (
@@ -35,8 +36,8 @@ def load_model(path: Path) -> keras.Model:
     """Load ``model.keras`` of a run.
 
     Raises:
-        RunError: Keras does not run on TensorFlow, or cannot load the model, or the model is no classifier of 28 × 28
-            pictures into ten digits.
+        RunError: Keras does not run on TensorFlow, or cannot load the model, or the model is no classifier of
+            small grey pictures.
     """
     if keras.backend.backend() != "tensorflow":
         raise RunError(
@@ -48,17 +49,22 @@ def load_model(path: Path) -> keras.Model:
         raise RunError(
             f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)}): train again"
         ) from error
-    shapes = model.input_shape, model.output_shape
-    if shapes != ((None, *PICTURE_SHAPE), (None, DIGITS)):
-        raise RunError(f"{path}: a model of shapes {shapes}; a digit classifier has (None, 28, 28, 1), (None, 10)")
-    return model
+    match model.input_shape, model.output_shape:
+        case (None, int(height), int(width), 1), (None, int(classes)) if (
+            all(SMALLEST <= side <= LARGEST for side in (height, width)) and FEWEST <= classes <= MOST
+        ):
+            return model
+    raise RunError(
+        f"{path}: a model of shapes {model.input_shape} and {model.output_shape}; a classifier has (None, H, W, 1) of "
+        f"{SMALLEST} to {LARGEST} pixels a side and (None, k) of {FEWEST} to {MOST} classes"
+    )
 
 
 def inference_function(model: keras.Model) -> Any:
     """Return the function that is converted.
 
-    It is a ``tf.function`` of float32 pictures ``(n, 28, 28, 1)`` in [0, 1] to logits. Every weight is a constant in
-    it, so that converting it needs no variables and no SavedModel of them.
+    It is a ``tf.function`` of float32 pictures ``(n, height, width, 1)`` in [0, 1] to logits. Every weight is a
+    constant in it, so that converting it needs no variables and no SavedModel of them.
 
     Raises:
         RunError: the standardization of the input cannot be folded, see `inference_model`.
@@ -67,7 +73,7 @@ def inference_function(model: keras.Model) -> Any:
     trainable = [variable.numpy() for variable in lean.trainable_variables]
     fixed = [variable.numpy() for variable in lean.non_trainable_variables]
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *PICTURE_SHAPE), tf.float32)])  # type: ignore[untyped-decorator]
+    @tf.function(input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])  # type: ignore[untyped-decorator]
     def infer(pictures: Any) -> Any:
         return lean.stateless_call(trainable, fixed, pictures, training=False)[0]
 
@@ -80,7 +86,7 @@ def check_same(model: keras.Model, infer: Any, pictures: NDArray[np.uint8]) -> N
     Args:
         model: the trained model.
         infer: the function.
-        pictures: to compare the logits on, shape ``(n, 28, 28)``.
+        pictures: to compare the logits on, shape ``(n, height, width)``.
 
     Raises:
         ModelError: some logits differ by more than rounding.
@@ -93,7 +99,7 @@ def check_same(model: keras.Model, infer: Any, pictures: NDArray[np.uint8]) -> N
 
 
 def pixels(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return pictures ``(n, 28, 28)`` as the Keras model takes them: pixel / 255, shape ``(n, 28, 28, 1)``."""
+    """Return pictures ``(n, height, width)`` as Keras takes them: pixel / 255, shape ``(n, height, width, 1)``."""
     return pictures[..., None].astype(np.float32) / np.float32(255)
 
 
@@ -143,7 +149,8 @@ class _Head:
         if self.padding is None or isinstance(self.first, keras.layers.Dense):
             return None
         # Keras itself says what 'same' pads: under a kernel of ones every window of this picture has a sum of its own.
-        picture = np.arange(1, math.prod(PICTURE_SHAPE) + 1, dtype=np.float32).reshape(1, *PICTURE_SHAPE)
+        shape = self.padding.input.shape[1:]
+        picture = np.arange(1, math.prod(shape) + 1, dtype=np.float32).reshape(1, *shape)
         kernel = np.ones((*self.first.kernel_size, 1, 1), np.float32)
         padded, same = (
             np.asarray(keras.ops.conv(values, kernel, self.first.strides, padding))

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError, UsageError
-from edge_digits_runtime.model.card import LINE_SHAPE, Calibration, ModelCard, ModelInput, append_card
+from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
+from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.page.line import Decoded, LineReader, decode
 from edge_digits_runtime.page.line_metrics import score
@@ -124,7 +125,7 @@ def convert_lines(
         temperature=temperature,
         min_confidence=least,
         labels=tuple(labels),
-        input=ModelInput("line", *LINE_SHAPE),
+        input=Input("line", *LINE_SHAPE),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=record.parameters,
         macs=record.macs,
@@ -246,7 +247,7 @@ def _verified(flatbuffer: bytes, labels: Sequence[str], output: tuple[int, ...],
 def _bare_card(flatbuffer: bytes, labels: Sequence[str]) -> ModelCard:
     """Return a card with which a model can be run before it is measured."""
     digest = hashlib.sha256(flatbuffer).hexdigest()
-    return ModelCard("line", "int8", digest, labels=tuple(labels), input=ModelInput("line", *LINE_SHAPE))
+    return ModelCard("line", "int8", digest, labels=tuple(labels), input=Input("line", *LINE_SHAPE))
 
 
 def _keras_logits(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -69,6 +69,8 @@ def package(run: TrainedRun, verified: Verified, measured: Measured, output: Pat
         calibration=measured.calibration,
         reference=FloatReference(record.device["name"], record.accuracy, round(record.latency_us["p50"], 1)),
         accuracy=measured.accuracy,
+        labels=record.data["classes"],
+        input=record.data["input"],
         temperature=measured.confidence.temperature,
         min_confidence=measured.confidence.min_confidence,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

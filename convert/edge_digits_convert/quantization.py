@@ -10,6 +10,7 @@ import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError
 from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.native_stderr import quiet
+from edge_digits_runtime.records.run import RECORD
 from numpy.typing import NDArray
 
 from edge_digits_convert.trained_run import TrainedRun
@@ -23,6 +24,10 @@ class Quantized:
 
     flatbuffer: bytes
     scheme: Scheme
+    shape: tuple[int, int]
+    """Height and width of its pictures in pixels."""
+    classes: int
+    """Number of its outputs."""
 
 
 def quantize(run: TrainedRun, scheme: Scheme, calibration: NDArray[np.uint8], probe: NDArray[np.uint8]) -> Quantized:
@@ -33,8 +38,10 @@ def quantize(run: TrainedRun, scheme: Scheme, calibration: NDArray[np.uint8], pr
     Args:
         run: the run.
         scheme: one of `edge_digits_runtime.model.card.SCHEMES`, see `to_flatbuffer`.
-        calibration: pictures whose activations give the ranges of int8, shape ``(n, 28, 28)``; unused by the others.
-        probe: pictures, shape ``(n, 28, 28)``, on which the Keras model and the function that is converted must agree.
+        calibration: pictures whose activations give the ranges of int8, shape ``(n, height, width)``; unused
+            by the others.
+        probe: pictures, shape ``(n, height, width)``, on which the Keras model and the function that is converted must
+            agree.
 
     Raises:
         RunError: the Keras model cannot be loaded or converted.
@@ -45,20 +52,28 @@ def quantize(run: TrainedRun, scheme: Scheme, calibration: NDArray[np.uint8], pr
         from edge_digits_convert.inference import check_same, inference_function, load_model
 
         model = load_model(run.model)
+        shape, classes = run.record.data["input"].shape, len(run.record.data["classes"])
+        if (model.input_shape, model.output_shape) != ((None, *shape, 1), (None, classes)):
+            raise RunError(
+                f"a model of shapes {model.input_shape} and {model.output_shape}, but {RECORD} says pictures of "
+                f"{shape[0]}×{shape[1]} pixels and {classes} classes: train again"
+            )
         infer = inference_function(model)
         check_same(model, infer, probe)
-        return Quantized(to_flatbuffer(infer, scheme, calibration), scheme)
+        return Quantized(to_flatbuffer(infer, scheme, calibration), scheme, shape, classes)
 
 
 def to_flatbuffer(infer: Any, scheme: Scheme, calibration: NDArray[np.uint8]) -> bytes:
     """Convert a function with ``TFLiteConverter``.
 
     Args:
-        infer: a ``tf.function`` of float32 pictures ``(n, 28, 28, 1)`` in [0, 1] to logits, its weights constants.
+        infer: a ``tf.function`` of float32 pictures ``(n, height, width, 1)`` in [0, 1] to logits, its weights
+            constants.
         scheme: one of `edge_digits_runtime.model.card.SCHEMES`. int8 quantizes weights (one scale for each output
             channel), activations, input and output; float16 stores weights in half precision and dynamic in int8, and
             both compute in float32.
-        calibration: pictures whose activations give the ranges of int8, shape ``(n, 28, 28)``; unused by the others.
+        calibration: pictures whose activations give the ranges of int8, shape ``(n, height, width)``; unused by
+            the others.
     """
     import tensorflow as tf
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from edge_digits_convert.quantization import Quantized
 from edge_digits_convert.strip import strip, unpack
 
-INPUT_SHAPE = (1, *PICTURE_SHAPE)
-OUTPUT_SHAPE = (1, DIGITS)
+DIGIT_SHAPES = (1, *PICTURE_SHAPE), (1, DIGITS)
+"""Shapes of input and output of a model of the ten digits."""
 INPUT_SCALE = np.float32(1 / 255)
 """With `INPUT_ZERO_POINT` the int8 input is the uint8 pixel with its top bit flipped."""
 INPUT_ZERO_POINT = -128
@@ -49,12 +49,12 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
 
     Args:
         quantized: the model as the converter made it.
-        probe: pictures to compare the answers on, shape ``(n, 28, 28)``.
+        probe: pictures to compare the answers on, shape ``(n, height, width)``.
 
     Raises:
         ModelError: a check failed; the message says what was found.
     """
-    check_model(quantized.flatbuffer, quantized.scheme)
+    check_model(quantized.flatbuffer, quantized.scheme, ((1, *quantized.shape, 1), (1, quantized.classes)))
     slim = strip(quantized.flatbuffer)
     before, after = (DigitClassifier(content).outputs(probe) for content in (quantized.flatbuffer, slim))
     if not np.array_equal(before, after):
@@ -63,7 +63,7 @@ def verify(quantized: Quantized, probe: NDArray[np.uint8]) -> Verified:
 
 
 def check_model(
-    flatbuffer: bytes, scheme: Scheme, shapes: tuple[tuple[int, ...], tuple[int, ...]] = (INPUT_SHAPE, OUTPUT_SHAPE)
+    flatbuffer: bytes, scheme: Scheme, shapes: tuple[tuple[int, ...], tuple[int, ...]] = DIGIT_SHAPES
 ) -> None:
     """Check that a model takes one picture and gives logits in the way that its scheme promises.
 

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import click
+from edge_digits_runtime.image import model_input
 from edge_digits_runtime.model import card
 from edge_digits_runtime.records import device_facts, evaluation, files, line_run, run
 from edge_digits_study import results
@@ -23,7 +24,9 @@ EVALUATION_KEYS = {
     "model": "Which model answered, see below.",
     "data": "Which pictures were answered, see below.",
     "accuracy": "Share of right answers in [0, 1].",
-    "confusion": "10 rows of 10 counts: row the true digit, column the answer.",
+    "classes": "Names of the classes, in the order of the outputs.",
+    "input": "How the pictures became pixels, as in a card.",
+    "confusion": "A row of counts for each class: row the true class, column the answer.",
     "latency_us": (
         "By part, in microseconds: `invoke` always; `preprocess`, `postprocess` and `total` where they were timed. "
         "Each has `what` was timed, `p50`, `p90`, `p99`, `mean`, `std`, and `samples_us`, every timed call "
@@ -33,12 +36,12 @@ EVALUATION_KEYS = {
     "device": "Facts of the device; `name`, `machine`, `python` and `backend` are always there.",
     "notes": "Warnings that belong beside the figures, such as a device that slowed down.",
     "extra": "Further measurements by name.",
-    "labels": "The true digits, one character for each picture.",
-    "predicted": "The answers, one character for each picture.",
-    "probabilities": "10 calibrated probabilities for each picture, to 5 decimals.",
+    "labels": "The true class of each picture, an index into `classes`.",
+    "predicted": "The answer to each picture, an index into `classes`.",
+    "probabilities": "A calibrated probability for each class, for each picture, to 5 decimals.",
     "pictures": (
-        "The pictures that were answered wrong: their `index`, and a `png` (base64) with all of them below each other, "
-        "28×28 pixels each."
+        "The pictures that were answered wrong, as the model saw them: their `index`, and a `png` (base64) with all of "
+        "them below each other."
     ),
 }
 """Meaning of each key of an evaluation's JSON; a test compares the keys with those of `Evaluation.to_dict`."""
@@ -54,11 +57,13 @@ _KINDS = {
     "Scheme": "str, 'float32', 'float16', 'dynamic' or 'int8'",
     "Role": "str, 'float-original', 'float-tflite' or 'int8'",
     "Part": "str",
+    "Kind": "str, 'ink', 'crop' or 'line'",
     "_Microseconds": "float, 0 or more",
     "_Milliseconds": "float, 0 or more",
     "_Megahertz": "float, 0 or more",
     "_Celsius": "float",
-    "_OfEachDigit": "list[float], 10 of 0 to 1",
+    "_OfEachClass": "list[float], one of 0 to 1 for each class",
+    "ClassNames": "list[str], 2 to 128",
 }
 """Types that the records share, in words."""
 
@@ -86,6 +91,10 @@ there. Reading checks the format name and the fields; a file that does not fit i
 
 {_fields(run.RunData)}
 
+`data.input` is as in a card, and `data.grouping`:
+
+{_fields(run.GroupingRecord)}
+
 `metrics`:
 
 {_fields(run.Metrics)}
@@ -107,11 +116,11 @@ fields (`{line_run.LineRunRecord.__module__}.LineRunRecord`):
 `convert` writes it, everything that runs a model reads it. It is a TFLite flatbuffer with a stored (uncompressed) ZIP
 behind it that holds `labels.txt`, a label per line, and `card.json`: the TFLite metadata convention for associated
 files. An interpreter stops reading at the end of the flatbuffer; `unzip -l model.tflite` lists the rest. A `.tflite`
-without a card runs too, if its tensors are those of a digit classifier.
+without a card runs too, if its tensors are those of a classifier of small grey pictures.
 
-The input is 28×28 pixels, 0 background and 255 ink: int8 with scale 1/255 and zero point -128, or float in [0, 1].
-The output is ten logits. A model of lines takes 32×264 pixels, dark on light, of the same types; its output is
-1 × steps × characters and blank, logits as well.
+The input is a grey picture of the size that the card says, 28×28 pixels for digits, 0 background and 255 ink: int8 with
+scale 1/255 and zero point -128, or float in [0, 1]. The output is a logit for each label. A model of lines takes 32×264
+pixels, dark on light, of the same types; its output is 1 × steps × characters and blank, logits as well.
 
 `card.json` has `format` = `{card.FORMAT}` and these fields (`{card.ModelCard.__module__}.ModelCard`):
 
@@ -119,7 +128,7 @@ The output is ten logits. A model of lines takes 32×264 pixels, dark on light, 
 
 `input`:
 
-{_fields(card.ModelInput)}
+{_fields(model_input.Input)}
 
 `calibration`:
 
@@ -205,7 +214,8 @@ def _kind(annotation: ast.expr) -> str:
     source = re.sub(r"Annotated\[(\w+), Within\(([^,]+), ([^)]+)\)\]", r"\1, \2 to \3", source)
     source = re.sub(r"Annotated\[(\w+), Matching\(.*, '(.+?)'\)\]", r"\1, \2", source)
     while re.search(r"Annotated\[.+, Length", source):
-        source = re.sub(r"Annotated\[([^ ]+), Length\([^)]*\)\]", r"\1", source)
+        # The innermost first: one with no other in it.
+        source = re.sub(r"Annotated\[((?:(?!Annotated).)+?), Length\([^)]*\)\]", r"\1", source)
     return re.sub(r"Literal\[(.+)\]", r"\1", source)
 
 

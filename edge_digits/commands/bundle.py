@@ -101,12 +101,11 @@ def make(
     from edge_digits_runtime.records.run import RunRecord
 
     from edge_digits.deploy.bundle import check_data, find_model, make_bundle
-    from edge_digits.pipeline import load_test
+    from edge_digits.pipeline import load_data_of
 
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.
     chosen = find(model) if model else find_model(run, scheme or "int8")
-    source = data or record.data.get("source")
-    dataset = load_test(None if source is None else Path(source))
+    dataset = load_data_of(record, data, test_only=True)
     check_data(record, dataset)
     return make_bundle(chosen, dataset, runtime=runtime, allow_unverified=allow_unverified)

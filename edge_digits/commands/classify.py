@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 @click.command()
 @pictures_argument
 @model_options
-@click.option("--top", type=click.IntRange(1, 10), default=1, help="Show the K likeliest digits.", metavar="K")
+@click.option("--top", type=click.IntRange(1, 128), default=1, help="Show the K likeliest classes.", metavar="K")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture, each on a line.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure.")
 @click.option(
     "--explain",
     type=UserPath(file_okay=False),
     metavar="FOLDER",
-    help="Draw for each picture what was found, what the model saw and all ten probabilities.",
+    help="Draw for each picture what was found, what the model saw and all probabilities.",
 )
 def classify(
     pictures: tuple[str, ...],
@@ -40,7 +40,7 @@ def classify(
     backend: str | None,
     allow_unverified: bool,
 ) -> int:
-    """Say which digit is in each picture.
+    """Say which digit, or which other class that MODEL knows, each picture shows.
 
     IMAGE is a file, a folder (every picture in it and below it), a pattern such as 'scans/*.png', or - for standard
     input: dark ink on light paper or the reverse, of any size, in any format that Pillow reads. A picture that cannot
@@ -50,6 +50,8 @@ def classify(
     Example:
       edge-digits classify seven.png
       seven.png: 7 (99.8 %)
+      edge-digits classify --model runs/mine/crop-s-int8.tflite picture.png
+      picture.png: blank (99.1 %)
     """
 
     def show(name: str, prediction: "Prediction") -> None:
@@ -74,29 +76,31 @@ def _classify_one(classifier: "DigitClassifier", explain: Path | None, named: Na
         return classifier.classify(image)
 
     from edge_digits_runtime.drawing.explain import explain as draw
-    from edge_digits_runtime.image.picture import digit_pixels
+    from edge_digits_runtime.image.prepare import prepare
     from edge_digits_runtime.records import files
 
-    found = digit_pixels(image)
-    prediction = classifier.classify_found(found)
+    found = prepare(image, classifier.input)
+    prediction = classifier.classify_prepared(found)
     with files.replacing(explain / f"{flat_name(name)}.explained.png") as temporary:
         draw(image, found, prediction).save(temporary)
     return prediction
 
 
 def _as_text(prediction: "Prediction", top: int) -> str:
-    order = sorted(range(10), key=lambda digit: -prediction.probabilities[digit])[:top]
-    answer = ", ".join(f"{digit} ({percent(prediction.probabilities[digit], 1)})" for digit in order)
+    shares, labels = prediction.probabilities, prediction.labels
+    order = sorted(range(len(labels)), key=lambda index: -shares[index])[:top]
+    answer = ", ".join(f"{printable(labels[index])} ({percent(shares[index], 1)})" for index in order)
     return answer if prediction.sure else f"{answer} not sure: {prediction.reason}"
 
 
 def _print_json(name: str, prediction: "Prediction") -> None:
+    shares = zip(prediction.labels, prediction.probabilities, strict=True)
     print_json(
         {
             "file": name,
-            "digit": prediction.digit,
+            "label": prediction.label,
             "confidence": round(prediction.confidence, 5),
-            "probabilities": [round(float(p), 5) for p in prediction.probabilities],
+            "probabilities": {label: round(float(share), 5) for label, share in shares},
             "sure": prediction.sure,
             "reason": prediction.reason,
         }

@@ -1,25 +1,34 @@
 """``edge-digits doctor``."""
 
+from pathlib import Path
+
 import click
 
+from edge_digits.options import UserPath
 from edge_digits.printing import print_json
 
 NOT_FIT = 1
 
+model_option = click.option(
+    "--model", type=UserPath(), metavar="MODEL", help="Also check this .tflite file or installed model."
+)
+
 
 @click.command()
+@model_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(as_json: bool) -> int:
+def doctor(model: Path | None, as_json: bool) -> int:
     """Check whether this device can run a model: Python, processor, memory, interpreter, temperature. For each problem
     it names the command that fixes it. Exits with 1 if there is a problem.
 
     \b
     Example:
       edge-digits doctor
+      edge-digits doctor --model runs/mine/crop-s-int8.tflite
     """
     from edge_digits_runtime.device.doctor import examine
 
-    checks = examine()
+    checks = examine(model=model)
     if as_json:
         print_json({"checks": [check.to_dict() for check in checks]})
     else:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, backend_option, data_option, unverified_option
+from edge_digits.options import UserPath, backend_option, data_option, grouping, grouping_options, unverified_option
 
 
 @click.command()
 @click.argument("model", type=UserPath())
 @data_option
+@grouping_options
 @click.option("--count", type=click.IntRange(1), metavar="N", help="Take only the first N test pictures.")
 @click.option(
     "-o",
@@ -24,6 +25,8 @@ from edge_digits.options import UserPath, backend_option, data_option, unverifie
 def evaluate(
     model: Path,
     data: Path | None,
+    group_from: str | None,
+    test_groups: tuple[str, ...],
     count: int | None,
     out: Path | None,
     threads: int,
@@ -34,7 +37,8 @@ def evaluate(
     file or the name of an installed model (see 'models').
 
     It needs no TensorFlow. The test pictures come from --data: a file that 'testset' wrote, or pictures of your own in
-    folders mine/test/0 … mine/test/9 with --data mine.
+    folders such as mine/test/0 … mine/test/9 with --data mine. Without --data they are those of the run in whose
+    folder MODEL is, or those of MNIST.
 
     \b
     Example:
@@ -46,10 +50,13 @@ def evaluate(
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
-    from edge_digits.pipeline import evaluate_model, load_test
+    from edge_digits.pipeline import evaluate_model, load_data_of, load_test, run_of
 
     classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
-    evaluate_model(classifier, load_test(data), out or evaluation_path(model), count)
+    groups = grouping(group_from, test_groups)
+    record = None if data or group_from or test_groups else run_of(classifier)
+    dataset = load_data_of(record, test_only=True) if record else load_test(data, classifier.input, groups)
+    evaluate_model(classifier, dataset, out or evaluation_path(model), count)
 
 
 def evaluation_path(model: Path) -> Path:

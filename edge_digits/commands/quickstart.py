@@ -40,6 +40,7 @@ def quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
       edge-digits quickstart
       edge-digits quickstart --out /tmp/first-look --epochs 1
     """
+    from edge_digits_runtime.data.classes import DIGIT_CLASSES
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_train.recipes import catalogue
 
@@ -61,8 +62,10 @@ def quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
             pipeline.finish_evaluation(DigitClassifier(model), dataset, evaluations[-1])
         models.append(model)
 
-    say("\nTen scanned digits (edge-digits classify)")
-    _classify_samples({models[-1].stem: DigitClassifier(models[-1]), "the shipped model": DigitClassifier()})
+    newest = DigitClassifier(models[-1])
+    if newest.labels == DIGIT_CLASSES:
+        say("\nTen scanned digits (edge-digits classify)")
+        _classify_samples({models[-1].stem: newest, "the shipped model": DigitClassifier()})
 
     say(f"\nThe report ({folder / 'report.html'}, report.md and report.json):")
     click.echo(reports.to_text(pipeline.write_report(evaluations, folder)))

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, data_option
+from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
 
 
 @click.command()
 @data_option
+@input_option
+@grouping_options
 @click.option(
     "-o",
     "--out",
@@ -17,7 +19,9 @@ from edge_digits.options import UserPath, data_option
     show_default=True,
     help="The file to write.",
 )
-def testset(data: Path | None, out: Path) -> None:
+def testset(
+    data: Path | None, form: InputChoice, group_from: str | None, test_groups: tuple[str, ...], out: Path
+) -> None:
     """Write the test pictures into one file, to be copied to the device with the model.
 
     \b
@@ -27,9 +31,10 @@ def testset(data: Path | None, out: Path) -> None:
       ssh pi edge-digits evaluate model.tflite --data mnist-test.npz
     """
     from edge_digits_runtime.data.npz import save_test
+    from edge_digits_runtime.mnist_format import SHAPE
 
     from edge_digits.pipeline import load_test
 
-    dataset = load_test(data)
+    dataset = load_test(data, form.resolved(SHAPE), grouping(group_from, test_groups))
     save_test(out, dataset)
     click.echo(f"{out}: {len(dataset.test):,} test pictures of {dataset.name}, {out.stat().st_size:,} bytes")

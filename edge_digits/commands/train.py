@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_digits.options import UserPath, data_option
+from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
 
 
 @click.command()
@@ -29,6 +29,8 @@ from edge_digits.options import UserPath, data_option
 @click.option("--standardize", is_flag=True, help="Scale the input to MNIST's mean 0 and standard deviation 1.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed gives the same weights on one machine.")
 @data_option
+@input_option
+@grouping_options
 @click.option(
     "--out",
     type=UserPath(file_okay=False),
@@ -53,6 +55,9 @@ def train(
     standardize: bool,
     seed: int | None,
     data: Path | None,
+    form: InputChoice,
+    group_from: str | None,
+    test_groups: tuple[str, ...],
     out: Path | None,
     resume: bool,
     start: Path | None,
@@ -75,6 +80,7 @@ def train(
       edge-digits train
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
       edge-digits train digits-l --corrupt 0.1
+      edge-digits train crop-s --data meters --input crop:32x20 --group-from '([^/]+)/[^/]+$' --test-groups lcd2
       edge-digits train --resume
       edge-digits train line-m --from models/source/line-m
       edge-digits train cnn-32-64-64 --distribute
@@ -134,10 +140,12 @@ def train(
         changed = {name: value for name, value in changes.items() if value is not None}
         chosen = dataclasses.replace(base, **changed)
         # A folder is claimed last, when nothing is left that could be refused.
+        chosen.fitted(dataset.classes, dataset.input)
         return chosen, folder or next_run(chosen.name)
 
     # Before the others are waited for, and before a folder is claimed.
-    dataset = load_data(data)
+    known = catalogue.get(recipe or catalogue.DEFAULT)
+    dataset = load_data(data, form.resolved(known.input_shape), grouping(group_from, test_groups))
     cluster = ALONE
     if distribute:
         from edge_digits_train.engine.distribution import join

@@ -3,7 +3,7 @@
     edge-digits-bundle/README.txt      contents, and the three commands to type there
     edge-digits-bundle/model.tflite    the model with its card
     edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.npz.save_test`
-    edge-digits-bundle/samples/        ten sample pictures
+    edge-digits-bundle/samples/        sample pictures
     edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here
     edge-digits-bundle/SHA256SUMS      checksums of the other files, for ``sha256sum -c``
 
@@ -11,19 +11,23 @@ The same model, pictures and packages give the same bytes.
 """
 
 import hashlib
+import io
 import os
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from edge_digits_runtime.data import datasets, npz
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import DataError, RunError
 from edge_digits_runtime.model.card import ModelFile, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import RunRecord
+from PIL import Image
 
 from edge_digits import samples
 from edge_digits.deploy import wheels
@@ -32,6 +36,7 @@ from edge_digits.formatting import percent
 FOLDER = "edge-digits-bundle"
 """The only folder at the top of the ZIP, so that unpacking makes one folder."""
 MODEL, TEST, SUMS, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "SHA256SUMS", "README.txt", "samples", "wheels"
+_SAMPLES = 10
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
 """Distributions packed as wheels; a device gets their dependencies from its package index."""
 
@@ -118,20 +123,22 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
         allow_unverified: accept a model whose sha256 is not the one in its card.
 
     Raises:
-        ModelError: the model cannot be read or loaded, or its tensors are not those of a digit classifier.
+        ModelError: the model cannot be read or loaded, or its tensors are not those of a classifier.
         ChecksumError: the model does not match the sha256 in its card.
         BackendError: no interpreter is installed.
         UsageError: edge-digits is not installed here as a package and cannot be packed.
     """
     # Loading it as the device does finds every model that the device would refuse.
-    file = DigitClassifier(model, allow_unverified=allow_unverified).model
+    classifier = DigitClassifier(model, allow_unverified=allow_unverified)
+    file = classifier.model
+    dataset = dataset.with_labels(classifier.labels)
     packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
     bundle = {
-        README: _readme(model, file, dataset, sorted(packed)).encode(),
+        README: _readme(model, file, dataset, sorted(packed), classifier.labels).encode(),
         MODEL: file.content,
         TEST: _test_file(dataset),
     }
-    bundle |= {f"{SAMPLES}/{picture.name}": picture.read_bytes() for picture in samples.SAMPLES}
+    bundle |= {f"{SAMPLES}/{name}": content for name, content in _samples(classifier, dataset).items()}
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
     bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
     # Not compressed: the large files are compressed already, and the output of zlib depends on its version.
@@ -148,6 +155,19 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
     )
 
 
+def _samples(classifier: DigitClassifier, dataset: DataSet) -> dict[str, bytes]:
+    """Return pictures to try by file name: scanned digits, or the first test picture of each of up to ten classes."""
+    if classifier.labels == DIGIT_CLASSES and classifier.input.kind == "ink":
+        return {picture.name: picture.read_bytes() for picture in samples.SAMPLES}
+    found = {}
+    for index in np.unique(dataset.test.labels)[:_SAMPLES].tolist():
+        buffer = io.BytesIO()
+        Image.fromarray(dataset.test.images[dataset.test.labels == index][0]).save(buffer, "PNG")
+        # A number, not the name of the class, which not every system allows in a file name.
+        found[f"class-{index}.png"] = buffer.getvalue()
+    return found
+
+
 def _test_file(dataset: DataSet) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / TEST
@@ -155,16 +175,19 @@ def _test_file(dataset: DataSet) -> bytes:
         return path.read_bytes()
 
 
-def _readme(model: Path, file: ModelFile, dataset: DataSet, packed: list[str]) -> str:
+def _readme(model: Path, file: ModelFile, dataset: DataSet, packed: list[str], labels: tuple[str, ...]) -> str:
     flag = "" if file.card is None or file.card.sha256 == file.sha256 else " --allow-unverified"
     install = f"{WHEELS}/*.whl" if packed else "edge-digits"
     inside = f"{WHEELS}/         {', '.join(packed)}\n" if packed else ""
+    digits = labels == DIGIT_CLASSES
+    classes = "" if digits else f"its classes are {', '.join(labels)}\n"
+    tries = "ten sample pictures" if digits else "sample pictures"
     return f"""\
-edge-digits: a digit classifier for a small device
+edge-digits: a {"digit " if digits else ""}classifier for a small device
 
 {MODEL}    {_description(model, file)}
-{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
-{SAMPLES}/        ten sample pictures
+{classes}{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
+{SAMPLES}/        {tries}
 {inside}{SUMS}      to check the copy: sha256sum -c {SUMS}
 
 Type these commands in this folder. They need Python 3.11 or newer and, on Debian and Raspberry Pi OS, the package

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.errors import EvaluationError
-from edge_digits_runtime.mnist_format import DIGITS
 from edge_digits_runtime.records.evaluation import ROLES, Evaluation
 from numpy.typing import NDArray
 
@@ -69,6 +68,12 @@ def _check_same_pictures(evaluations: Sequence[Evaluation]) -> None:
             raise EvaluationError(
                 f"the evaluations are of different pictures: {_what(first)}, but {_what(other)}; "
                 "evaluate both on the same data set"
+            )
+        if other.classes != first.classes or other.input != first.input:
+            raise EvaluationError(
+                f"the evaluations are of different classes or inputs: {_base_name(first)} has {len(first.classes)} "
+                f"classes, input {first.input.kind} {first.input}, but {_base_name(other)} {len(other.classes)}, "
+                f"input {other.input.kind} {other.input}; compare models of one kind"
             )
 
 
@@ -219,15 +224,15 @@ def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]
         after=after,
         paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted),
         recall_change_pp=100 * (recalls[1] - recalls[0]),
-        lost=_count_by_digit(changes, "lost"),
-        won=_count_by_digit(changes, "won"),
+        lost=_count_by_class(changes, "lost", len(recalls[0])),
+        won=_count_by_class(changes, "won", len(recalls[0])),
         changes=changes,
     )
 
 
-def _count_by_digit(changes: Sequence[Change], kind: str) -> NDArray[np.int64]:
-    digits = np.array([change.truth for change in changes if change.kind == kind], np.int64)
-    return np.bincount(digits, minlength=DIGITS)
+def _count_by_class(changes: Sequence[Change], kind: str, classes: int) -> NDArray[np.int64]:
+    truths = np.array([change.truth for change in changes if change.kind == kind], np.int64)
+    return np.bincount(truths, minlength=classes)
 
 
 def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray[np.uint8]]) -> tuple[Change, ...]:

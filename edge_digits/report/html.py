@@ -85,10 +85,10 @@ def _heat(count: int, comparison: Comparison) -> str:
     return f"{math.log1p(count) / math.log1p(max(int(matrix.max()) for matrix in wrong) or 1):.2f}"
 
 
-def _png(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture as a data URI, dark ink on white paper."""
+def _png(pixels: NDArray[np.uint8], kind: str) -> str:
+    """Return what a model saw as a data URI: ink dark on white paper, a whole picture (``crop``) as it is."""
     buffer = io.BytesIO()
-    Image.fromarray(255 - pixels).save(buffer, "PNG", optimize=True)
+    Image.fromarray(255 - pixels if kind == "ink" else pixels).save(buffer, "PNG", optimize=True)
     return _data_uri("image/png", buffer.getvalue())
 
 

@@ -1,6 +1,6 @@
 """The report as JSON-ready values, with everything that its other forms show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from edge_digits_runtime.data.metrics import class_metrics
@@ -11,7 +11,7 @@ from edge_digits.report.reliability import Reliability
 from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.verdict import verdict
 
-FORMAT = "edge-digits-report/1"
+FORMAT = "edge-digits-report/2"
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "split": report.data.split,
             "sha256": report.data.sha256,
             "count": report.count,
+            "classes": list(report.classes),
         },
         "worst_drop_pp": _rounded(report.worst_drop_pp),
         "rows": [_row(row, family) for family in report.families for row in family.rows],
@@ -141,18 +142,18 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "recall_change_pp": _list(comparison.recall_change_pp),
         "lost": comparison.lost.tolist(),
         "won": comparison.won.tolist(),
-        "changes": [_change(change) for change in comparison.changes],
+        "changes": [_change(change, comparison.before.evaluation.classes) for change in comparison.changes],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "index": change.index,
         "kind": change.kind,
-        "truth": change.truth,
-        "before": change.before,
+        "truth": classes[change.truth],
+        "before": classes[change.before],
         "before_confidence": round(change.before_confidence, 5),
-        "after": change.after,
+        "after": classes[change.after],
         "after_confidence": round(change.after_confidence, 5),
     }
 

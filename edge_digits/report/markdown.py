@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_digits.formatting import percent
 from edge_digits.report import tables
-from edge_digits.report.structure import Comparison, Family, Report
+from edge_digits.report.structure import Comparison, Family, Report, Row, class_word
 from edge_digits.report.tables import Cell, Table
 from edge_digits.report.verdict import agreement, verdict
 
@@ -64,9 +64,22 @@ def _family(family: Family) -> Iterator[str]:
     yield ""
     for row in family.rows:
         if row.name not in family.same_answers:
-            yield f"{escaped(row.name)}: each line is a true digit, each column an answer."
-            yield ""
-            yield from table(tables.confusion(row))
+            yield from _confusion(row)
+
+
+def _confusion(row: Row) -> Iterator[str]:
+    classes = row.evaluation.classes
+    if len(classes) <= tables.MANY_CLASSES:
+        yield f"{escaped(row.name)}: each line is a true {class_word(classes)}, each column an answer."
+        yield ""
+        yield from table(tables.confusion(row))
+    elif (mistakes := tables.mistakes(row)).lines:
+        yield f"{escaped(row.name)}: the most frequent mistakes; report.json has the whole matrix."
+        yield ""
+        yield from table(mistakes)
+    else:
+        yield f"{escaped(row.name)}: no mistakes."
+        yield ""
 
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
@@ -88,14 +101,15 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
 
 
 def _changes(comparison: Comparison) -> Table:
+    classes = comparison.before.evaluation.classes
     return Table(
         ("picture", "truth", "before", "after"),
         tuple(
             (
                 Cell(str(change.index)),
-                Cell(str(change.truth)),
-                Cell(str(change.before), (percent(change.before_confidence, 1),)),
-                Cell(str(change.after), (percent(change.after_confidence, 1),)),
+                Cell(classes[change.truth]),
+                Cell(classes[change.before], (percent(change.before_confidence, 1),)),
+                Cell(classes[change.after], (percent(change.after_confidence, 1),)),
             )
             for change in comparison.changes[:MAX_CHANGES]
         ),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data.classes import are_digits
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
 from numpy.typing import NDArray
 
@@ -55,8 +55,8 @@ class Row:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Counts, shape ``(10, 10)``; row: true digit, column: answer."""
-        return metrics.confusion_matrix(self.evaluation.labels, self.evaluation.predicted)
+        """Counts, shape ``(k, k)``; row: true class, column: answer."""
+        return self.evaluation.confusion
 
     @property
     def accuracy_drop_pp(self) -> float | None:
@@ -85,7 +85,7 @@ class Change:
     index: int
     """Position in the data set, from 0."""
     truth: int
-    """The true digit."""
+    """The true class; as the answers, an index into the classes of the report."""
     before: int
     """Answer of the first model."""
     before_confidence: float
@@ -95,7 +95,7 @@ class Change:
     after_confidence: float
     """Its confidence in [0, 1]."""
     pixels: NDArray[np.uint8] | None
-    """Shape ``(28, 28)``, 255 ink; None if no evaluation contains the picture."""
+    """What the models saw, shape ``(height, width)``; None if no evaluation contains the picture."""
 
     @property
     def kind(self) -> str:
@@ -113,11 +113,11 @@ class Comparison:
     after: Row
     paired: Paired
     recall_change_pp: NDArray[np.float64]
-    """Recall after minus recall before for each digit, in percentage points, shape ``(10,)``."""
+    """Recall after minus recall before for each class, in percentage points, shape ``(k,)``."""
     lost: NDArray[np.int64]
-    """Number of right answers that became wrong, for each true digit, shape ``(10,)``."""
+    """Number of right answers that became wrong, for each true class, shape ``(k,)``."""
     won: NDArray[np.int64]
-    """Number of wrong answers that became right, for each true digit, shape ``(10,)``."""
+    """Number of wrong answers that became right, for each true class, shape ``(k,)``."""
     changes: tuple[Change, ...]
     """Every picture whose answer changed: lost, won, other; within each the most confident new answer first."""
 
@@ -132,7 +132,7 @@ class Step:
     """Differences between the rows: any of ``format``, ``quantization``, ``device``, ``backend``, ``threads``."""
     paired: Paired
     largest_difference: float
-    """Largest difference between the two probabilities of one digit for one picture, in [0, 1]."""
+    """Largest difference between the two probabilities of one class for one picture, in [0, 1]."""
 
     @property
     def bytes_ratio(self) -> float:
@@ -175,6 +175,16 @@ class Report:
     """Warnings of the evaluations and of the comparison itself."""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the k classes."""
+        return self.families[0].rows[0].evaluation.classes
+
+    @property
+    def word(self) -> str:
+        """What a class is called: ``digit`` or ``class``."""
+        return class_word(self.classes)
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """The rows of all families."""
         return tuple(row for family in self.families for row in family.rows)
@@ -186,6 +196,11 @@ class Report:
         A model without its float original among the evaluations has no drop and does not count.
         """
         return max((row.drop.drop_pp for row in self.rows if row.drop and row.role != ORIGINAL), default=None)
+
+
+def class_word(classes: tuple[str, ...]) -> str:
+    """Return what one of ``classes`` is called: ``digit`` or ``class``."""
+    return "digit" if are_digits(classes) else "class"
 
 
 def device_name(evaluation: Evaluation) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
-from edge_digits_runtime.mnist_format import DIGITS
 
 from edge_digits.formatting import (
     NONE,
@@ -21,8 +21,13 @@ from edge_digits.formatting import (
     utc,
 )
 from edge_digits.report.breakdown import step
-from edge_digits.report.structure import Comparison, Row, Step
+from edge_digits.report.structure import Comparison, Row, Step, class_word
 from edge_digits.report.verdict import ROLE_WORDS, agreement, causes, interval, tone
+
+MANY_CLASSES = 20
+"""With more classes a confusion matrix is no longer read at a glance: the most frequent mistakes are listed."""
+MOST_MISTAKES = 20
+"""Largest number of kinds of mistakes that are listed."""
 
 
 @dataclass(frozen=True)
@@ -99,34 +104,59 @@ def _step_line(part: Step, what: str) -> tuple[Cell, ...]:
 
 
 def recall(comparison: Comparison) -> Table:
-    """Return the recall of each digit before and after."""
+    """Return the recall of each class before and after."""
     before, after = (class_metrics(row.confusion) for row in (comparison.before, comparison.after))
-    columns = ("digit", "pictures", "recall before", "after", "change, pp", "right → wrong", "wrong → right")
+    classes = comparison.before.evaluation.classes
+    columns = (
+        class_word(classes),
+        "pictures",
+        "recall before",
+        "after",
+        "change, pp",
+        "right → wrong",
+        "wrong → right",
+    )
     return Table(
         columns,
         tuple(
             (
-                Cell(str(digit)),
-                Cell(f"{before.support[digit]:,}"),
-                Cell(percent(before.recall[digit])),
-                Cell(percent(after.recall[digit])),
-                Cell(points(comparison.recall_change_pp[digit], signed=True)),
-                Cell(f"{comparison.lost[digit]:,}"),
-                Cell(f"{comparison.won[digit]:,}"),
+                Cell(name),
+                Cell(f"{before.support[k]:,}"),
+                Cell(percent(before.recall[k])),
+                Cell(percent(after.recall[k])),
+                Cell(points(comparison.recall_change_pp[k], signed=True)),
+                Cell(f"{comparison.lost[k]:,}"),
+                Cell(f"{comparison.won[k]:,}"),
             )
-            for digit in range(DIGITS)
+            for k, name in enumerate(classes)
         ),
     )
 
 
 def confusion(row: Row) -> Table:
-    """Return the confusion matrix; line: true digit, column: answer."""
-    columns = ("", *map(str, range(DIGITS)))
+    """Return the confusion matrix; line: true class, column: answer."""
+    classes = row.evaluation.classes
     lines = (
-        (Cell(str(digit)), *(Cell(f"{count:,}" if count else "·") for count in counts))
-        for digit, counts in enumerate(row.confusion.tolist())
+        (Cell(name), *(Cell(f"{count:,}" if count else "·") for count in counts))
+        for name, counts in zip(classes, row.confusion.tolist(), strict=True)
     )
-    return Table(columns, tuple(lines))
+    return Table(("", *classes), tuple(lines))
+
+
+def mistakes(row: Row) -> Table:
+    """Return the most frequent wrong answers, at most `MOST_MISTAKES`: what a large confusion matrix hides."""
+    classes, counts = row.evaluation.classes, row.confusion
+    wrong = counts - np.diag(np.diag(counts))
+    places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_MISTAKES]
+    lines = []
+    for truth, answer in zip(*np.unravel_index(places, wrong.shape), strict=True):
+        if wrong[truth, answer]:
+            of = int(counts[truth].sum())
+            share = percent(wrong[truth, answer] / of, 1)
+            cells = (classes[truth], classes[answer], f"{wrong[truth, answer]:,}", f"{share} of {of:,}")
+            lines.append(tuple(Cell(text) for text in cells))
+    word = class_word(classes)
+    return Table((f"true {word}", "answer", "times", f"of this {word}"), tuple(lines))
 
 
 def reliability(rows: Sequence[Row]) -> Table:

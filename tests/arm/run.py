@@ -291,7 +291,7 @@ def _evaluation(side: Side, model: Path) -> Evaluation:
 
 
 def _digits(side: Side) -> NDArray[np.int64]:
-    return np.array([json.loads(line)["digit"] for line in (side.folder / DIGITS).read_text().splitlines()])
+    return np.array([int(json.loads(line)["label"]) for line in (side.folder / DIGITS).read_text().splitlines()])
 
 
 def _differing(there: NDArray[np.integer], here: NDArray[np.integer]) -> int:

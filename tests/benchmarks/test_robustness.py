@@ -245,7 +245,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Split:
 def test_preprocessing_takes_away_what_lies_behind_the_digit(few: Split) -> None:
     classifier, bright = DigitClassifier(), robustness.corrupt(few.images, "brightness")
     assert robustness.right_as_pictures(classifier, Split(bright, few.labels)) > 0.9
-    digits = classifier.classify_batch(bright).digits
+    digits = classifier.classify_batch(bright).labels
     assert robustness.right(classifier, Split(bright, few.labels)) == np.mean(digits == few.labels)
     assert robustness.by_kind(classifier)["brightness"] == np.mean(digits == few.labels)
 

@@ -35,12 +35,12 @@ ALLOWED = {
 
 WITHIN_RUNTIME = {
     "image": set(),
-    "records": {"data"},
+    "records": {"data", "image"},
     "data": {"image", "records"},
-    "model": {"image", "records"},
-    "page": {"image", "model"},
+    "model": {"data", "image", "records"},
+    "page": {"data", "image", "model"},
     "device": {"data", "image", "model", "records"},
-    "drawing": {"image", "model", "page"},
+    "drawing": {"data", "image", "model", "page"},
 }
 """The rooms of the runtime that each of them may import; any may import the modules outside the rooms."""
 

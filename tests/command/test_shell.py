@@ -143,7 +143,7 @@ def test_a_fault_while_pictures_are_done_keeps_its_traceback(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["no-such-verb"], ["classify"], ["classify", "a.png", "--top", "11"], ["report", "--max-drop", "much", "x.json"]],
+    [["no-such-verb"], ["classify"], ["classify", "a.png", "--top", "129"], ["report", "--max-drop", "much", "x.json"]],
     ids=" ".join,
 )
 def test_wrong_use_is_one_line(arguments: list[str]) -> None:

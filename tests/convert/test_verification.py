@@ -174,7 +174,7 @@ def test_operator_codes_below_and_above_127(good: bytes) -> None:
 
 def test_verifying_slims_the_model_and_keeps_its_answers(good: bytes, digits: DataSet) -> None:
     probe = digits.test.images[:20]
-    verified = verify(Quantized(good, "int8"), probe)
+    verified = verify(Quantized(good, "int8", (28, 28), 10), probe)
     assert (verified.scheme, verified.bytes_before) == ("int8", len(good))
     assert len(verified.flatbuffer) < len(good) - 1000
     before, after = (DigitClassifier(content).outputs(probe) for content in (good, verified.flatbuffer))
@@ -190,4 +190,4 @@ def test_slimming_that_changes_an_answer_is_noticed(
 
     monkeypatch.setattr(verification, "strip", lambda content: changed(content, flip))
     with pytest.raises(ModelError, match="the slimmed model does not answer as the converted one does"):
-        verify(Quantized(good, "int8"), digits.test.images[:20])
+        verify(Quantized(good, "int8", (28, 28), 10), digits.test.images[:20])

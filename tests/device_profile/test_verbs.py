@@ -38,7 +38,7 @@ def answers(result: Result) -> list[dict[str, object]]:
 def test_the_default_model_reads_the_bundled_digits() -> None:
     result = run("classify", "--json", *SAMPLES)
     assert result.exit_code == 0, result.stderr
-    assert [row["digit"] for row in answers(result)] == list(range(10))
+    assert [row["label"] for row in answers(result)] == list("0123456789")
 
 
 def test_text_has_file_digit_and_confidence() -> None:
@@ -55,10 +55,10 @@ def test_a_folder_a_pattern_and_standard_input(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture, and not looked at")
     folder = run("classify", "--json", tmp_path)
     pattern = run("classify", "--json", tmp_path / "*.png")
-    assert [row["digit"] for row in answers(folder)] == [3, 5]
+    assert [row["label"] for row in answers(folder)] == ["3", "5"]
     assert folder.stdout == pattern.stdout
     piped = run("classify", "--json", "-", stdin=SAMPLES[4].read_bytes())
-    assert [(row["file"], row["digit"]) for row in answers(piped)] == [("-", 4)]
+    assert [(row["file"], row["label"]) for row in answers(piped)] == [("-", "4")]
 
 
 def truncated() -> bytes:
@@ -227,7 +227,7 @@ def test_explain_writes_what_is_drawn_of_the_picture(tmp_path: Path) -> None:
     result = run("classify", "--explain", tmp_path / "why", SAMPLES[7])
     assert result.exit_code == 0, result.stderr
     found = digit_pixels(open_picture(SAMPLES[7]))
-    drawn = explain(open_picture(SAMPLES[7]), found, DigitClassifier().classify_found(found))
+    drawn = explain(open_picture(SAMPLES[7]), found, DigitClassifier().classify_prepared(found))
     (written,) = (tmp_path / "why").iterdir()
     with Image.open(written) as image:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(drawn))

@@ -99,7 +99,13 @@ def test_rows_of_the_json(report: Report) -> None:
     assert rows[2]["against_float_tflite"]["latency_ratio"] == 1.5
     assert rows[2]["drop"]["lost"] == 30
     assert record["worst_drop_pp"] == 3.0
-    assert record["data"] == {"name": "MNIST", "split": "test", "sha256": "a" * 64, "count": 1000}
+    assert record["data"] == {
+        "name": "MNIST",
+        "split": "test",
+        "sha256": "a" * 64,
+        "count": 1000,
+        "classes": list("0123456789"),
+    }
 
 
 def test_the_json_has_all_that_the_page_shows(report: Report) -> None:
@@ -244,7 +250,7 @@ def test_page_needs_no_other_file(page: str) -> None:
     # Both themes define every colour that is used.
     light, dark = (set(re.findall(r"(--[\w-]+):", block)) for block in re.findall(r":root \{(.*?)\}", page, re.S)[:2])
     assert light == dark
-    assert set(re.findall(r"var\((--[\w-]+)", page)) - {"--a"} <= light
+    assert set(re.findall(r"var\((--[\w-]+)", page)) - {"--a", "--w", "--h"} <= light
 
 
 def test_figures_refer_to_nothing_outside(page: str) -> None:

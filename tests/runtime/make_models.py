@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from conftest import draw_digits
+from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.model.card import Calibration, FloatReference, ModelCard, append_card
 from edge_digits_runtime.records import files
 
@@ -64,8 +65,16 @@ def main() -> None:
     save("foreign-half-scale", convert(model, (1, 28, 28, 1), tf.int8, unit / 2))
     # One picture at a time: the batch size is written into the graph.
     save("foreign-single", convert(lambda x: tf.reshape(model(tf.reshape(x, (1, 28, 28, 1))), (10,)), (1, 28, 28, 1)))
-    save("refused-32", convert(lambda x: model(x[:, 2:30, 2:30]), (1, 32, 32, 1)))
-    save("refused-nine", convert(lambda x: model(x)[:, :9], (1, 28, 28, 1)))
+    save("foreign-32", convert(lambda x: model(x[:, 2:30, 2:30]), (1, 32, 32, 1)))
+    save("foreign-nine", convert(lambda x: model(x)[:, :9], (1, 28, 28, 1)))
+    # Classes and pictures of another kind: five names, whole pictures of 32 × 20.
+    padded = np.pad(unit[:, 0], ((0, 0), (2, 2), (0, 0)))[:, :, 4:24, None]
+
+    def own(x: Any) -> Any:
+        return model(tf.pad(x[:, 2:30], ((0, 0), (0, 0), (4, 4), (0, 0))))[:, :5]
+
+    card = dataclasses.replace(CARD, labels=("2", "10", "A", "blank", "minus"), input=Input("crop", 32, 20))
+    save("own", append_card(convert(own, (1, 32, 20, 1), tf.int8, padded), card))
     save("refused-two-outputs", convert(lambda x: (model(x), tf.reduce_sum(x)), (1, 28, 28, 1)))
     # How many pixels tf.where finds is only known when it runs.
     save(

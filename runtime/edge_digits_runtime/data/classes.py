@@ -27,6 +27,11 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (_parts(name), name))
 
 
+def are_digits(names: Iterable[str]) -> bool:
+    """Whether all names are digits, so that each class is a number from 0 to 9."""
+    return all(name in DIGIT_CLASSES for name in names)
+
+
 def check_classes(source: object, names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of the classes of ``source`` as they are used, in Unicode's form NFC, in the order given.
 
@@ -86,18 +91,3 @@ def _parts(name: str) -> list[tuple[str, int]]:
     texts = re.split("([0-9]+)", name)
     numbers = [int(number) for number in texts[1::2]]
     return list(zip(texts[::2], [*numbers, -1], strict=True))
-
-
-def check_digits(name: str, classes: tuple[str, ...]) -> None:
-    """Refuse classes other than the digits, which data sets may have and networks cannot be trained for yet.
-
-    Args:
-        name: what the data set is called.
-        classes: those of the data set.
-
-    Raises:
-        DataError: the classes are not 0 to 9.
-    """
-    if classes != DIGIT_CLASSES:
-        few = ", ".join(classes[:5]) + ", …" * (len(classes) > 5)
-        raise DataError(f"{name}: its classes are {few}; networks can be trained and measured for the digits 0-9 only")

@@ -1,6 +1,8 @@
 """Pictures with labels: one split of them, and a data set with the names of its classes."""
 
+import dataclasses
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
-from edge_digits_runtime.errors import DataError
+from edge_digits_runtime.errors import DataError, UsageError
 from edge_digits_runtime.image.model_input import INK, Input
 
 
@@ -38,6 +40,39 @@ class Split:
         return () if self.groups is None else tuple(np.unique(self.groups).tolist())
 
 
+_LONGEST_PATTERN = 500
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How pictures are put into groups, and which of these are for testing.
+
+    Raises:
+        UsageError: ``pattern`` is no regular expression, or has no group in parentheses.
+    """
+
+    pattern: str | None = None
+    """Regular expression whose first group in parentheses, found in the path of a picture within its data set, is the
+    group of the picture; None for what the data set itself says."""
+    test: tuple[str, ...] = ()
+    """Groups that are held out for testing; none for a seeded draw."""
+
+    def __post_init__(self) -> None:
+        if self.pattern is None:
+            return
+        if len(self.pattern) > _LONGEST_PATTERN:
+            raise UsageError(f"a pattern of {len(self.pattern)} characters; allowed are {_LONGEST_PATTERN}")
+        try:
+            groups = re.compile(self.pattern).groups
+        except re.error as error:
+            raise UsageError(f"{self.pattern!r:.80} is no regular expression: {error}") from error
+        if not groups:
+            raise UsageError(f"{self.pattern!r:.80} says no group; put parentheses around it, as in '^([^_]+)_'")
+
+
+NO_GROUPING = Grouping()
+
+
 @dataclass(frozen=True)
 class DataSet:
     """Training and test pictures of one source; validation is split off the training pictures by a recipe."""
@@ -51,6 +86,8 @@ class DataSet:
     """Names of the classes, 2 to 128; a label is an index into them."""
     input: Input = INK
     """How the pictures became pixels."""
+    grouping: Grouping = NO_GROUPING
+    """How they were put into groups."""
 
     def with_labels(self, labels: Sequence[str]) -> "DataSet":
         """Return the same pictures with labels that are indices into ``labels``, the classes of a model.
@@ -70,7 +107,7 @@ class DataSet:
             )
         index = np.array([labels.index(name) for name in self.classes], np.uint8)
         train, test = (Split(s.images, index[s.labels], s.groups) for s in (self.train, self.test))
-        return DataSet(self.name, train, test, tuple(labels), self.input)
+        return dataclasses.replace(self, train=train, test=test, classes=tuple(labels))
 
 
 def nothing(form: Input = INK) -> Split:

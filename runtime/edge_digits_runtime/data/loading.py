@@ -9,48 +9,19 @@ Three forms are read, with numpy and Pillow only:
 Pictures go through `edge_digits_runtime.image.prepare` exactly as on the device.
 """
 
+import dataclasses
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge_digits_runtime.data import class_folders, idx, npz
-from edge_digits_runtime.data.datasets import DataSet
-from edge_digits_runtime.errors import DataError, UsageError
+from edge_digits_runtime.data.datasets import NO_GROUPING, DataSet, Grouping
+from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.image.model_input import INK, Input
 
 FORMS = (
     "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folder of class folders such as 0/ ... 9/ "
     "or A/ ... Z/"
 )
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How pictures are put into groups, and which of these are for testing.
-
-    Raises:
-        UsageError: ``pattern`` is no regular expression, or has no group in parentheses.
-    """
-
-    pattern: str | None = None
-    """Regular expression whose first group in parentheses, found in the path of a picture within its data set, is the
-    group of the picture; None for what the data set itself says."""
-    test: tuple[str, ...] = ()
-    """Groups that are held out for testing; none for a seeded draw."""
-
-    def __post_init__(self) -> None:
-        if self.pattern is None:
-            return
-        try:
-            groups = re.compile(self.pattern).groups
-        except re.error as error:
-            raise UsageError(f"{self.pattern!r:.80} is no regular expression: {error}") from error
-        if not groups:
-            raise UsageError(f"{self.pattern!r:.80} says no group; put parentheses around it, as in '^([^_]+)_'")
-
-
-NO_GROUPING = Grouping()
 
 
 def load(source: str | os.PathLike[str], form: Input = INK, grouping: Grouping = NO_GROUPING) -> DataSet:
@@ -85,7 +56,10 @@ def load_test(source: str | os.PathLike[str], form: Input = INK, grouping: Group
 
 
 def _load(source: str | os.PathLike[str], form: Input, grouping: Grouping, need_train: bool) -> DataSet:
-    path = Path(source)
+    return dataclasses.replace(_read(Path(source), form, grouping, need_train), grouping=grouping)
+
+
+def _read(path: Path, form: Input, grouping: Grouping, need_train: bool) -> DataSet:
     if path.is_file():
         _refuse_pattern(path, grouping)
         return npz.load(path, form, grouping.test, need_train, FORMS)

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.mnist_format import DIGITS
-
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Precision, recall and F1 of each digit, float64 arrays of shape ``(10,)``, each value in [0, 1].
+    """Precision, recall and F1 of each class, float64 arrays of shape ``(k,)``, each value in [0, 1].
 
-    A digit that was never predicted has precision 0, one that never occurs has recall 0, as scikit-learn's
+    A class that was never predicted has precision 0, one that never occurs has recall 0, as scikit-learn's
     ``zero_division=0`` has it.
     """
 
@@ -22,14 +20,14 @@ class ClassMetrics:
     recall: NDArray[np.float64]
     f1: NDArray[np.float64]
     support: NDArray[np.int64]
-    """How often each digit occurs, shape ``(10,)``."""
+    """How often each class occurs, shape ``(k,)``."""
 
 
-def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Count answers: row is the true digit, column the predicted one; int64 of shape ``(10, 10)``."""
+def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Count answers: row is the true class, column the predicted one; int64 of shape ``(classes, classes)``."""
     # intp, since on a 32-bit system bincount refuses int64.
-    pairs = labels.astype(np.intp) * DIGITS + predicted.astype(np.intp)
-    return np.bincount(pairs, minlength=DIGITS * DIGITS).reshape(DIGITS, DIGITS).astype(np.int64)
+    pairs = labels.astype(np.intp) * classes + predicted.astype(np.intp)
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
 def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
@@ -38,7 +36,7 @@ def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> flo
 
 
 def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> float:
-    """Return the mean of ``-log(probability of the label)`` in nats; 0 for no pictures. Logits are ``(n, 10)``."""
+    """Return the mean of ``-log(probability of the label)`` in nats; 0 for no pictures. Logits are ``(n, k)``."""
     if not len(labels):
         return 0.0
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
@@ -47,7 +45,7 @@ def cross_entropy(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> 
 
 
 def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
-    """Return precision, recall and F1 (their harmonic mean) of each digit, from a confusion matrix ``(10, 10)``."""
+    """Return precision, recall and F1 (their harmonic mean) of each class, from a confusion matrix ``(k, k)``."""
     hit = np.diag(confusion).astype(np.float64)
     support = confusion.sum(axis=1)
     precision = hit / np.maximum(confusion.sum(axis=0), 1)
@@ -58,7 +56,7 @@ def class_metrics(confusion: NDArray[np.int64]) -> ClassMetrics:
 
 
 def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Return probabilities for logits of shape ``(..., 10)``, divided by ``temperature`` first (Guo et al. 2017)."""
+    """Return probabilities for logits of shape ``(..., k)``, divided by ``temperature`` first (Guo et al. 2017)."""
     scaled = logits.astype(np.float64) / temperature
     exponent = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     result: NDArray[np.float64] = exponent / exponent.sum(axis=-1, keepdims=True)

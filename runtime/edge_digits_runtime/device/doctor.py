@@ -1,6 +1,7 @@
 """Check whether this device can run a model and be measured, and say for each fault what mends it."""
 
 import dataclasses
+import os
 import platform
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import PIL
 
 from edge_digits_runtime.device import facts
-from edge_digits_runtime.errors import BackendError
+from edge_digits_runtime.errors import BackendError, EdgeDigitsError
 from edge_digits_runtime.model import backends
 
 Status = Literal["ok", "warning", "problem"]
@@ -27,6 +28,7 @@ HOT_C = 80.0
 UNKNOWN = "not shown by this system"
 _FAST = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"
 _SECONDS = 120
+_NAMED = 12
 # An upright stroke is a 1. Run in a process of its own: an instruction that the processor lacks would end this one.
 _ANSWER = """
 import sys, numpy
@@ -59,11 +61,12 @@ class Check:
         return dataclasses.asdict(self)
 
 
-def examine(backend: str | None = None) -> list[Check]:
+def examine(backend: str | None = None, model: str | os.PathLike[str] | None = None) -> list[Check]:
     """Check everything that a model needs to run and to be measured.
 
     Args:
         backend: name of the backend to check; None for the one that would be chosen.
+        model: a ``.tflite`` or the name of an installed model to check besides the default one.
     """
     found = facts.device_facts()
     chosen = _backend(backend)
@@ -78,6 +81,8 @@ def examine(backend: str | None = None) -> list[Check]:
     ]
     if chosen.status != "problem":
         checks.append(_default_model(backends.choose(backend)))
+        if model is not None:
+            checks.append(_model(model, backend))
     return [*checks, _governor(found), _temperature(found), _throttling(found)]
 
 
@@ -146,6 +151,21 @@ def _default_model(backend: backends.Backend) -> Check:
     if done.stdout.strip() != "1":
         return Check(name, "problem", f"calls an upright stroke a {done.stdout.strip()}", again)
     return Check(name, "ok", "loads, and calls an upright stroke a 1")
+
+
+def _model(model: str | os.PathLike[str], backend: str | None) -> Check:
+    from edge_digits_runtime.model.classifier import DigitClassifier
+
+    try:
+        classifier = DigitClassifier(model, backend=backend)
+    except EdgeDigitsError as error:
+        return Check("model", "problem", str(error), "copy or convert the model again")
+    labels, card = classifier.labels, classifier.model.card
+    names = ", ".join(labels[:_NAMED]) + ", ..." * (len(labels) > _NAMED)
+    what = "without a card" if card is None else f"{card.name} {card.scheme}"
+    size = f"{len(classifier.model.content):,} bytes"
+    form = f"input {classifier.input.kind} {classifier.input}"
+    return Check("model", "ok", f"{what}, {size}; {len(labels)} classes ({names}), {form}")
 
 
 def _governor(device: Mapping[str, Any]) -> Check:

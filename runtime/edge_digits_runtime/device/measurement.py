@@ -22,7 +22,8 @@ from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device import facts
 from edge_digits_runtime.device.timing import Loops, loops
 from edge_digits_runtime.errors import DataError
-from edge_digits_runtime.image.picture import digit_pixels
+from edge_digits_runtime.image.model_input import Input
+from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.model.network import Network
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
@@ -39,7 +40,7 @@ _COLD_START = """
 import sys, numpy
 from edge_digits_runtime.model.classifier import DigitClassifier
 classifier = DigitClassifier(sys.argv[1], backend=sys.argv[2], allow_unverified=True)
-classifier.classify(numpy.zeros((28, 28), numpy.uint8))
+classifier.classify(numpy.zeros(classifier.input.shape, numpy.uint8))
 sys.stdout.write("."); sys.stdout.flush()
 from edge_digits_runtime.device.facts import peak_memory_bytes
 print(peak_memory_bytes() or "")
@@ -58,13 +59,13 @@ def evaluate(
     """Answer all pictures of ``split`` and measure what an answer costs.
 
     Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (the
-    interpreter alone), ``postprocess`` (output to digit, confidence and doubts) and ``total`` (all of
+    interpreter alone), ``postprocess`` (output to class, confidence and doubts) and ``total`` (all of
     `DigitClassifier.classify`). ``peak_memory_bytes`` is that of a process that loads the model and answers one
     picture. ``extra`` holds
 
     - ``loops``: for each of these latencies five loops and their median (`edge_digits_runtime.device.timing.Loops`);
-    - ``picture``: the same for finding the digit in a photograph, which comes before all this: the first picture,
-      enlarged to 168×168 and dark on light;
+    - ``picture``: the same for making the pixels of a photograph, which comes before all this: the first picture, six
+      times as large, and a digit dark on light;
     - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
     - ``cold_start_ms``: the same from the start of the process;
     - ``threads``: for each number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
@@ -106,18 +107,20 @@ def evaluate(
         probabilities=predictions.probabilities,
         latency={name: part.latency for name, part in parts.items()},
         device=found,
-        pictures=wrong_pictures(split.images, split.labels, predictions.digits),
+        pictures=wrong_pictures(split.images, split.labels, predictions.labels),
         peak_memory_bytes=cold.peak_memory_bytes,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=tuple(note for note in notes if note),
         extra={
             "loops": {name: part.to_dict() for name, part in parts.items()},
-            "picture": _time_picture(split, seconds / 3).to_dict(),
+            "picture": _time_picture(classifier.input, split, seconds / 3).to_dict(),
             "load_ms": _load_ms(classifier),
             "cold_start_ms": cold.median_ms,
             "threads": by_threads,
             "conditions": {"before": before, "after": after},
         },
+        classes=classifier.labels,
+        input=classifier.input,
     )
 
 
@@ -165,7 +168,7 @@ def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds:
 
     Args:
         classifier: the model.
-        pixels: uint8 of shape ``(28, 28)``, 0 background, 255 ink.
+        pixels: uint8 of the shape of its input.
         seconds: how long each of the five loops takes.
     """
     lane = classifier.network.lane
@@ -173,10 +176,10 @@ def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds:
     return loops(lane.invoke, "invoke", seconds)
 
 
-def _time_picture(split: Split, seconds: float) -> Loops:
-    enlarged = np.kron(255 - split.images[0], np.ones((_ENLARGED, _ENLARGED), np.uint8))
-    image = Image.fromarray(enlarged)
-    return loops(lambda: digit_pixels(image), "picture to 28×28 pixels", seconds, minimum=20)
+def _time_picture(form: Input, split: Split, seconds: float) -> Loops:
+    picture = 255 - split.images[0] if form.kind == "ink" else split.images[0]
+    image = Image.fromarray(np.kron(picture, np.ones((_ENLARGED, _ENLARGED), np.uint8)))
+    return loops(lambda: prepare(image, form), f"picture to {form} pixels", seconds, minimum=20)
 
 
 def _time_threads(
@@ -184,7 +187,9 @@ def _time_threads(
 ) -> list[Mapping[str, float]]:
     rows: list[Mapping[str, float]] = []
     for count in counts:
-        network = Network(classifier.model.content, classifier.name, classifier.backend, count)
+        network = Network(
+            classifier.model.content, classifier.name, classifier.backend, count, classifier.network.shape
+        )
         one = loops(network.lane.invoke, "one", seconds)
         # The first call makes the interpreters.
         network.many(split.images)
@@ -197,7 +202,7 @@ def _time_threads(
 
 def _load_ms(classifier: DigitClassifier) -> float:
     times = []
-    blank = np.zeros((28, 28), np.uint8)
+    blank = np.zeros(classifier.network.shape, np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.tflite"
         file.write_bytes(classifier.model.content)

@@ -12,27 +12,30 @@ _PANEL = 280
 """Width and height of each panel in pixels: ten for each pixel of the model's input."""
 _MARGIN, _TITLE = 16, 44
 """Space between the panels, and above them for their titles, in pixels."""
+_BARS, _LONGEST = 10, 12
+"""Largest number of bars, and of characters of the name of a class beside one."""
 _PAPER, _INK, _FAINT = (255, 255, 255), (30, 30, 30), (225, 225, 225)
 """Colours of the sheet, of text, and of lines and bars that are not the answer."""
 
 
 def explain(image: Image.Image, found: Prepared, prediction: Prediction) -> Image.Image:
-    """Draw four panels: the picture with the box, the ink, the pixels that the model saw, the probabilities as bars.
+    """Draw panels: the picture with the box, the ink, the pixels that the model saw, the probabilities as bars.
 
     Args:
         image: the picture. It is not changed.
-        found: what was found in it.
+        found: what it became, from `edge_digits_runtime.image.prepare.prepare`.
         prediction: the answer of the model for ``found.pixels``.
 
     Returns:
-        An RGB picture of 1,200 × 356 pixels.
+        An RGB picture of 1,200 × 356 pixels, or 904 × 356 where no ink is looked for.
     """
-    panels = (
-        ("the picture", _boxed(image, found)),
-        ("the ink", _fitted(Image.fromarray(found.mask).convert("RGB"))),
+    panels = [("the picture", _boxed(image, found))]
+    if found.mask is not None:
+        panels.append(("the ink", _fitted(Image.fromarray(found.mask).convert("RGB"))))
+    panels += [
         ("what the model saw", _fitted(Image.fromarray(found.pixels).convert("RGB"))),
         (_verdict(prediction), _bars(prediction)),
-    )
+    ]
     step = _PANEL + _MARGIN
     sheet = Image.new("RGB", (_MARGIN + len(panels) * step, _TITLE + _PANEL + 2 * _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -71,11 +74,16 @@ def _bars(prediction: Prediction) -> Image.Image:
     panel = Image.new("RGB", (_PANEL, _PANEL), _PAPER)
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(16)
-    row, left, right = _PANEL // 10, 24, _PANEL - 64
-    for digit, probability in enumerate(prediction.probabilities):
-        y = digit * row
-        colour = _FAINT if digit != prediction.digit else SURE if prediction.reason is None else UNSURE
-        draw.text((6, y + 4), str(digit), fill=_INK, font=font)
+    shares, labels = prediction.probabilities, prediction.labels
+    # Of many classes the likeliest ten; of ten or fewer all in their order.
+    shown = sorted(sorted(range(len(labels)), key=lambda index: -shares[index])[:_BARS])
+    names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
+    widest = max(draw.textlength(names[index], font) for index in shown)
+    row, left, right = _PANEL // _BARS, max(24, round(widest) + 14), _PANEL - 64
+    for place, index in enumerate(shown):
+        y, probability = place * row, shares[index]
+        colour = _FAINT if index != prediction.class_index else SURE if prediction.reason is None else UNSURE
+        draw.text((6, y + 4), names[index], fill=_INK, font=font)
         draw.rectangle((left, y + 4, left + max(1, round(probability * (right - left))), y + row - 4), fill=colour)
         draw.text((right + 6, y + 4), f"{probability * 100:.1f} %", fill=_INK, font=font)
     return panel
@@ -83,4 +91,4 @@ def _bars(prediction: Prediction) -> Image.Image:
 
 def _verdict(prediction: Prediction) -> str:
     """Return the answer and its confidence as text."""
-    return f"{prediction.digit} ({prediction.confidence * 100:.1f} %)"
+    return f"{prediction.label} ({prediction.confidence * 100:.1f} %)"

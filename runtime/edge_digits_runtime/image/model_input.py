@@ -4,7 +4,7 @@ Apart from `edge_digits_runtime.image.prepare`, which does the work, so that a r
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.mnist_format import SIDE
 
-Kind = Literal["ink", "crop"]
+Kind = Literal["ink", "crop", "line"]
+NO_INK = "no ink found"
+NO_CONTRAST = "no contrast"
 SMALLEST, LARGEST = 16, 64
 """Range of the sides of a ``crop`` in pixels."""
+LINE_SHAPE = 32, 264
+"""Height and width in pixels of a ``line``."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +31,27 @@ class Input:
 
     kind: Kind = "ink"
     """``ink``: the digit is found in the picture and framed as in MNIST. ``crop``: the whole picture is scaled, grey,
-    its contrast stretched; no ink is looked for."""
+    its contrast stretched; no ink is looked for. ``line``: the picture shows one line, see
+    `edge_digits_runtime.page.line.prepare_line`."""
     height: int = SIDE
-    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``."""
+    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 32 for ``line``."""
     width: int = SIDE
-    """In pixels, as the height."""
+    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 264 for ``line``."""
     version: int = 1
     """Raised when the same picture would become other pixels: what was measured of a model is for this version."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("ink", "crop"):
-            raise UsageError(f"input {self.kind!r:.40}; allowed is ink or crop")
+        if self.kind not in get_args(Kind):
+            raise UsageError(f"input {self.kind!r:.40}; allowed is {', '.join(get_args(Kind))}")
         if type(self.version) is not int or self.version != 1:
             raise UsageError(f"input version {self.version!r:.40}; this runtime knows version 1: install a newer one")
         if not all(type(side) is int for side in (self.height, self.width)):
             raise UsageError("input height and width must be whole numbers of pixels")
         if self.kind == "ink" and self.shape != (SIDE, SIDE):
             raise UsageError(f"input ink of {self}; allowed is {SIDE}×{SIDE}: pictures of another size need crop")
-        if not all(SMALLEST <= side <= LARGEST for side in self.shape):
+        if self.kind == "line" and self.shape != LINE_SHAPE:
+            raise UsageError(f"input line of {self}; allowed is {LINE_SHAPE[0]}×{LINE_SHAPE[1]}")
+        if self.kind == "crop" and not all(SMALLEST <= side <= LARGEST for side in self.shape):
             raise UsageError(f"input crop of {self}; allowed is {SMALLEST} to {LARGEST} pixels a side")
 
     @property
@@ -70,8 +77,8 @@ class Prepared:
     box: tuple[int, int, int, int] | None
     """``(x, y, width, height)`` in the picture's own pixels: of the ink that was found, or of the whole picture where
     none is looked for; None where there is none."""
-    mask: NDArray[np.bool_]
-    """Where ink was seen, in the scale that was worked at; all False where none is looked for."""
+    mask: NDArray[np.bool_] | None
+    """Where ink was seen, in the scale that was worked at; None where none is looked for."""
     blank: bool
     """There is nothing to see: no ink was found, or the picture is of one grey. All pixels are 0."""
     reason: str | None

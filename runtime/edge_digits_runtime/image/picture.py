@@ -15,7 +15,7 @@ from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.digit import FoundDigit, find_digit
 from edge_digits_runtime.image.frame import frame, framed_box
 from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
-from edge_digits_runtime.image.model_input import Prepared
+from edge_digits_runtime.image.model_input import NO_INK, Prepared
 from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.mnist_format import SIDE
 
@@ -153,7 +153,7 @@ def digit_pixels(image: Image.Image) -> Prepared:
     gray = to_gray(coarse, mix)
     found = find_digit(gray)
     if found is None:
-        return Prepared(np.zeros((SIDE, SIDE), np.uint8), None, np.zeros(gray.shape, np.bool_), True, "no ink found")
+        return Prepared(np.zeros((SIDE, SIDE), np.uint8), None, np.zeros(gray.shape, np.bool_), True, NO_INK)
     left, top, right, bottom = (edge * factor for edge in found.box)
     ink = found.ink if factor == 1 else _closer(plain, (left, top, right, bottom), mix, found)
     box = (left, top, min(right, plain.width), min(bottom, plain.height))

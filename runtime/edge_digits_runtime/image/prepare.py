@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.ink import to_plain
-from edge_digits_runtime.image.model_input import INK, Input, Prepared
+from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, Input, Prepared
 from edge_digits_runtime.image.picture import digit_pixels, in_file
 
-NO_CONTRAST = "no contrast"
 _FLAT = 8
 """Where the darkest and the lightest are fewer grey steps apart there is nothing to see but noise."""
 _OUTSIDE = 0.01
@@ -25,7 +25,10 @@ def prepare(image: Image.Image, form: Input = INK) -> Prepared:
 
     Args:
         image: any mode and size. It is not changed.
-        form: the input of the model.
+        form: the input of the model, ``ink`` or ``crop``.
+
+    Raises:
+        UsageError: ``form`` is of another kind.
 
     Example:
         >>> from edge_digits_runtime.image.model_input import Input
@@ -34,16 +37,17 @@ def prepare(image: Image.Image, form: Input = INK) -> Prepared:
     """
     if form.kind == "ink":
         return digit_pixels(image)
+    if form.kind != "crop":
+        raise UsageError(f"input {form.kind}: pictures of this kind are prepared by `edge_digits_runtime.page.line`")
     # Scaled first: the stretch is then of the pixels that the model sees, and doing it twice changes nothing.
     gray = to_plain(image).convert("L")
     if gray.size != (form.width, form.height):
         gray = gray.resize((form.width, form.height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels = _stretched(np.asarray(gray))
     box = in_file(image, (0, 0, *image.size))
-    nothing = np.zeros(form.shape, np.bool_)
     if pixels is None:
-        return Prepared(np.zeros(form.shape, np.uint8), box, nothing, True, NO_CONTRAST)
-    return Prepared(pixels, box, nothing, False, None)
+        return Prepared(np.zeros(form.shape, np.uint8), box, None, True, NO_CONTRAST)
+    return Prepared(pixels, box, None, False, None)
 
 
 def prepare_arrays(pictures: NDArray[np.uint8], form: Input) -> NDArray[np.uint8]:

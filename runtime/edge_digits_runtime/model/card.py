@@ -20,16 +20,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
 from edge_digits_runtime.errors import ChecksumError, ModelError
+from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.library_errors import JSON, ZIP, first_line
-from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.records import fields
-from edge_digits_runtime.records.fields import Count, FieldError, Line, Matching, Name, Sha256, Share, Time, Within
+from edge_digits_runtime.records.class_names import ClassNames
+from edge_digits_runtime.records.fields import (
+    Count,
+    FieldError,
+    Length,
+    Line,
+    Matching,
+    Name,
+    Sha256,
+    Share,
+    Time,
+    Within,
+)
 
 FORMAT = "edge-digits-card/2"
-LABELS = tuple("0123456789")
-LINE_SHAPE = 32, 264
-"""Height and width in pixels of the input of a line model."""
 Scheme = Literal["float32", "float16", "dynamic", "int8"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _CARD, _LABELS = "card.json", "labels.txt"
@@ -41,28 +51,13 @@ _ENTRY, _NAME_AT = b"PK\x03\x04", 30
 
 
 @dataclass(frozen=True)
-class ModelInput:
-    """The way from a picture to the input of the model."""
-
-    kind: Literal["ink", "line"] = "ink"
-    """``ink``: the digit is found in the picture and framed as in MNIST, see `edge_digits_runtime.image.picture`.
-    ``line``: the picture shows one line, see `edge_digits_runtime.page.line.prepare_line`."""
-    height: int = SIDE
-    """In pixels: 28 for ``ink``, 32 for ``line``."""
-    width: int = SIDE
-    """In pixels: 28 for ``ink``, 264 for ``line``."""
-    version: Literal[1] = 1
-    """Raised when the same picture would become other pixels: what was measured of the model is for this version."""
-
-
-@dataclass(frozen=True)
 class Calibration:
     """The pictures that the activation ranges of an int8 model were taken from."""
 
     split: Literal["train"]
     """Test and validation pictures are for measuring."""
     count: Count
-    """Number of pictures, the same number of each digit give or take one."""
+    """Number of pictures, the same number of each class give or take one."""
     seed: Count
     """Seed of the class-balanced draw."""
 
@@ -105,10 +100,10 @@ class ModelCard:
     """Logits are divided by it before softmax, so that confidence is calibrated; fitted on validation data."""
     min_confidence: Share = 0.5
     """Below this calibrated confidence an answer is not sure, in [0, 1]."""
-    labels: tuple[Line, ...] = LABELS
-    """The classes in the order of the outputs: the digits 0 to 9; of a line one character each, without the blank."""
-    input: ModelInput = field(default_factory=ModelInput)
-    """The way from a picture to the input."""
+    labels: Annotated[tuple[Line, ...], Length(FEWEST, MOST)] = DIGIT_CLASSES
+    """Names of the classes, in the order of the outputs; of a line one character each, without the blank."""
+    input: Input = INK
+    """How a picture becomes the input, see `edge_digits_runtime.image.model_input.Input`."""
     runtime: Annotated[str, Matching(r"\d{1,9}(\.\d{1,9}){0,3}", "a version such as 0.1.0")] = "0.1.0"
     """The oldest edge-digits-runtime that can run this file."""
     created: Time = ""
@@ -133,7 +128,7 @@ class ModelCard:
             raise ModelError(f"the model card is not of format {FORMAT}: convert the run again with this version")
         try:
             card: ModelCard = fields.read(cls, {name: value for name, value in values.items() if name != "format"})
-            _check_input(card)
+            _check_labels(card)
             if card.calibration is not None and card.scheme != "int8":
                 raise FieldError(f"calibration is there, but the scheme is {card.scheme}")
         except FieldError as error:
@@ -141,22 +136,16 @@ class ModelCard:
         return card
 
 
-def _check_input(card: ModelCard) -> None:
-    """Check that size and labels are those of the kind of input.
+def _check_labels(card: ModelCard) -> None:
+    """Check that the labels are those of the kind of input.
 
     Raises:
         FieldError: they are not.
     """
-    shape = card.input.height, card.input.width
-    allowed = LINE_SHAPE if card.input.kind == "line" else (SIDE, SIDE)
-    if shape != allowed:
-        size = "×".join(map(str, shape))
-        raise FieldError(f"input {card.input.kind} is {size}; allowed is {'×'.join(map(str, allowed))}")
-    if card.input.kind == "line":
-        if any(len(label) != 1 for label in card.labels) or not 2 <= len(set(card.labels)) == len(card.labels) <= 127:
-            raise FieldError("labels of a line are 2 to 127 different characters")
-    elif card.labels != LABELS:
-        raise FieldError(f"labels are {', '.join(card.labels)[:60]}; allowed are {', '.join(LABELS)}")
+    if card.input.kind != "line":
+        fields.read(ClassNames, list(card.labels), "labels")
+    elif any(len(label) != 1 for label in card.labels) or not len(set(card.labels)) == len(card.labels) < MOST:
+        raise FieldError(f"labels of a line are 2 to {MOST - 1} different characters")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures in, digit and confidence out."""
+"""Pictures in, class and confidence out."""
 
 import os
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edge_digits_runtime
+from edge_digits_runtime.data.classes import DIGIT_CLASSES, are_digits
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
-from edge_digits_runtime.mnist_format import DIGITS, SHAPE, SIDE
+from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, NO_INK, Input
 from edge_digits_runtime.model import backends
 from edge_digits_runtime.model.card import parse_model_file, read_model_file
 from edge_digits_runtime.model.network import Network
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 MIN_CONFIDENCE = 0.5
 """Answers of a model without a card are not sure below this confidence."""
-NO_INK = "no ink found"
 NO_DIGIT = "looks like no digit"
+NO_CLASS = "looks like none of the classes"
 _ONE_OF_TWO = 2 / 3
-"""If the two likeliest digits together have less than this share of the probability, the picture may be no digit."""
+"""If the two likeliest classes together have less than this share of the probability, the picture may be neither."""
 _BYTE = np.dtype(np.uint8)
 
 
@@ -40,18 +41,38 @@ class Prediction(NamedTuple):
     asked for: with a small network on a fast processor, either would take a tenth of the whole call.
     """
 
-    digit: int
-    """The answer, 0-9."""
+    class_index: int
+    """The answer, as an index into ``labels``."""
     confidence: float
     """Probability of the answer in [0, 1], calibrated with the temperature of the card."""
     scores: Sequence[float]
-    """Ten numbers in proportion to the probabilities, each at least 0."""
+    """A number for each class in proportion to its probability, at least 0."""
     reason: str | None = None
     """Why the answer is not sure, such as ``could be a 3 or an 8 (52 % / 44 %)``; None if it is."""
+    labels: tuple[str, ...] = DIGIT_CLASSES
+    """Names of the classes."""
+
+    @property
+    def label(self) -> str:
+        """The answer: the name of a class, such as ``7`` or ``blank``."""
+        return self.labels[self.class_index]
+
+    @property
+    def digit(self) -> int:
+        """The answer as a number, 0-9.
+
+        Raises:
+            UsageError: the classes are no digits.
+        """
+        if self.labels is DIGIT_CLASSES:
+            return self.class_index
+        if not are_digits(self.labels):
+            raise UsageError(f"the answer is {self.label}, of a model whose classes are no digits: ask for its label")
+        return int(self.label)
 
     @property
     def probabilities(self) -> tuple[float, ...]:
-        """Calibrated probabilities of all ten digits, each in [0, 1], together 1."""
+        """Calibrated probabilities of all classes, each in [0, 1], together 1."""
         total = sum(self.scores) or 1.0
         return tuple([score / total for score in self.scores])
 
@@ -65,24 +86,24 @@ class Prediction(NamedTuple):
 class Predictions:
     """The answers of a model for ``n`` pictures."""
 
-    digits: NDArray[np.uint8]
-    """The answers, shape ``(n,)``, each 0-9."""
+    labels: NDArray[np.uint8]
+    """The answers, shape ``(n,)``, each an index into the labels of the classifier: of digits, the digit."""
     confidences: NDArray[np.float32]
     """Calibrated probability of each answer in [0, 1], shape ``(n,)``."""
     scores: NDArray[np.float32]
-    """Numbers in proportion to the probabilities, shape ``(n, 10)``, each at least 0."""
+    """Numbers in proportion to the probabilities, shape ``(n, k)``, each at least 0."""
     sure: NDArray[np.bool_]
     """True where nothing speaks against the answer, shape ``(n,)``."""
 
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
-        """Calibrated probabilities of all ten digits, shape ``(n, 10)``, each in [0, 1], each row together 1."""
+        """Calibrated probabilities of all k classes, shape ``(n, k)``, each in [0, 1], each row together 1."""
         shares: NDArray[np.float32] = self.scores / _positive(self.scores.sum(axis=1, keepdims=True))
         return shares
 
 
 class DigitClassifier:
-    """Says which digit is in a picture, with one ``.tflite``; for one thread at a time.
+    """Says which digit, or which other class, a picture shows, with one ``.tflite``; for one thread at a time.
 
     Input and output of the model may be float32, int8 or uint8; scale and zero point are read from the file. A float
     input gets pixel / 255. Logits go through softmax; outputs that are probabilities already do not.
@@ -102,6 +123,8 @@ class DigitClassifier:
         backend: the package that runs it.
         network: the model without its tensors.
         threads: how many cores a call may use.
+        labels: names of the classes in the order of the outputs; without a card, ``0``, ``1``, ``2`` and so on.
+        input: how a picture becomes pixels; without a card, ``ink`` for 28 × 28 pixels and ``crop`` for others.
         min_confidence: answers below this confidence are not sure, in [0, 1].
     """
 
@@ -126,7 +149,7 @@ class DigitClassifier:
             min_confidence: answers below this confidence are not sure, in [0, 1]; None for what the card says.
 
         Raises:
-            ModelError: missing, damaged, or not a digit classifier; the message says what was got.
+            ModelError: missing, damaged, or not a classifier of small pictures; the message says what was got.
             ChecksumError: the model does not match its card.
             BackendError: no interpreter is installed, or not the one asked for.
             UsageError: no model of that name, fewer than one thread, or a confidence outside [0, 1].
@@ -153,7 +176,19 @@ class DigitClassifier:
         default = MIN_CONFIDENCE if card is None else card.min_confidence
         self.min_confidence = default if min_confidence is None else min_confidence
         self.backend, self.threads = backends.choose(backend), threads
-        self.network = Network(self.model.content, self.name, self.backend, threads)
+        shape = None if card is None else card.input.shape
+        self.network = Network(self.model.content, self.name, self.backend, threads, shape)
+        self.labels, self.input = _labels_and_input(self.network) if card is None else (card.labels, card.input)
+        if self.labels == DIGIT_CLASSES:
+            # The very tuple: `Prediction.digit` then knows it at a glance.
+            self.labels = DIGIT_CLASSES
+        if len(self.labels) != self.network.classes:
+            raise ModelError(
+                f"{self.name}: {self.network.classes} outputs, but {len(self.labels)} labels in its card: "
+                "convert it again"
+            )
+        self._shape = self.network.shape
+        self._nothing = NO_INK if self.input.kind == "ink" else NO_CONTRAST
         probes = self._probe()
         self._blank, self._blank_bytes = probes[0], probes[0].tobytes()
         self._scorer = make_scorer(self.network.output, probes, 1.0 if card is None else card.temperature)
@@ -166,44 +201,45 @@ class DigitClassifier:
     def classify(
         self, picture: "Image.Image | NDArray[np.uint8] | str | os.PathLike[str] | bytes | BinaryIO"
     ) -> Prediction:
-        """Say which digit is in one picture.
+        """Say which class one picture is of.
 
         Args:
-            picture: an image, or a file or its content, in which the digit is looked for (see
-                `edge_digits_runtime.image.picture.digit_pixels`); or pixels in the frame of MNIST, a uint8 array of
-                shape ``(28, 28)``, 0 background, 255 ink.
+            picture: an image, or a file or its content, which become pixels as the input of the model asks for (see
+                `edge_digits_runtime.image.prepare`); or these pixels, a uint8 array of the shape of the input, of
+                digits ``(28, 28)``, 0 background, 255 ink.
 
         Raises:
             PictureError: it cannot be read; or an array of another shape or type.
         """
         if isinstance(picture, np.ndarray):
-            if picture.shape != SHAPE or picture.dtype != _BYTE:
-                raise _wrong_pixels(picture, "(28, 28)")
+            if picture.shape != self._shape or picture.dtype != _BYTE:
+                raise self._wrong_pixels(picture)
             return self.read_output(self.network.lane.run(picture), picture)
         # Imported here: pixels need no Pillow.
         from PIL import Image
 
-        from edge_digits_runtime.image.picture import digit_pixels, open_picture
+        from edge_digits_runtime.image.picture import open_picture
+        from edge_digits_runtime.image.prepare import prepare
 
         if isinstance(picture, Image.Image):
-            return self.classify_found(digit_pixels(picture))
+            return self.classify_prepared(prepare(picture, self.input))
         if not isinstance(picture, str | os.PathLike | bytes) and not hasattr(picture, "read"):
             raise PictureError(
                 f"picture: got {type(picture).__name__}; "
                 "allowed is a path, the content of a file, an open file, an image of Pillow or a uint8 array"
             )
-        return self.classify_found(digit_pixels(open_picture(picture)))
+        return self.classify_prepared(prepare(open_picture(picture), self.input))
 
-    def classify_found(self, found: "Prepared") -> Prediction:
-        """Say which digit `digit_pixels` found; the answer is not sure where the pixels were doubtful."""
-        prediction = self.classify(found.pixels)
-        return prediction if found.reason is None else prediction._replace(reason=found.reason)
+    def classify_prepared(self, prepared: "Prepared") -> Prediction:
+        """Say which class a prepared picture is of; the answer is not sure where the pixels were doubtful."""
+        prediction = self.classify(prepared.pixels)
+        return prediction if prepared.reason is None else prediction._replace(reason=prepared.reason)
 
     def classify_batch(self, pictures: NDArray[np.uint8]) -> Predictions:
-        """Say which digit is in each of many pictures.
+        """Say which class each of many pictures is of.
 
         Args:
-            pictures: a uint8 array of shape ``(n, 28, 28)``, 0 background, 255 ink; n may be 0.
+            pictures: a uint8 array of shape ``(n, height, width)``, pixels as `classify` takes them; n may be 0.
 
         Raises:
             PictureError: an array of another shape or type.
@@ -214,11 +250,11 @@ class DigitClassifier:
             >>> pictures = np.zeros((2, 28, 28), np.uint8)
             >>> pictures[0, 5:23, 13:16] = 255  # An upright stroke of ink; the other picture stays blank.
             >>> predictions = DigitClassifier().classify_batch(pictures)
-            >>> predictions.digits[0].item(), predictions.sure.tolist(), predictions.probabilities.shape
+            >>> predictions.labels[0].item(), predictions.sure.tolist(), predictions.probabilities.shape
             (1, [True, False], (2, 10))
         """
         outputs = self.outputs(pictures)
-        # A row of memory for each digit: along columns numpy takes all pictures at once, ten times as fast.
+        # A row of memory for each class: along columns numpy takes all pictures at once, ten times as fast.
         columns = np.ascontiguousarray(outputs.T)
         scores = self._scorer.many(columns, columns.max(axis=0))
         confidences = scores.max(axis=0) / _positive(scores.sum(axis=0))
@@ -232,7 +268,7 @@ class DigitClassifier:
         return Predictions(outputs.argmax(axis=1).astype(np.uint8), confidences, scores.T, sure)
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the outputs of the network itself: shape ``(n, 10)``, in the type of the model's output.
+        """Return the outputs of the network itself: shape ``(n, k)``, in the type of the model's output.
 
         Args:
             pictures: as in `classify_batch`.
@@ -243,10 +279,10 @@ class DigitClassifier:
         if (
             not isinstance(pictures, np.ndarray)
             or pictures.ndim != 3
-            or pictures.shape[1:] != SHAPE
+            or pictures.shape[1:] != self._shape
             or pictures.dtype != _BYTE
         ):
-            raise _wrong_pixels(pictures, "(n, 28, 28)")
+            raise self._wrong_pixels(pictures, "n, ")
         return self.network.many(pictures)
 
     def read_output(self, output: NDArray[Any], pixels: NDArray[np.uint8]) -> Prediction:
@@ -255,41 +291,54 @@ class DigitClassifier:
         scores = self._scorer.one(content)
         largest = max(scores)
         confidence = largest / (sum(scores) or 1.0)
-        digit = scores.index(largest)
+        index = scores.index(largest)
         # As in `classify_batch`, the comparison that costs least comes first.
         if content == self._blank_bytes and not pixels.any():
-            return Prediction(digit, confidence, scores, NO_INK)
+            return Prediction(index, confidence, scores, self._nothing, self.labels)
         # Written so that NaN, which compares false, is not sure.
         if not confidence >= self.min_confidence:
-            return Prediction(digit, confidence, scores, _doubt(scores))
-        return Prediction(digit, confidence, scores)
+            return Prediction(index, confidence, scores, _doubt(scores, self.labels), self.labels)
+        return Prediction(index, confidence, scores, None, self.labels)
 
     def _probe(self) -> NDArray[Any]:
-        """Return the outputs for four pictures that are unlike each other, a blank one first; shape ``(4, 10)``."""
-        ramp = np.arange(SIDE * SIDE).reshape(SHAPE)
+        """Return the outputs for four pictures that are unlike each other, a blank one first; shape ``(4, k)``."""
+        height, width = self.network.shape
+        ramp = np.arange(height * width).reshape(height, width)
         patterns = (ramp * 0, ramp * 0 + 255, ramp, ramp * 37)
-        answers = np.stack([self.network.one((p % 256).astype(np.uint8)).reshape(DIGITS) for p in patterns])
+        answers = np.stack([self.network.one((p % 256).astype(np.uint8)).reshape(-1) for p in patterns])
         if not np.isfinite(answers).all():
             raise ModelError(f"{self.name}: answers with NaN or infinity: train or convert it again")
         return answers
 
+    def _wrong_pixels(self, got: object, before: str = "") -> PictureError:
+        what = f"{got.dtype} array of shape {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
+        height, width = self.network.shape
+        meaning = ", 0 background, 255 ink" if self.input.kind == "ink" else ""
+        return PictureError(
+            f"pixels: got {what}; allowed is a uint8 array of shape ({before}{height}, {width}){meaning}"
+        )
 
-def _doubt(scores: Sequence[float]) -> str:
-    """Name the two likeliest digits, unless the others are so likely that the picture may be neither."""
-    likeliest = sorted(range(DIGITS), key=lambda digit: -scores[digit])[:2]
-    # Neither NaN nor ten times 0, to which a foreign softmax may be rounded, names two.
-    if not sum(scores[digit] for digit in likeliest) >= _ONE_OF_TWO * sum(scores) > 0:
-        return NO_DIGIT
-    names = [f"an {digit}" if digit == 8 else f"a {digit}" for digit in likeliest]
-    shares = [f"{scores[digit] / sum(scores) * 100:.0f} %" for digit in likeliest]
+
+def _labels_and_input(network: Network) -> tuple[tuple[str, ...], Input]:
+    """Return what is assumed of a model without a card."""
+    labels = tuple(map(str, range(network.classes)))
+    return labels, INK if network.shape == INK.shape else Input("crop", *network.shape)
+
+
+def _doubt(scores: Sequence[float], labels: tuple[str, ...]) -> str:
+    """Name the two likeliest classes, unless the others are so likely that the picture may be neither."""
+    likeliest = sorted(range(len(labels)), key=lambda index: -scores[index])[:2]
+    digits = are_digits(labels)
+    # Neither NaN nor nothing but 0, to which a foreign softmax may be rounded, names two.
+    if not sum(scores[index] for index in likeliest) >= _ONE_OF_TWO * sum(scores) > 0:
+        return NO_DIGIT if digits else NO_CLASS
+    names = [labels[index] for index in likeliest]
+    if digits:
+        names = [f"an {name}" if name == "8" else f"a {name}" for name in names]
+    shares = [f"{scores[index] / sum(scores) * 100:.0f} %" for index in likeliest]
     return f"could be {' or '.join(names)} ({' / '.join(shares)})"
 
 
 def _positive(sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return sums to divide by: a foreign softmax may be rounded to ten times 0."""
+    """Return sums to divide by: a foreign softmax may be rounded to nothing but 0."""
     return np.maximum(sums, np.finfo(np.float32).tiny)
-
-
-def _wrong_pixels(got: object, allowed: str) -> PictureError:
-    what = f"{got.dtype} array of shape {got.shape}" if isinstance(got, np.ndarray) else type(got).__name__
-    return PictureError(f"pixels: got {what}; allowed is a uint8 array of shape {allowed}, 0 background, 255 ink")

@@ -1,5 +1,6 @@
 """The network of a ``.tflite`` without its tensors: uint8 pictures in, its outputs out, on one core or several."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import ModelError
-from edge_digits_runtime.mnist_format import DIGITS, SAME_PIXELS, SHAPE
+from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
+from edge_digits_runtime.mnist_format import SHAPE, SIDE
 from edge_digits_runtime.model.backends import Backend, Interpreter, memory
 
 BATCH = 250
@@ -17,7 +20,6 @@ BATCH = 250
 any number from 20 to 2,000 (``benchmarks/speed/device.py batch``)."""
 _TYPES = (np.float32, np.int8, np.uint8)
 _PIXELS = np.arange(256, dtype=np.uint8)
-_TOP_BIT = np.full(SHAPE, 0x80, np.uint8)
 
 Encoder = Callable[[NDArray[np.uint8], NDArray[Any]], object]
 """Writes uint8 pictures into a buffer of the same shape, as numbers of the type that the input has."""
@@ -53,13 +55,17 @@ class Network:
 
     Attributes:
         input: takes one picture.
-        output: ten numbers.
+        output: a number for each class.
+        shape: height and width of a picture in pixels.
+        classes: how many.
         types: numpy's type of each tensor in the model, weights included.
         lane: runs one picture at a time.
     """
 
-    def __init__(self, content: bytes, name: str, backend: Backend, threads: int = 1) -> None:
-        """Load a model and check that its tensors are those of a digit classifier.
+    def __init__(
+        self, content: bytes, name: str, backend: Backend, threads: int = 1, shape: tuple[int, int] | None = None
+    ) -> None:
+        """Load a model and check that its tensors are those of a classifier of small grey pictures.
 
         Args:
             content: the file.
@@ -67,6 +73,7 @@ class Network:
             backend: what runs it.
             threads: how many cores a call may use: `one` uses them within the invocation, `many` for invocations side
                 by side.
+            shape: height and width that its pictures must have; None for what its input says.
 
         Raises:
             ModelError: the model is damaged, cannot run, or has other tensors.
@@ -76,21 +83,23 @@ class Network:
         interpreter = backend.interpreter(content, name, threads)
         self.types = [np.dtype(details["dtype"]) for details in interpreter.get_tensor_details()]
         self.input, self.output = _input_and_output(interpreter, name)
+        self.shape = _picture_shape(self.input, name, shape)
+        self.classes = int(np.prod(self.output.shape))
         self.lane = self._lane(interpreter)
 
     def one(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the output for one picture of shape ``(28, 28)``, in the shape and type of `output`."""
+        """Return the output for one picture of shape `shape`, in the shape and type of `output`."""
         return self.lane.run(pixels).copy()
 
     def many(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return the outputs for pictures of shape ``(n, 28, 28)``: shape ``(n, 10)``, the type of `output`."""
-        result = np.empty((len(pictures), DIGITS), self.output.dtype)
+        """Return the outputs for pictures of shape ``(n, *shape)``: shape ``(n, classes)``, the type of `output`."""
+        result = np.empty((len(pictures), self.classes), self.output.dtype)
         # A picture alone takes twice as long as one of a batch: a batch that is less than half full is no gain.
         batch = self._lanes[0].batch
         batches = (len(pictures) + batch // 2) // batch
         self._run_batches(pictures, range(0, batches * batch, batch), result)
         for i in range(batches * batch, len(pictures)):
-            result[i] = self._single_lane.run(pictures[i]).reshape(DIGITS)
+            result[i] = self._single_lane.run(pictures[i]).reshape(self.classes)
         return result
 
     def _run_batches(self, pictures: NDArray[np.uint8], starts: range, result: NDArray[Any]) -> None:
@@ -125,7 +134,7 @@ class Network:
 
     def _lane(self, interpreter: Interpreter, batch: int = 1) -> "Lane":
         try:
-            return Lane(interpreter, self.input, self.output, batch)
+            return Lane(interpreter, self.input, self.output, self.shape, batch)
         except ValueError as error:
             raise ModelError(
                 f"{self._name}: the size of a tensor is only known when it runs: convert it with fixed shapes"
@@ -141,7 +150,9 @@ class Lane:
         output: the result, an array in the shape and type of the network's output. The next invocation overwrites it.
     """
 
-    def __init__(self, interpreter: Interpreter, input_: Tensor, output: Tensor, batch: int = 1) -> None:
+    def __init__(
+        self, interpreter: Interpreter, input_: Tensor, output: Tensor, shape: tuple[int, int], batch: int = 1
+    ) -> None:
         """Connect to an interpreter that is ready.
 
         Raises:
@@ -153,29 +164,29 @@ class Lane:
         stored = memory(interpreter, input_.index)
         # int8 as the bytes that it is stored in, which the encoder writes.
         pixels = stored if input_.dtype == np.float32 else stored.view(np.uint8)
-        self._pictures = pixels.reshape(batch, *SHAPE)
+        self._pictures = pixels.reshape(batch, *shape)
         self._picture = self._pictures[0]
-        self._encode = _encoder(input_)
+        self._encode = _encoder(input_, shape)
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Run the network on one picture of shape ``(28, 28)`` and return `output`; for a lane of one picture."""
+        """Run the network on one picture and return `output`; for a lane of one picture."""
         self._encode(pixels, self._picture)
         self.invoke()
         return self.output
 
     def prepare(self, pixels: NDArray[np.uint8]) -> None:
-        """Write the input for one picture of shape ``(28, 28)``."""
+        """Write the input for one picture."""
         self._encode(pixels, self._picture)
 
     def run_batches(self, pictures: NDArray[np.uint8], starts: Iterator[int], result: NDArray[Any]) -> None:
         """Run the network on batches until ``starts`` has no more, and write the outputs.
 
         Args:
-            pictures: shape ``(n, 28, 28)``.
+            pictures: shape ``(n, height, width)``.
             starts: index of the first picture of each batch; the last batch may be shorter.
-            result: shape ``(n, 10)``.
+            result: shape ``(n, classes)``.
         """
-        output = self.output.reshape(self.batch, DIGITS)
+        output = self.output.reshape(self.batch, -1)
         for start in starts:
             chunk = pictures[start : start + self.batch]
             # Behind the last picture the input holds pictures of the batch before, whose outputs are not read.
@@ -188,36 +199,63 @@ def _input_and_output(interpreter: Interpreter, name: str) -> tuple[Tensor, Tens
     """Return the two tensors at the ends of a network.
 
     Raises:
-        ModelError: they are not those of a digit classifier.
+        ModelError: they are not those of a classifier of grey pictures.
     """
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ModelError(f"{name}: {len(inputs)} inputs and {len(outputs)} outputs; a digit classifier has one of each")
+        raise ModelError(f"{name}: {len(inputs)} inputs and {len(outputs)} outputs; a classifier has one of each")
     input_, output = Tensor.read(inputs[0]), Tensor.read(outputs[0])
-    takes_a_picture = input_.shape[:1] == (1,) and input_.shape[1:] in SAME_PIXELS
-    if not takes_a_picture or input_.dtype not in _TYPES or (input_.dtype == np.int8 and not input_.scale):
-        raise ModelError(
-            f"{name}: the input is {input_}; "
-            "allowed is 1×28×28×1, 1×28×28 or 1×784 of float32, uint8, or int8 with a scale"
-        )
+    if input_.dtype not in _TYPES or (input_.dtype == np.int8 and not input_.scale):
+        raise _wrong_input(input_, name)
     if (
-        np.prod(output.shape) != DIGITS
+        not FEWEST <= np.prod(output.shape) <= MOST
         or output.dtype not in _TYPES
         or (output.dtype != np.float32 and not output.scale)
     ):
         raise ModelError(
-            f"{name}: the output is {output}; allowed is 1×10 of float32, or of int8 or uint8 with a scale"
+            f"{name}: the output is {output}; allowed is 1×{FEWEST} to 1×{MOST} of float32, "
+            "or of int8 or uint8 with a scale"
         )
     return input_, output
 
 
-def _encoder(input_: Tensor) -> Encoder:
+def _picture_shape(input_: Tensor, name: str, wanted: tuple[int, int] | None) -> tuple[int, int]:
+    """Return height and width of the pictures that an input takes.
+
+    Raises:
+        ModelError: it takes no grey pictures of 16 to 64 pixels a side, or others than those that are ``wanted``.
+    """
+    match input_.shape:
+        case (1, height, width) | (1, height, width, 1):
+            found = height, width
+        case (1, pixels) if pixels == math.prod(wanted or SHAPE):
+            # A row of pixels does not say how many make a line.
+            found = wanted or SHAPE
+        case _:
+            raise _wrong_input(input_, name)
+    if not all(SMALLEST <= side <= LARGEST for side in found):
+        raise _wrong_input(input_, name)
+    if wanted is not None and found != wanted:
+        raise ModelError(
+            f"{name}: the input is {input_}, but its card says {wanted[0]}×{wanted[1]} pixels: convert it again"
+        )
+    return found
+
+
+def _wrong_input(input_: Tensor, name: str) -> ModelError:
+    return ModelError(
+        f"{name}: the input is {input_}; allowed is 1×H×W×1 or 1×H×W of {SMALLEST} to {LARGEST} pixels a side, "
+        f"or 1×{SIDE * SIDE}, of float32, uint8, or int8 with a scale"
+    )
+
+
+def _encoder(input_: Tensor, shape: tuple[int, int]) -> Encoder:
     """Return what writes uint8 pictures into the memory of an input."""
     table = _stored_pixels(input_)
     if input_.dtype == np.int8 and np.array_equal(table, _PIXELS ^ 0x80):
         # Scale 1/255 and zero point -128: flipping the top bit takes a third of the time of the table. An array of bits
         # in place of one number saves 10 % of a whole call with an MLP (benchmarks/speed/classifier.py).
-        return partial(np.bitwise_xor, _TOP_BIT)
+        return partial(np.bitwise_xor, np.full(shape, 0x80, np.uint8))
     # As a method and by position, which takes half the time of np.take with names.
     return lambda pictures, buffer: table.take(pictures, None, buffer, "clip")
 

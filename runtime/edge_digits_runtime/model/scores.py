@@ -1,4 +1,4 @@
-"""Turn the ten numbers that a network gives into scores: numbers in proportion to the probabilities of the digits."""
+"""Turn the numbers that a network gives into scores: numbers in proportion to the probabilities of the classes."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from edge_digits_runtime.model.network import Tensor
 
-# Ten values of a quantized softmax, each up to half a step of 1/256 off, add up to one within 0.02.
-_SUM_TOLERANCE = 0.03
+# Each value of a quantized softmax is up to half a step of 1/256 off: ten add up to one within 0.02.
+_VALUE_TOLERANCE, _SUM_TOLERANCE = 1 / 512, 0.01
 # exp underflows at -745; the lowest entry of the table of `_ByteLogits` must stay well above that.
 _WIDEST_TABLE = 600.0
 
@@ -19,17 +19,17 @@ _WIDEST_TABLE = 600.0
 class Scorer(Protocol):
     """Turns outputs of one network into scores, each at least 0.
 
-    The answer is the digit with the largest score; its confidence is that score divided by the sum of all ten.
+    The answer is the class with the largest score; its confidence is that score divided by the sum of all.
     """
 
     def one(self, output: bytes) -> Sequence[float]:
-        """Return ten scores for the bytes of one output."""
+        """Return the scores of all k classes for the bytes of one output."""
 
     def many(self, columns: NDArray[Any], largest: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the scores of ``n`` outputs, shape ``(10, n)``.
+        """Return the scores of ``n`` outputs, shape ``(k, n)``.
 
         Args:
-            columns: the outputs, shape ``(10, n)``, one to a column.
+            columns: the outputs, shape ``(k, n)``, one to a column.
             largest: the largest number of each column, shape ``(n,)``.
         """
 
@@ -38,19 +38,20 @@ def make_scorer(output: Tensor, answers: NDArray[Any], temperature: float) -> Sc
     """Find out whether a network gives logits or probabilities, and return what turns them into scores.
 
     A network that ends in a softmax must not be put through another. It is recognized by its answers: if for each of
-    several pictures the ten values are in [0, 1] and add up to one, they are probabilities. That holds for float and
-    quantized networks, and for those that are dequantized behind their softmax. Ten logits do not add up to one for
-    one picture after another by chance.
+    several pictures the values are in [0, 1] and add up to one, they are probabilities. That holds for float and
+    quantized networks, and for those that are dequantized behind their softmax. Logits do not add up to one for one
+    picture after another by chance.
 
     Args:
         output: the output of the network.
-        answers: what the network gave for a few pictures that are unlike each other, shape ``(k, 10)``.
+        answers: what the network gave for a few pictures that are unlike each other, shape ``(pictures, k)``.
         temperature: logits are divided by it before softmax, > 0; probabilities are taken as they are.
     """
     values = answers.astype(np.float64)
     if output.scale:
         values = output.scale * (values - output.zero_point)
-    sums_to_one = np.all(np.abs(values.sum(axis=1) - 1) < _SUM_TOLERANCE)
+    tolerance = _SUM_TOLERANCE + _VALUE_TOLERANCE * values.shape[1]
+    sums_to_one = np.all(np.abs(values.sum(axis=1) - 1) < tolerance)
     if sums_to_one and values.min() >= 0 and values.max() <= 1:
         return _Probabilities(output)
     step = (output.scale or 1.0) / temperature

@@ -16,9 +16,10 @@ from PIL import Image
 
 from edge_digits_runtime.errors import ModelError, PictureError
 from edge_digits_runtime.image.ink import to_plain
+from edge_digits_runtime.image.model_input import LINE_SHAPE
 from edge_digits_runtime.image.picture import open_picture
 from edge_digits_runtime.model import backends
-from edge_digits_runtime.model.card import LINE_SHAPE, ModelCard, parse_model_file, read_model_file
+from edge_digits_runtime.model.card import ModelCard, parse_model_file, read_model_file
 from edge_digits_runtime.model.network import Tensor
 from edge_digits_runtime.model.registry import find
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
+from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.image.arrays import Box
 from edge_digits_runtime.image.digit import cut
 from edge_digits_runtime.image.frame import frame
@@ -108,7 +110,9 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
     Raises:
         PictureError: the page has more ink than `edge_digits_runtime.page.limits` allows, as dotted or hatched paper
             and pages of print have.
+        UsageError: its classes are not the ten digits, or it takes whole pictures where digits are to be found.
     """
+    _check_reads_digits(classifier)
     plain = to_plain(image)
     factor = -(-max(plain.size) // _LONGEST)
     reduced = plain.reduce(factor) if factor > 1 else plain
@@ -141,6 +145,19 @@ def read(image: Image.Image, classifier: DigitClassifier) -> Page:
         if words:
             texts.append(" ".join(words))
     return Page(tuple(texts), tuple(found))
+
+
+def _check_reads_digits(classifier: DigitClassifier) -> None:
+    if classifier.labels != DIGIT_CLASSES:
+        names = ", ".join(classifier.labels[:5]) + ", ..." * (len(classifier.labels) > 5)
+        raise UsageError(
+            f"{classifier.name}: its classes are {names}; only a model of the digits 0 to 9 can read lines"
+        )
+    if classifier.input.kind != "ink":
+        raise UsageError(
+            f"{classifier.name}: takes whole pictures (input {classifier.input.kind}); "
+            "only a model of input ink can read the digits that are found in a picture"
+        )
 
 
 def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Prediction], height: float) -> list[str | None]:

@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data.classes import DIGIT_CLASSES, MOST
 from edge_digits_runtime.errors import EvaluationError
+from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.library_errors import GZIP, JSON, first_line
-from edge_digits_runtime.mnist_format import DIGITS
 from edge_digits_runtime.records import fields, files, picture_column
+from edge_digits_runtime.records.class_names import ClassNames
 from edge_digits_runtime.records.device_facts import Conditions, DeviceFacts
 from edge_digits_runtime.records.fields import (
     Count,
@@ -40,7 +42,7 @@ from edge_digits_runtime.records.fields import (
 )
 from edge_digits_runtime.records.picture_column import PictureColumn
 
-FORMAT = "edge-digits-evaluation/2"
+FORMAT = "edge-digits-evaluation/3"
 Role = Literal["float-original", "float-tflite", "int8"]
 ROLES: tuple[Role, ...] = get_args(Role)
 Part = Literal["preprocess", "invoke", "postprocess", "total"]
@@ -48,7 +50,7 @@ Part = Literal["preprocess", "invoke", "postprocess", "total"]
 _LONGEST_US = 32_000_000_000_000
 _Milliseconds = Annotated[float, Within(0, _LONGEST_US)]
 _Microseconds = Annotated[float, Within(0, _LONGEST_US)]
-# Ten probabilities of 5 decimals each sum up to one within 0.00005.
+# 128 probabilities of 5 decimals each sum up to one within 0.00064.
 _SUM_TOLERANCE = 1e-3
 
 
@@ -181,15 +183,15 @@ class Evaluation:
     model: ModelInfo
     data: DataInfo
     labels: NDArray[np.uint8]
-    """The true digits, shape ``(n,)``, n at least 1, each 0-9."""
+    """The true classes, shape ``(n,)``, n at least 1, each an index into ``classes``."""
     probabilities: NDArray[np.float32]
-    """Calibrated probabilities, shape ``(n, 10)``, each in [0, 1]; the answer is the largest."""
+    """Calibrated probabilities, shape ``(n, k)``, each in [0, 1]; the answer is the largest."""
     latency: Mapping[str, Latency]
     """By `Part`: ``invoke`` always; ``preprocess``, ``postprocess`` and ``total`` where they were timed."""
     device: Mapping[str, Any]
     """Facts of the device, see `DeviceFacts`."""
     pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
-    """Pixels of the pictures that were answered wrong, by index, uint8 of shape ``(28, 28)``, 255 ink."""
+    """Pixels of the pictures that were answered wrong, by index, uint8 of the shape of the model's input."""
     peak_memory_bytes: int | None = None
     """Largest resident set of the process in bytes; None where the system does not tell."""
     created: str = ""
@@ -198,10 +200,14 @@ class Evaluation:
     """Warnings that belong beside the figures, such as a device that slowed down."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further measurements by name, see `Extra`; what that does not declare may be any JSON."""
+    classes: tuple[str, ...] = DIGIT_CLASSES
+    """Names of the k classes, in the order of the outputs."""
+    input: Input = INK
+    """How the pictures became pixels."""
 
     @property
     def predicted(self) -> NDArray[np.uint8]:
-        """The answers, shape ``(n,)``, each 0-9; of equal probabilities the smaller digit, as argmax does."""
+        """The answers, shape ``(n,)``, as ``labels``; of equal probabilities the first class, as argmax has it."""
         answers: NDArray[np.uint8] = self.probabilities.argmax(axis=1).astype(np.uint8)
         return answers
 
@@ -210,23 +216,29 @@ class Evaluation:
         """Share of right answers in [0, 1]."""
         return metrics.accuracy(self.labels, self.predicted)
 
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """How often each class was answered as which, shape ``(k, k)``; row: true class, column: answer."""
+        return metrics.confusion_matrix(self.labels, self.predicted, len(self.classes))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready values. Probabilities are kept to 5 decimals."""
-        confusion = metrics.confusion_matrix(self.labels, self.predicted)
         return {
             "format": FORMAT,
             "created": self.created,
             "model": dataclasses.asdict(self.model),
             "data": dataclasses.asdict(self.data) | {"count": len(self.labels)},
             "accuracy": round(self.accuracy, 6),
-            "confusion": confusion.tolist(),
+            "classes": list(self.classes),
+            "input": dataclasses.asdict(self.input),
+            "confusion": self.confusion.tolist(),
             "latency_us": {name: latency.to_dict() for name, latency in self.latency.items()},
             "peak_memory_bytes": self.peak_memory_bytes,
             "device": dict(self.device),
             "notes": list(self.notes),
             "extra": dict(self.extra),
-            "labels": "".join(map(str, self.labels.tolist())),
-            "predicted": "".join(map(str, self.predicted.tolist())),
+            "labels": self.labels.tolist(),
+            "predicted": self.predicted.tolist(),
             "probabilities": [[round(p, 5) for p in row] for row in self.probabilities.astype(np.float64).tolist()],
             "pictures": picture_column.pack(self.pictures),
         }
@@ -287,14 +299,14 @@ def wrong_pictures(
     """Return the pictures whose answer is not their label, by index.
 
     Args:
-        images: shape ``(n, 28, 28)``.
-        labels: the true digits, shape ``(n,)``.
+        images: shape ``(n, height, width)``.
+        labels: the true classes, shape ``(n,)``.
         predicted: the answers, shape ``(n,)``.
     """
     return {int(i): images[i] for i in np.flatnonzero(labels != predicted)}
 
 
-_Digits = Annotated[str, Matching("[0-9]+", "digits, one for each picture")]
+_Indices = Annotated[NDArray[np.float64], Numbers((None,), 0, MOST - 1)]
 
 
 class _DataInFile(TypedDict):
@@ -323,15 +335,17 @@ class _File:
     model: ModelInfo
     data: _DataInFile
     accuracy: Share
-    confusion: Annotated[NDArray[np.float64], Numbers((DIGITS, DIGITS), 0, 2**53)]
+    classes: ClassNames
+    input: Input
+    confusion: Annotated[NDArray[np.float64], Numbers((None, None), 0, 2**53)]
     latency_us: Mapping[Part, _LatencyInFile]
     peak_memory_bytes: Count | None
     device: DeviceFacts
     notes: list[Line]
     extra: Extra
-    labels: _Digits
-    predicted: _Digits
-    probabilities: Annotated[NDArray[np.float64], Numbers((None, DIGITS), 0, 1)]
+    labels: _Indices
+    predicted: _Indices
+    probabilities: Annotated[NDArray[np.float64], Numbers((None, None), 0, 1)]
     pictures: PictureColumn
 
 
@@ -341,11 +355,15 @@ def _checked(file: _File) -> Evaluation:
     Raises:
         FieldError: they do not.
     """
-    labels, predicted = _digits(file.labels), _digits(file.predicted)
+    classes = len(file.classes)
+    labels = _indices("labels", file.labels, classes)
+    predicted = _indices("predicted", file.predicted, classes)
     probabilities = file.probabilities.astype(np.float32)
     if not len(labels) == len(predicted) == len(probabilities) == file.data["count"]:
         raise FieldError("labels, predicted, probabilities and data.count are not of the same number of pictures")
-    # A foreign softmax may be rounded to ten times 0.
+    if probabilities.shape[1] != classes:
+        raise FieldError(f"probabilities are of {probabilities.shape[1]} classes, but classes names {classes}")
+    # A foreign softmax may be rounded to nothing but 0.
     sums = file.probabilities.sum(axis=1)
     if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
         raise FieldError("probabilities are not 1 together")
@@ -370,15 +388,25 @@ def _checked(file: _File) -> Evaluation:
         created=file.created,
         notes=tuple(file.notes),
         extra=file.extra,
+        classes=file.classes,
+        input=file.input,
     )
-    confusion = metrics.confusion_matrix(labels, predicted)
-    if not np.array_equal(confusion, file.confusion) or abs(evaluation.accuracy - file.accuracy) > 1e-6:
+    if not np.array_equal(evaluation.confusion, file.confusion) or abs(evaluation.accuracy - file.accuracy) > 1e-6:
         raise FieldError("accuracy and confusion are not those of labels and predicted")
     return evaluation
 
 
-def _digits(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(ord("0"))
+def _indices(name: str, values: NDArray[np.float64], classes: int) -> NDArray[np.uint8]:
+    """Return ``values`` as indices of classes.
+
+    Raises:
+        FieldError: one is no whole number, or has no class.
+    """
+    indices = values.astype(np.uint8)
+    wrong = values[(indices != values) | (indices >= classes)]
+    if len(wrong):
+        raise FieldError(f"{name} hold {wrong[0]:g}; allowed are whole numbers 0 to {classes - 1}")
+    return indices
 
 
 def _is_gzip(path: str | os.PathLike[str]) -> bool:
@@ -390,5 +418,5 @@ def _repair_ties(probabilities: NDArray[np.float32], predicted: NDArray[np.uint8
     rows = np.flatnonzero(probabilities.argmax(axis=1) != predicted)
     top = probabilities[rows].max(axis=1, initial=0.0)
     if np.any(top - probabilities[rows, predicted[rows]] > 2e-5):
-        raise FieldError("predicted digits are not those of the largest probability")
+        raise FieldError("predicted classes are not those of the largest probability")
     probabilities[rows, predicted[rows]] = np.nextafter(top, np.float32(2))

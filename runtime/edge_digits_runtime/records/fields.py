@@ -37,6 +37,8 @@ from typing import (
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime.errors import UsageError
+
 _DEEPEST = 20
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -215,7 +217,11 @@ def _record(kind: Any, values: dict[str, Any], where: str) -> Any:
         read(str, name, f"a name in {where}"): read(hints.get(name, Any), value, _join(where, name))
         for name, value in values.items()
     }
-    return kind(**found)
+    try:
+        return kind(**found)
+    except UsageError as error:
+        # Fields that fit each by itself, but not together.
+        raise FieldError(f"{where or 'the record'}: {error}") from error
 
 
 @functools.cache

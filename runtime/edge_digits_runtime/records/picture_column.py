@@ -1,4 +1,4 @@
-"""Pictures of 28 × 28 pixels in a JSON record: one PNG with the pictures below each other, and the index of each.
+"""Pictures of one size in a JSON record: one PNG with the pictures below each other, and the index of each.
 
 Small, and any program can show it.
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
+from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
 from edge_digits_runtime.library_errors import PILLOW, first_line
-from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.records.fields import Count, FieldError
 
 
@@ -24,11 +24,11 @@ class PictureColumn(TypedDict):
     index: list[Count]
     """Index of each picture in its data set."""
     png: str
-    """Base64 of a grey PNG, 28 pixels wide and 28 high for each picture; empty for no pictures."""
+    """Base64 of a grey PNG with all pictures below each other; empty for no pictures."""
 
 
 def pack(pictures: Mapping[int, NDArray[np.uint8]]) -> PictureColumn:
-    """Return pictures of shape ``(28, 28)``, given by index, as JSON-ready values."""
+    """Return pictures of one shape ``(height, width)``, given by index, as JSON-ready values."""
     if not pictures:
         return {"index": [], "png": ""}
     buffer = io.BytesIO()
@@ -37,7 +37,7 @@ def pack(pictures: Mapping[int, NDArray[np.uint8]]) -> PictureColumn:
 
 
 def unpack(column: PictureColumn, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
-    """Return the pictures by index, uint8 of shape ``(28, 28)``.
+    """Return the pictures by index, uint8 of shape ``(height, width)``.
 
     Args:
         column: what `pack` returned.
@@ -54,10 +54,13 @@ def unpack(column: PictureColumn, wanted: list[int]) -> dict[int, NDArray[np.uin
         # Not `Image.open`: other kinds of pictures have no business here.
         with PngImageFile(io.BytesIO(base64.b64decode(column["png"], validate=True))) as image:
             # A few bytes can announce gigabytes, so the size comes before the pixels.
-            fits = image.size == (SIDE, SIDE * len(wanted)) and image.mode == "L"
+            width, (height, rest) = image.width, divmod(image.height, len(wanted))
+            fits = not rest and all(SMALLEST <= side <= LARGEST for side in (width, height)) and image.mode == "L"
             pixels = np.asarray(image, np.uint8) if fits else None
     except PILLOW as error:
         raise FieldError(f"pictures.png cannot be read ({first_line(error)})") from error
     if pixels is None:
-        raise FieldError(f"pictures.png is not one column of {len(wanted)} grey pictures of {SIDE} × {SIDE} pixels")
-    return dict(zip(wanted, pixels.reshape(-1, SIDE, SIDE), strict=True))
+        raise FieldError(
+            f"pictures.png is not one column of {len(wanted)} grey pictures of {SMALLEST} to {LARGEST} pixels a side"
+        )
+    return dict(zip(wanted, pixels.reshape(len(wanted), height, width), strict=True))

@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
+from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.library_errors import JSON, first_line
-from edge_digits_runtime.mnist_format import DIGITS
 from edge_digits_runtime.records import fields, files
+from edge_digits_runtime.records.class_names import ClassNames
 from edge_digits_runtime.records.device_facts import DeviceFacts
 from edge_digits_runtime.records.fields import As, Count, FieldError, Length, Line, Name, Sha256, Share, Time, Within
 
-FORMAT = "edge-digits-run/2"
+FORMAT = "edge-digits-run/3"
 LINE_FORMAT = "edge-digits-line-run/1"
 """Format of the run of a line reader, see `edge_digits_runtime.records.line_run`."""
 MODEL, RECORD, EVALUATION, CURVES = "model.keras", "run.json", "evaluation.json", "curves.png"
@@ -47,6 +49,15 @@ class Digests(TypedDict):
     test: Sha256
 
 
+class GroupingRecord(TypedDict):
+    """How the groups of the pictures were found, see `edge_digits_runtime.data.loading.Grouping`."""
+
+    pattern: Line | None
+    """Regular expression on the path of a picture; None for what the data set itself says."""
+    test: list[Line]
+    """Groups that were asked for as test groups; none for a seeded draw."""
+
+
 class RunData(TypedDict):
     """The data set of a run."""
 
@@ -58,6 +69,14 @@ class RunData(TypedDict):
     """Digest by split."""
     counts: Mapping[Literal["train", "validation", "test"], Count]
     """Number of pictures by split."""
+    classes: ClassNames
+    """Names of the classes, in the order of the network's outputs."""
+    input: Input
+    """How the pictures became pixels."""
+    groups: Mapping[Literal["validation", "test"], list[Line]]
+    """Names of the groups that were held out, by split; none where no groups are known."""
+    grouping: GroupingRecord
+    """How the groups were found."""
 
 
 class Accuracy(TypedDict):
@@ -77,11 +96,11 @@ class KerasLatency(TypedDict):
     std: _Microseconds
 
 
-_OfEachDigit = Annotated[list[Share], Length(DIGITS, DIGITS)]
+_OfEachClass = Annotated[list[Share], Length(FEWEST, MOST)]
 
 
 class MacroMeans(TypedDict):
-    """Means over the digits, each in [0, 1]."""
+    """Means over the classes, each in [0, 1]."""
 
     precision: Share
     recall: Share
@@ -91,16 +110,16 @@ class MacroMeans(TypedDict):
 class Metrics(TypedDict):
     """Figures of merit of the answers to the test split, see `edge_digits_runtime.data.metrics`."""
 
-    precision: _OfEachDigit
-    """Share of the answers of each digit that are right."""
-    recall: _OfEachDigit
-    """Share of the pictures of each digit that are answered right."""
-    f1: _OfEachDigit
-    """Harmonic mean of both, for each digit."""
+    precision: _OfEachClass
+    """Share of the answers of each class that are right."""
+    recall: _OfEachClass
+    """Share of the pictures of each class that are answered right."""
+    f1: _OfEachClass
+    """Harmonic mean of both, for each class."""
     macro: MacroMeans
-    """Means of the three over the digits."""
-    confusion: Annotated[list[Annotated[list[Count], Length(DIGITS, DIGITS)]], Length(DIGITS, DIGITS)]
-    """Row is the true digit, column the answer."""
+    """Means of the three over the classes."""
+    confusion: Annotated[list[Annotated[list[Count], Length(FEWEST, MOST)]], Length(FEWEST, MOST)]
+    """Row is the true class, column the answer."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +180,8 @@ class RunRecord:
             if "kind" not in record.device:
                 raise FieldError("device.kind is missing")
             source = record.data["source"]
+            if _lengths(record) != {len(record.data["classes"])}:
+                raise FieldError("metrics are not of as many classes as data.classes names")
             if source is not None and not Path(source).is_absolute():
                 raise FieldError(f"data.source is {source[:60]!r}; allowed is an absolute path")
         except FieldError as error:
@@ -215,3 +236,10 @@ def read_values(folder: Path) -> Any:
     except JSON as error:
         raise RunError(f"{folder / RECORD}: cannot be read ({first_line(error)}): train again") from error
     return values
+
+
+def _lengths(record: RunRecord) -> set[int]:
+    """The numbers of classes that the metrics of a run are of."""
+    confusion = record.metrics["confusion"]
+    lists = [*(record.metrics[name] for name in ("precision", "recall", "f1")), confusion, *confusion]
+    return {len(values) for values in lists}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data.datasets import digest
-from edge_digits_runtime.data.loading import Grouping, load, load_test
+from edge_digits_runtime.data.datasets import Grouping, digest
+from edge_digits_runtime.data.loading import load, load_test
 from edge_digits_runtime.errors import DataError, UsageError
 from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.image.picture import open_picture

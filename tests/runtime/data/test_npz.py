@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data.datasets import DataSet, Split, digest
-from edge_digits_runtime.data.loading import Grouping, load, load_test
+from edge_digits_runtime.data.datasets import DataSet, Grouping, Split, digest
+from edge_digits_runtime.data.loading import load, load_test
 from edge_digits_runtime.data.npz import save_test
 from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.image.model_input import Input

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from edge_digits_runtime.errors import UsageError
-from edge_digits_runtime.image.model_input import INK, Input
+from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, Input
 from edge_digits_runtime.image.picture import digit_pixels
-from edge_digits_runtime.image.prepare import NO_CONTRAST, prepare, prepare_arrays
+from edge_digits_runtime.image.prepare import prepare, prepare_arrays
 from PIL import Image, ImageDraw
 
 
@@ -26,7 +26,7 @@ def test_any_picture_fills_the_input(size: tuple[int, int], mode: str, form: Inp
         image = Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
     found = prepare(image, form)
     assert (found.pixels.shape, found.pixels.dtype) == (form.shape, np.uint8)
-    assert found.mask.shape == form.shape
+    assert found.mask is None
     assert (found.pixels.min(), found.pixels.max()) in [(0, 255), (0, 0)]
     assert found.box == (0, 0, *size)
 
@@ -85,8 +85,8 @@ def test_many_pictures_become_what_each_does() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"kind": "line"}, "input 'line'; allowed is ink or crop"),
-        ({"kind": None}, "input None; allowed is ink or crop"),
+        ({"kind": "page"}, "input 'page'; allowed is ink, crop, line"),
+        ({"kind": None}, "input None; allowed is ink, crop"),
         ({"kind": "crop", "height": 15}, "input crop of 15×28; allowed is 16 to 64 pixels a side"),
         ({"kind": "crop", "width": 65}, "input crop of 28×65; allowed is 16 to 64"),
         ({"kind": "crop", "width": -1}, "allowed is 16 to 64"),
@@ -94,6 +94,7 @@ def test_many_pictures_become_what_each_does() -> None:
         ({"kind": "crop", "width": True}, "must be whole numbers"),
         ({"kind": "crop", "width": "20"}, "must be whole numbers"),
         ({"kind": "ink", "height": 32}, "input ink of 32×28; allowed is 28×28: pictures of another size need crop"),
+        ({"kind": "line"}, "input line of 28×28; allowed is 32×264"),
         ({"version": 2}, "input version 2; this runtime knows version 1"),
         ({"version": "1"}, "input version '1'"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.model import backends
-from edge_digits_runtime.model.network import BATCH, Network, Tensor, _encoder, _input_and_output
+from edge_digits_runtime.model.network import BATCH, Network, Tensor, _encoder, _input_and_output, _picture_shape
 from numpy.typing import NDArray
 
 PIXELS = (0, 1, 127, 128, 254, 255)
@@ -37,7 +37,7 @@ def test_pixels_are_stored_as_the_input_asks(
     picture[3, : len(PIXELS)] = PIXELS
     memory = np.full((2, 28, 28), 7, dtype)
     buffer = memory if dtype == np.float32 else memory.view(np.uint8)
-    encode = _encoder(Tensor(0, (1, 28, 28, 1), np.dtype(dtype), scale, zero_point))
+    encode = _encoder(Tensor(0, (1, 28, 28, 1), np.dtype(dtype), scale, zero_point), (28, 28))
     encode(picture, buffer[0])
     encode(np.stack([picture, picture]), buffer)
     wanted = np.array(stored, dtype)
@@ -122,36 +122,58 @@ PICTURE, TEN = tensor((1, 28, 28, 1)), tensor((1, 10))
 
 
 @pytest.mark.parametrize(
-    ("to", "out"),
+    ("to", "out", "shape"),
     [
-        (PICTURE, TEN),
-        (tensor((1, 28, 28)), tensor((10,))),
-        (tensor((1, 784)), tensor((1, 1, 1, 10))),
-        (tensor((1, 784), np.uint8), tensor((1, 10), np.uint8, 0.1)),
-        (tensor((1, 784), np.int8, 0.1), tensor((1, 10), np.int8, 0.1)),
+        (PICTURE, TEN, (28, 28)),
+        (tensor((1, 28, 28)), tensor((10,)), (28, 28)),
+        (tensor((1, 784)), tensor((1, 1, 1, 10)), (28, 28)),
+        (tensor((1, 784), np.uint8), tensor((1, 10), np.uint8, 0.1), (28, 28)),
+        (tensor((1, 784), np.int8, 0.1), tensor((1, 10), np.int8, 0.1), (28, 28)),
+        (tensor((1, 32, 20, 1)), tensor((1, 2)), (32, 20)),
+        (tensor((1, 16, 64)), tensor((1, 128)), (16, 64)),
     ],
 )
-def test_tensors_that_fit(to: Tensor, out: Tensor) -> None:
+def test_tensors_that_fit(to: Tensor, out: Tensor, shape: tuple[int, int]) -> None:
     assert _input_and_output(Ends([to], [out]), "m") == (to, out)  # type: ignore[arg-type]
+    assert _picture_shape(to, "m", None) == _picture_shape(to, "m", shape) == shape
+
+
+def test_a_row_of_pixels_is_cut_into_lines_as_the_card_says() -> None:
+    assert _picture_shape(tensor((1, 640)), "m", (32, 20)) == (32, 20)
+    with pytest.raises(ModelError, match="m: the input is float32 1×640; allowed is 1×H×W×1"):
+        _picture_shape(tensor((1, 640)), "m", None)
+
+
+def test_an_input_that_the_card_does_not_describe_is_refused() -> None:
+    with pytest.raises(ModelError, match="m: the input is float32 1×32×20×1, but its card says 28×28 pixels"):
+        _picture_shape(tensor((1, 32, 20, 1)), "m", (28, 28))
 
 
 @pytest.mark.parametrize(
     ("inputs", "outputs", "words"),
     [
-        ([PICTURE, PICTURE], [TEN], "m: 2 inputs and 1 outputs; a digit classifier has one of each"),
-        ([PICTURE], [TEN, TEN], "m: 1 inputs and 2 outputs; a digit classifier has one of each"),
-        ([tensor((1, 28, 28, 3))], [TEN], "m: the input is float32 1×28×28×3; allowed is 1×28×28×1, "),
-        ([tensor((8, 28, 28, 1))], [TEN], "m: the input is float32 8×28×28×1; allowed is 1×28×28×1, "),
-        ([tensor((1, 784), np.float64)], [TEN], "m: the input is float64 1×784; allowed is 1×28×28×1, "),
+        ([PICTURE, PICTURE], [TEN], "m: 2 inputs and 1 outputs; a classifier has one of each"),
+        ([PICTURE], [TEN, TEN], "m: 1 inputs and 2 outputs; a classifier has one of each"),
+        ([tensor((1, 28, 28, 3))], [TEN], "m: the input is float32 1×28×28×3; allowed is 1×H×W×1 "),
+        ([tensor((8, 28, 28, 1))], [TEN], "m: the input is float32 8×28×28×1; allowed is 1×H×W×1 "),
+        ([tensor((1, 784), np.float64)], [TEN], "m: the input is float64 1×784; allowed is 1×H×W×1 "),
         ([tensor((1, 784), np.int16, 0.1)], [TEN], "m: the input is int16 1×784 of scale 0.1; allowed is "),
         ([tensor((1, 784), np.int8)], [TEN], "m: the input is int8 1×784; allowed is "),
-        ([PICTURE], [tensor((1, 11))], "m: the output is float32 1×11; allowed is 1×10 of "),
-        ([PICTURE], [tensor((1, 10), np.uint8)], "m: the output is uint8 1×10; allowed is 1×10 of "),
-        ([PICTURE], [tensor((1, 10), np.int64)], "m: the output is int64 1×10; allowed is 1×10 of "),
+        ([tensor((1, 15, 28, 1))], [TEN], "m: the input is float32 1×15×28×1; allowed is 1×H×W×1 or 1×H×W of 16 to 64"),
+        ([tensor((1, 28, 65, 1))], [TEN], "m: the input is float32 1×28×65×1; allowed is "),
+        ([tensor((1, 783))], [TEN], "m: the input is float32 1×783; allowed is "),
+        ([PICTURE], [tensor((1, 1))], "m: the output is float32 1×1; allowed is 1×2 to 1×128 of "),
+        ([PICTURE], [tensor((1, 129))], "m: the output is float32 1×129; allowed is 1×2 to 1×128 of "),
+        ([PICTURE], [tensor((1, 10), np.uint8)], "m: the output is uint8 1×10; allowed is 1×2 to 1×128 of "),
+        ([PICTURE], [tensor((1, 10), np.int64)], "m: the output is int64 1×10; allowed is 1×2 to 1×128 of "),
     ],
 )
 def test_tensors_that_do_not_fit(inputs: list[Tensor], outputs: list[Tensor], words: str) -> None:
+    def load() -> None:
+        to, _ = _input_and_output(Ends(inputs, outputs), "m")  # type: ignore[arg-type]
+        _picture_shape(to, "m", None)
+
     with pytest.raises(ModelError) as caught:
-        _input_and_output(Ends(inputs, outputs), "m")  # type: ignore[arg-type]
+        load()
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from edge_digits_runtime import DigitClassifier, library_errors
 from edge_digits_runtime.data import idx, loading, npz
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device.measurement import evaluate
 from edge_digits_runtime.errors import DataError, EdgeDigitsError, EvaluationError, ModelError, PictureError, RunError
 from edge_digits_runtime.image import picture
+from edge_digits_runtime.image.model_input import INK
 from edge_digits_runtime.model import card
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.records import fields
@@ -121,6 +123,10 @@ def run_record(source: str | None) -> RunRecord:
             "source": source,
             "sha256": dict.fromkeys(("train", "validation", "test"), "a" * 64),
             "counts": {"test": 10_000},
+            "classes": DIGIT_CLASSES,
+            "input": INK,
+            "groups": {},
+            "grouping": {"pattern": None, "test": []},
         },
         weights_sha256="b" * 64,
         model_sha256="c" * 64,

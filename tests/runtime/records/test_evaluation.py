@@ -64,7 +64,16 @@ def png(image: Image.Image, kind: str = "PNG") -> str:
         ("accuracy", 1.5, "accuracy is 1.5"),
         ("accuracy", 0.123, "accuracy and confusion are not those of labels and predicted"),
         ("confusion", [[0] * 10] * 10, "accuracy and confusion are not those"),
-        ("confusion", [[0] * 10] * 9, "confusion is list; allowed is 10 × 10 numbers"),
+        ("confusion", [[0] * 10] * 9, "accuracy and confusion are not those"),
+        ("confusion", [[0] * 10, [0] * 9], "confusion is list; allowed is n × n numbers"),
+        ("classes", "0123456789", "classes is '0123456789'; allowed is a list"),
+        ("classes", ["0"], "classes is list; allowed is a list of 2 to 128"),
+        ("classes", [str(k) for k in range(129)], "classes is list; allowed is a list of 2 to 128"),
+        ("classes", [*"012345678", "8"], "classes is list; allowed is names that are all different"),
+        ("classes", [*"012345678", "a/b"], "classes[9] is 'a/b'; allowed is 1 to 40 printable characters"),
+        ("classes", [*"012345678", 9], "classes[9] is 9; allowed is text"),
+        ("classes", [*"01234567"], "labels hold 8; allowed are whole numbers 0 to 7"),
+        ("classes", [*"0123456789a"], "probabilities are of 10 classes, but classes names 11"),
         ("latency_us", {}, "latency_us.invoke is missing"),
         ("latency_us.other", {}, "a name in latency_us is 'other'"),
         ("latency_us.invoke.samples_us", [], "latency_us.invoke.samples_us is list"),
@@ -101,18 +110,20 @@ def png(image: Image.Image, kind: str = "PNG") -> str:
         ("extra.cold_start_ms", float("nan"), "extra.cold_start_ms is nan"),
         ("extra.beside", {"deep": [float("inf")]}, "extra.beside.deep[0] is inf"),
         ("labels", "x", "labels is 'x'"),
-        ("labels", [12] * 20, "labels is list"),
-        ("labels", "", "labels is ''"),
-        ("labels", "0" * 19, "labels, predicted, probabilities and data.count"),
-        ("labels", "９" * 20, "labels is '９９"),
-        ("predicted", "0" * 21, "labels, predicted, probabilities and data.count"),
+        ("labels", [12] * 20, "labels hold 12; allowed are whole numbers 0 to 9"),
+        ("labels", [0.5] * 20, "labels hold 0.5; allowed are whole numbers 0 to 9"),
+        ("labels", [200] * 20, "labels is 200; allowed is n numbers from 0 to 127"),
+        ("labels", [], "labels is list"),
+        ("labels", "0" * 20, "labels is '00000000000000000000'; allowed is n numbers"),
+        ("labels", [0] * 19, "labels, predicted, probabilities and data.count"),
+        ("predicted", [0] * 21, "labels, predicted, probabilities and data.count"),
         ("probabilities", [[float("nan")] * 10] * 20, "probabilities is nan"),
         ("probabilities", [[float("inf")] * 10] * 20, "probabilities is inf"),
         ("probabilities", [[-0.1, 1.1, *[0.0] * 8]] * 20, "probabilities is -0.1"),
         ("probabilities", [[0.2] * 10] * 20, "probabilities are not 1 together"),
-        ("probabilities", [[0.1] * 9] * 20, "probabilities is list; allowed is n × 10 numbers"),
+        ("probabilities", [[0.1] * 9] * 20, "probabilities are of 9 classes, but classes names 10"),
         ("probabilities", [["0.1"] * 10] * 20, "probabilities is list"),
-        ("probabilities", [[0.0, 1.0, *[0.0] * 8]] * 20, "predicted digits are not those of the largest"),
+        ("probabilities", [[0.0, 1.0, *[0.0] * 8]] * 20, "predicted classes are not those of the largest"),
         ("pictures", {"index": []}, "pictures.png is missing"),
         ("pictures.index", [], "pictures.index is not that of the wrong answers"),
         ("pictures.index", ["1"], "pictures.index[0] is '1'"),
@@ -148,7 +159,7 @@ def test_every_field_is_needed(record: dict[str, Any]) -> None:
 
 
 def test_of_equal_probabilities_the_recorded_answer_counts(record: dict[str, Any]) -> None:
-    wrong = next(row for row in range(20) if record["predicted"][row] not in "01")
+    wrong = next(row for row in range(20) if record["predicted"][row] > 1)
     values = copy.deepcopy(record)
     row = [0.0] * 10
     row[0] = row[int(record["predicted"][wrong])] = 0.5

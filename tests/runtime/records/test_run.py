@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.image.model_input import INK
 from edge_digits_runtime.records.run import RECORD, RunRecord
 
 
@@ -17,6 +19,10 @@ def record(source: str | None = None) -> RunRecord:
             "source": source,
             "sha256": dict.fromkeys(("train", "validation", "test"), "a" * 64),
             "counts": {"test": 10_000},
+            "classes": DIGIT_CLASSES,
+            "input": INK,
+            "groups": {},
+            "grouping": {"pattern": None, "test": []},
         },
         weights_sha256="b" * 64,
         model_sha256="c" * 64,
@@ -35,6 +41,9 @@ def record(source: str | None = None) -> RunRecord:
     )
 
 
+DATA = record().to_dict()["data"]
+
+
 def test_a_record_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     record().save(tmp_path)
     assert RunRecord.load(tmp_path) == record()
@@ -46,12 +55,12 @@ def test_a_record_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
     [
         ({"data": None}, "data is None"),
         ({"data": {"name": "MNIST"}}, "data.source is missing"),
-        ({"data": record().data | {"source": 5}}, "data.source is 5"),
-        ({"data": record().data | {"source": "small.npz"}}, "data.source is 'small.npz'; allowed is an absolute path"),
-        ({"data": record().data | {"source": "../small.npz"}}, "data.source is '../small.npz'"),
-        ({"data": record().data | {"sha256": record().data["sha256"] | {"test": "x"}}}, "data.sha256.test is 'x'"),
-        ({"data": record().data | {"sha256": {"test": "a" * 64}}}, "data.sha256.train is missing"),
-        ({"data": record().data | {"counts": {"test": -1}}}, "data.counts.test is -1"),
+        ({"data": DATA | {"source": 5}}, "data.source is 5"),
+        ({"data": DATA | {"source": "small.npz"}}, "data.source is 'small.npz'; allowed is an absolute path"),
+        ({"data": DATA | {"source": "../small.npz"}}, "data.source is '../small.npz'"),
+        ({"data": DATA | {"sha256": DATA["sha256"] | {"test": "x"}}}, "data.sha256.test is 'x'"),
+        ({"data": DATA | {"sha256": {"test": "a" * 64}}}, "data.sha256.train is missing"),
+        ({"data": DATA | {"counts": {"test": -1}}}, "data.counts.test is -1"),
         ({"recipe": []}, "recipe is list"),
         ({"recipe": {}}, "recipe.name is missing"),
         ({"recipe": {"name": ""}}, "recipe.name is ''"),
@@ -64,7 +73,19 @@ def test_a_record_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
         ({"accuracy": {"test": 0.5}}, "accuracy.validation is missing"),
         ({"accuracy": {"validation": 0.5, "test": 50}}, "accuracy.test is 50"),
         ({"metrics": {}}, "metrics.precision is missing"),
-        ({"metrics": record().metrics | {"f1": [0.5] * 9}}, "metrics.f1 is list; allowed is a list of 10 to 10"),
+        ({"metrics": record().metrics | {"f1": [0.5] * 9}}, "metrics are not of as many classes as data.classes names"),
+        ({"metrics": record().metrics | {"f1": [0.5]}}, "metrics.f1 is list; allowed is a list of 2 to 128"),
+        ({"metrics": record().metrics | {"confusion": [[1] * 9] * 10}}, "metrics are not of as many classes"),
+        ({"data": DATA | {"classes": ["a", "b"]}}, "metrics are not of as many classes"),
+        ({"data": DATA | {"classes": ["a", "a"]}}, "data.classes is list; allowed is names that are all"),
+        ({"data": DATA | {"classes": ["a", "../b"]}}, r"data.classes\[1\] is '../b'"),
+        (
+            {"data": DATA | {"input": {"kind": "page"}}},
+            "data.input.kind is 'page'; allowed is",
+        ),
+        ({"data": DATA | {"input": {"height": 99}}}, "data.input: input ink of 99×28; allowed is 28×28"),
+        ({"data": DATA | {"groups": {"train": []}}}, "a name in data.groups is 'train'"),
+        ({"data": DATA | {"grouping": {}}}, "data.grouping.pattern is missing"),
         ({"metrics": record().metrics | {"macro": None}}, "metrics.macro is None"),
         ({"latency_us": {"p50": 1}}, "latency_us.p90 is missing"),
         ({"macs": None}, "macs is None"),

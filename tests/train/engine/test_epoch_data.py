@@ -9,9 +9,10 @@ from edge_digits_train.augment.augmentation import Augmentation
 from edge_digits_train.augment.corruption import corrupt
 from edge_digits_train.data import mnist
 from edge_digits_train.engine import teachers
-from edge_digits_train.engine.epoch_data import NO_DIGIT, EpochData, epoch_size, label_targets, make_epoch_data
+from edge_digits_train.engine.epoch_data import EpochData, epoch_size, label_targets, make_epoch_data
 from edge_digits_train.recipes.recipe import Recipe
 
+NO_DIGIT = 10
 _FIELDS = ("images", "labels", "targets")
 
 
@@ -95,12 +96,12 @@ def test_corruption_comes_last_and_teachers_see_the_picture_before_it(plain: Rec
     np.testing.assert_array_equal(data.images, corrupt(before.images, np.random.default_rng((7, 2, 2)), 0.5))
     assert 0.3 < (data.images != before.images).any(axis=(1, 2)).mean() < 0.6
     digits = before.labels != NO_DIGIT
-    np.testing.assert_array_equal(data.targets[:, :10], label_targets(data.labels))
+    np.testing.assert_array_equal(data.targets[:, :10], label_targets(data.labels, 10))
     np.testing.assert_array_equal(data.targets[digits, 10:], teachers.answer(before.images[digits]))
     # Of an outlier the teachers know no better than its own target.
     np.testing.assert_allclose(data.targets[~digits, 10:], 0.1)
 
 
 def test_targets_by_hand() -> None:
-    targets = label_targets(np.array([3, NO_DIGIT], np.uint8))
+    targets = label_targets(np.array([3, NO_DIGIT], np.uint8), 10)
     np.testing.assert_allclose(targets, [np.eye(10)[3], np.full(10, 0.1)])

@@ -30,7 +30,7 @@ def test_dropout_and_noise_follow_seed_and_epoch(
 ) -> None:
     split = small_mnist.train
     # The same pictures in the same order, so that only dropout and noise can differ.
-    fixed = EpochData(split.images, split.labels, label_targets(split.labels))
+    fixed = EpochData(split.images, split.labels, label_targets(split.labels, 10))
     monkeypatch.setattr(module, "make_epoch_data", lambda *_: fixed)
     trainer = Trainer(dataclasses.replace(restless, weight_average=None), len(split))
     start, digests = trainer.state(), []

@@ -94,10 +94,10 @@ def test_an_unknown_name_lists_all_names() -> None:
         ({"initializer_stddev": 0.1}, "initializer stddev is 0.1"),
         ({"optimizer": "lion"}, "optimizer is lion; allowed is adam or sgd"),
         ({"schedule": "step"}, "schedule is step; allowed is constant or cosine"),
-        ({"layers": ()}, r"the last layer gives \(28, 28, 1\); allowed is \(10,\), ten logits"),
+        ({"layers": ()}, r"the last layer gives \(28, 28, 1\); allowed is \(2,\) to \(128,\), a logit"),
         (
-            {"layers": (Flatten(), Dense(11))},
-            r"the last layer gives \(11,\); allowed is \(10,\), ten logits",
+            {"layers": (Flatten(), Dense(129))},
+            r"the last layer gives \(129,\); allowed is \(2,\) to \(128,\), a logit for each class",
         ),
         ({"layers": (Dense(10),)}, "dense-10 takes a row of values"),
     ],

@@ -23,17 +23,13 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.mnist_format import SIDE
 from numpy.typing import NDArray
 
-from edge_digits_train.augment.arrays import Float32, Pictures
+from edge_digits_train.augment.arrays import Float32, Floats, Pictures
 from edge_digits_train.augment.strokes import add_forms
 
 # 64 pictures of float32 are 200 kB: the dozen arrays of a chunk that are in use at a time stay in a 1 MB L2 cache.
 _CHUNK = 64
-# Pictures are looked up in a frame of zeros, so that pixels from outside are background without a test.
+# Pictures are looked up in a frame, so that pixels from outside are background without a test.
 _FRAME = 2
-_FRAMED = SIDE + 2 * _FRAME
-_CENTRE = (SIDE - 1) / 2
-# Of each row or column from the centre.
-_OFFSETS = np.arange(SIDE) - _CENTRE
 _RANGES = ("width", "height")
 _FORMS = {1: "upstroke_one", 4: "short_four", 7: "crossed_seven", 9: "hooked_nine"}
 
@@ -72,6 +68,13 @@ class Augmentation:
     """Largest bend of the grey curve in [0, 1], to either side: lighter or darker half-tones."""
     noise: float = 0.0
     """Largest standard deviation of added noise, in grey levels."""
+    brightness: float = 0.0
+    """Largest number of grey levels that are added to a whole picture or taken from it, in [0, 255]."""
+    inverted: float = 0.0
+    """Share in [0, 1] of the pictures that become their negatives."""
+    whole_picture: bool = False
+    """Whether there is a picture up to its edges, and not ink on a background of 0: what comes in from outside is then
+    the nearest pixel of the edge, and contrast changes about mid-grey for dark and light alike."""
     clean: float = 0.1
     """Share in [0, 1] of the pictures that are left as they are."""
     upstroke_one: float = 0.0
@@ -84,10 +87,11 @@ class Augmentation:
     """Share in [0, 1] of the 9s whose stem turns to the left at its end."""
 
     def __post_init__(self) -> None:
-        unit = ("thicken", "thin", "tone", "clean", *_FORMS.values())
+        unit = ("thicken", "thin", "tone", "clean", "inverted", *_FORMS.values())
         checks = [(name, 0.0, 1.0) for name in unit] + [("blur", 0.0, 0.7), ("contrast", 0.0, 0.99)]
         checks += [("rotation", 0.0, 180.0), ("shear", 0.0, 2.0), ("translation", 0.0, float(SIDE))]
         checks += [("elastic", 0.0, float(SIDE)), ("elastic_sigma", 2.0, float(SIDE)), ("noise", 0.0, 255.0)]
+        checks += [("brightness", 0.0, 255.0)]
         for name, low, high in checks:
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"augmentation {name} is {getattr(self, name)}; allowed is {low:g} to {high:g}")
@@ -95,6 +99,11 @@ class Augmentation:
             low, high = getattr(self, name)
             if not 0.1 <= low <= high <= 10:
                 raise UsageError(f"augmentation {name} is {low} to {high}; allowed is 0.1 to 10, the smaller first")
+
+    def without_forms(self) -> "Augmentation":
+        """Return the same without the written forms, which only digits have."""
+        changes: dict[str, Any] = dict.fromkeys(_FORMS.values(), 0.0)
+        return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready values."""
@@ -124,7 +133,7 @@ def augment(
     """Change every picture at random.
 
     Args:
-        images: shape ``(n, 28, 28)``, 0 background, 255 ink; left as it is.
+        images: shape ``(n, height, width)``, of ink 0 background and 255 ink; left as it is.
         rng: the same generator state, settings and pictures give the same result.
         settings: the limits of the changes.
         labels: shape ``(n,)``; needed only where ``settings`` asks for written forms of certain digits.
@@ -154,16 +163,22 @@ def uniform(rng: np.random.Generator, low: float, high: float, count: int) -> Fl
     return rng.uniform(low, high, (count, 1, 1)).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=4)
-def _bumps(sigma: float) -> Float32:
-    """Return Gaussian bumps along one axis, shape ``(knots, 28)``, a sigma apart, up to a sigma beyond the picture.
+def _offsets(side: int) -> Floats:
+    """Return the place of each row or column of a picture, from its centre."""
+    offsets: Floats = np.arange(side) - (side - 1) / 2
+    return offsets
+
+
+@functools.lru_cache(maxsize=8)
+def _bumps(sigma: float, side: int) -> Float32:
+    """Return Gaussian bumps along one axis, shape ``(knots, side)``, a sigma apart, up to a sigma beyond the picture.
 
     They are scaled so that the products of a bump along y and one along x, times standard normal numbers, add up to a
     field whose root mean square is 1.
     """
-    reach = int(np.ceil(_CENTRE / sigma)) + 1
+    reach = int(np.ceil((side - 1) / 2 / sigma)) + 1
     knots = sigma * np.arange(-reach, reach + 1)
-    bumps = np.exp(-((_OFFSETS - knots[:, None]) ** 2) / (2 * sigma**2))
+    bumps = np.exp(-((_offsets(side) - knots[:, None]) ** 2) / (2 * sigma**2))
     scaled: Float32 = (bumps / np.sqrt((bumps**2).sum(axis=0).mean())).astype(np.float32)
     return scaled
 
@@ -174,8 +189,18 @@ def _sizes(count: int, rng: np.random.Generator, limits: tuple[float, float]) ->
     return np.exp(rng.uniform(low, high, count))
 
 
-def _sources(count: int, rng: np.random.Generator, settings: Augmentation) -> Float32:
-    """Draw the x and y in the source that each pixel is taken from, shape ``(2, count, 28, 28)``."""
+def _sources(shape: tuple[int, ...], rng: np.random.Generator, settings: Augmentation) -> tuple[Float32, Float32]:
+    """Draw the x and y in the source that each pixel is taken from.
+
+    Args:
+        shape: of the pictures, ``(count, height, width)``.
+        rng: of the draw.
+        settings: the limits of the changes.
+
+    Returns:
+        Two arrays of that shape.
+    """
+    count, height, width = shape
     angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))
     shear = rng.uniform(-settings.shear, settings.shear, count)
     scale_x, scale_y = _sizes(count, rng, settings.width), _sizes(count, rng, settings.height)
@@ -183,38 +208,40 @@ def _sources(count: int, rng: np.random.Generator, settings: Augmentation) -> Fl
     cos, sin = np.cos(angle), np.sin(angle)
     by_x = np.stack([cos / scale_x, sin / scale_y])
     by_y = np.stack([(shear * cos - sin) / scale_x, (shear * sin + cos) / scale_y])
-    along_x = (by_x[..., None, None] * _OFFSETS).astype(np.float32)
-    along_y = (by_y[..., None] * _OFFSETS + (_CENTRE + shift)[..., None]).astype(np.float32)
-    bumps = _bumps(settings.elastic_sigma)
+    centre = (np.array([[width], [height]]) - 1) / 2 + shift
+    along_x = (by_x[..., None, None] * _offsets(width)).astype(np.float32)
+    along_y = (by_y[..., None] * _offsets(height) + centre[..., None]).astype(np.float32)
+    down, across = (_bumps(settings.elastic_sigma, side) for side in (height, width))
     # Products this small stay on one thread; a larger one would wait for other threads on a busy machine.
-    noise = rng.standard_normal((2, count, len(bumps), len(bumps)), dtype=np.float32)
+    noise = rng.standard_normal((2, count, len(down), len(across)), dtype=np.float32)
     noise *= np.float32(settings.elastic)
-    sources: Float32 = bumps.T @ (noise @ bumps)
+    sources: Float32 = down.T @ (noise @ across)
     sources += along_x
     sources += along_y[..., None]
-    return sources
+    x, y = sources
+    return x, y
 
 
 def _warp(images: Pictures, rng: np.random.Generator, settings: Augmentation) -> Pictures:
     """Turn, slant, resize, shift and bend pictures by one bilinear lookup."""
-    count = len(images)
-    x, y = _sources(count, rng, settings)
-    framed = np.zeros((count, _FRAMED, _FRAMED), np.uint8)
-    framed[:, _FRAME:-_FRAME, _FRAME:-_FRAME] = images
-    # Clipped to the outer pixels of the frame, which are 0, so that the right and lower neighbours exist as well.
-    for axis in (x, y):
+    x, y = _sources(images.shape, rng, settings)
+    margin = ((0, 0), (_FRAME, _FRAME), (_FRAME, _FRAME))
+    framed = np.pad(images, margin, mode="edge" if settings.whole_picture else "constant")
+    count, height, width = framed.shape
+    # Clipped to the outer pixels of the frame, which are background, so that the right and lower neighbours exist.
+    for axis, side in ((x, width), (y, height)):
         axis += _FRAME
-        np.clip(axis, 0, _FRAMED - 2, out=axis)
+        np.clip(axis, 0, side - 2, out=axis)
     column, row = x.astype(np.int32), y.astype(np.int32)
     x -= column
     y -= row
-    row *= _FRAMED
+    row *= width
     row += column
-    row += np.arange(count, dtype=np.int32)[:, None, None] * np.int32(_FRAMED * _FRAMED)
+    row += np.arange(count, dtype=np.int32)[:, None, None] * np.int32(height * width)
     index = row.astype(np.intp)
     flat = framed.ravel()
     # Interpolated along x in the row above and in the row below, then along y between the two.
-    above, below = (_between(flat[shift:], flat[shift + 1 :], index, x) for shift in (0, _FRAMED))
+    above, below = (_between(flat[shift:], flat[shift + 1 :], index, x) for shift in (0, width))
     below -= above
     below *= y
     above += below
@@ -269,12 +296,18 @@ def _retouch(pixels: Float32, rng: np.random.Generator, settings: Augmentation) 
         for axis in (1, 2):
             pixels = _smooth(pixels, share, axis)
     gain = uniform(rng, 1 - settings.contrast, 1 + settings.contrast, count)
-    # Contrast changes about mid-grey, except that a softer picture gets lighter ink and not grey paper: 0 stays 0.
+    # Contrast changes about mid-grey, except that softer ink gets lighter and not its paper grey: 0 stays 0.
     pixels *= gain
-    pixels -= np.float32(127.5) * np.maximum(gain - 1, 0)
+    pixels -= np.float32(127.5) * (gain - 1 if settings.whole_picture else np.maximum(gain - 1, 0))
     np.clip(pixels, 0, 255, out=pixels)
     bend = uniform(rng, -settings.tone, settings.tone, count) / 255
     pixels += bend * pixels * (255 - pixels)
+    if settings.brightness:
+        pixels += uniform(rng, -settings.brightness, settings.brightness, count)
+        np.clip(pixels, 0, 255, out=pixels)
+    if settings.inverted:
+        chosen = rng.random(count) < settings.inverted
+        pixels[chosen] = 255 - pixels[chosen]
     if settings.noise:
         spread = uniform(rng, 0, settings.noise, count)
         pixels += spread * rng.standard_normal(pixels.shape, dtype=np.float32)

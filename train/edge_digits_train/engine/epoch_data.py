@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from edge_digits_runtime.data.datasets import Split
-from edge_digits_runtime.mnist_format import DIGITS
 from numpy.typing import NDArray
 
 from edge_digits_train.augment import outliers
@@ -17,9 +16,6 @@ from edge_digits_train.augment.corruption import corrupt
 from edge_digits_train.engine import teachers
 from edge_digits_train.recipes.recipe import Recipe
 
-NO_DIGIT = DIGITS
-"""Label of an outlier, a picture that shows no digit."""
-_TARGETS = np.vstack([np.eye(DIGITS), np.full((1, DIGITS), 1 / DIGITS)]).astype(np.float32)
 # Each source of randomness has a stream of its own, so that turning one on leaves the others as they were. The order
 # and the augmentation share the stream (seed, epoch).
 _OUTLIERS, _CORRUPTION = 1, 2
@@ -30,12 +26,12 @@ class EpochData:
     """The pictures of one epoch, in the order in which they are trained on."""
 
     images: NDArray[np.uint8]
-    """Shape ``(n, 28, 28)``, 0 background, 255 ink."""
+    """Shape ``(n, height, width)``."""
     labels: NDArray[np.uint8]
-    """The digit on each picture, `NO_DIGIT` where there is none; shape ``(n,)``."""
+    """The class of each picture, shape ``(n,)``; the number of classes for an outlier, which is of none."""
     targets: NDArray[np.float32]
-    """The probabilities that the network is to answer, shape ``(n, 10)``. Where the recipe has teachers, shape
-    ``(n, 20)``: behind those of the label stand those of the teachers."""
+    """The probabilities that the network is to answer, shape ``(n, k)``. Where the recipe has teachers, shape
+    ``(n, 2 k)``: behind those of the label stand those of the teachers."""
 
 
 def make_epoch_data(recipe: Recipe, epoch: int, training: Split) -> EpochData:
@@ -55,9 +51,9 @@ def make_epoch_data(recipe: Recipe, epoch: int, training: Split) -> EpochData:
     images, labels = images[order], labels[order]
     if recipe.augmentation is not None:
         images = augment(images, rng, recipe.augmentation, labels)
-    targets = label_targets(labels)
+    targets = label_targets(labels, recipe.classes)
     if recipe.distillation:
-        targets = np.concatenate([targets, _teacher_targets(images, labels)], axis=1)
+        targets = np.concatenate([targets, _teacher_targets(images, labels, recipe.classes)], axis=1)
     if recipe.corruption:
         images = corrupt(images, np.random.default_rng((recipe.seed, epoch, _CORRUPTION)), recipe.corruption)
     return EpochData(images, labels, targets)
@@ -68,12 +64,13 @@ def epoch_size(recipe: Recipe, pictures: int) -> int:
     return pictures + _outlier_count(recipe, pictures)
 
 
-def label_targets(labels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the probabilities that labels of shape ``(n,)`` ask for, shape ``(n, 10)``.
+def label_targets(labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """Return the probabilities that labels of shape ``(n,)`` ask for, shape ``(n, classes)``.
 
-    1 at the label and 0 elsewhere; 0.1 everywhere for `NO_DIGIT`.
+    1 at the label and 0 elsewhere; the same for all classes where the label is ``classes``, that of an outlier.
     """
-    return _TARGETS[labels]
+    targets = np.vstack([np.eye(classes), np.full((1, classes), 1 / classes)]).astype(np.float32)
+    return targets[labels]
 
 
 def _outlier_count(recipe: Recipe, pictures: int) -> int:
@@ -87,13 +84,13 @@ def _with_outliers(recipe: Recipe, epoch: int, training: Split) -> tuple[NDArray
         return training.images, training.labels
     drawn = outliers.make(count, np.random.default_rng((recipe.seed, epoch, _OUTLIERS)), training)
     images = np.concatenate([training.images, drawn])
-    labels = np.concatenate([training.labels, np.full(count, NO_DIGIT, np.uint8)])
+    labels = np.concatenate([training.labels, np.full(count, recipe.classes, np.uint8)])
     return images, labels
 
 
-def _teacher_targets(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _teacher_targets(images: NDArray[np.uint8], labels: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
     """Return what the teachers answer, shape ``(n, 10)``; of an outlier, which they would call a digit, its target."""
-    targets = label_targets(labels)
-    digits = labels != NO_DIGIT
+    targets = label_targets(labels, classes)
+    digits = labels != classes
     targets[digits] = teachers.answer(images[digits])
     return targets

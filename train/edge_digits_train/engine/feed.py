@@ -10,10 +10,10 @@ def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return pictures as the network takes them.
 
     Args:
-        images: shape ``(n, 28, 28)``, 0 background, 255 ink.
+        images: shape ``(n, height, width)``.
 
     Returns:
-        Pixel / 255, in [0, 1], shape ``(n, 28, 28, 1)``.
+        Pixel / 255, in [0, 1], shape ``(n, height, width, 1)``.
     """
     # Divided in float32 and in place: a second array of 54,000 float pictures would be 170 MB.
     result = images[..., np.newaxis].astype(np.float32)

@@ -1,10 +1,10 @@
 """From a recipe to a Keras 3 model, under any of its backends.
 
-The model takes float32 pictures of shape ``(n, 28, 28, 1)`` in [0, 1], pixel / 255, and gives logits of shape
-``(n, 10)``. A recipe that standardizes its input gets a `Rescaling` layer of ``(x - mean) / std`` in front. The
-converter folds that layer into the first weights, and this is exact because of one rule. Where the first layer is a
-convolution with 'same' padding, the RAW picture is padded with background (0), then rescaled, and the convolution is
-'valid'::
+The model takes float32 pictures of shape ``(n, height, width, 1)`` in [0, 1], pixel / 255, and gives logits of shape
+``(n, k)`` for k classes. A recipe that standardizes its input gets a `Rescaling` layer of ``(x - mean) / std`` in
+front. The converter folds that layer into the first weights, and this is exact because of one rule. Where the first
+layer is a convolution with 'same' padding, the RAW picture is padded with background (0), then rescaled, and the
+convolution is 'valid'::
 
     conv_valid((pad(x) - m) / s, w) + b  =  conv_same(x, w / s) + (b - m / s * sum(w))
 
@@ -17,7 +17,6 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.mnist_format import PICTURE_SHAPE
 
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
@@ -41,7 +40,7 @@ _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": ker
 def build(recipe: Recipe) -> keras.Model:
     """Return the untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
     devices()
-    inputs = keras.Input(PICTURE_SHAPE, name="pixels")
+    inputs = keras.Input((*recipe.input_shape, 1), name="pixels")
     outputs = inputs
     for layer in _layers(recipe):
         outputs = layer(outputs)
@@ -69,7 +68,7 @@ def _layers(recipe: Recipe) -> list[Any]:
     layers = list(recipe.layers)
     result: list[Any] = []
     if (recipe.mean, recipe.std) != (0.0, 1.0):
-        padding, layers[0] = _take_padding_out(layers[0])
+        padding, layers[0] = _take_padding_out(layers[0], recipe.input_shape)
         result = [*padding, keras.layers.Rescaling(1 / recipe.std, -recipe.mean / recipe.std, name="standardize")]
     for index, layer in enumerate(layers):
         # Names of our own, since Keras numbers its layers through the whole process.
@@ -78,11 +77,11 @@ def _layers(recipe: Recipe) -> list[Any]:
     return result
 
 
-def _take_padding_out(layer: Layer) -> tuple[list[Any], Layer]:
+def _take_padding_out(layer: Layer, shape: tuple[int, int]) -> tuple[list[Any], Layer]:
     """Split a first convolution into the layer that pads the raw picture and the rest of it."""
     if not isinstance(layer, (Conv, DepthwiseConv)) or layer.padding == "valid":
         return [], layer
-    sides = tuple(same_padding(size, layer.kernel, layer.stride) for size in PICTURE_SHAPE[:2])
+    sides = tuple(same_padding(size, layer.kernel, layer.stride) for size in shape)
     return [keras.layers.ZeroPadding2D(sides, name="pad")], dataclasses.replace(layer, padding="valid")
 
 

@@ -3,8 +3,6 @@
 import functools
 from typing import Any
 
-from edge_digits_runtime.mnist_format import DIGITS
-
 from edge_digits_train.engine import teachers
 from edge_digits_train.engine.keras_session import keras
 
@@ -12,7 +10,7 @@ from edge_digits_train.engine.keras_session import keras
 class DistillationLoss(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy of the labels' targets, mixed with that of the teachers' probabilities.
 
-    Targets have shape ``(n, 10)``, or ``(n, 20)`` with the probabilities of the teachers behind them. The teachers'
+    Targets have shape ``(n, k)``, or ``(n, 2 k)`` with the probabilities of the teachers behind them. The teachers'
     part is computed on logits divided by their temperature, and multiplied by its square, which makes the gradients of
     both parts alike in size (Hinton et al. 2015, section 2).
     """
@@ -24,21 +22,22 @@ class DistillationLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         entropy = functools.partial(keras.losses.categorical_crossentropy, from_logits=True)
-        loss = entropy(y_true[:, :DIGITS], y_pred, label_smoothing=self._smoothing)
+        classes = y_pred.shape[-1]
+        loss = entropy(y_true[:, :classes], y_pred, label_smoothing=self._smoothing)
         if not self._distillation:
             return loss
-        of_teachers = entropy(y_true[:, DIGITS:], y_pred / teachers.TEMPERATURE) * teachers.TEMPERATURE**2
+        of_teachers = entropy(y_true[:, classes:], y_pred / teachers.TEMPERATURE) * teachers.TEMPERATURE**2
         return (1 - self._distillation) * loss + self._distillation * of_teachers
 
 
-class DigitAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
-    """Share of the digits that are answered right, in [0, 1]; outliers do not count."""
+class LabelAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
+    """Share of the pictures that are answered right, in [0, 1]; outliers, which are of no class, do not count."""
 
     def __init__(self) -> None:
         super().__init__(name="accuracy")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
-        labels = y_true[:, :DIGITS]
-        # The target of an outlier is 0.1 everywhere.
-        is_digit = keras.ops.max(labels, axis=-1) > 0.5
-        super().update_state(labels, y_pred, keras.ops.cast(is_digit, "float32"))
+        labels = y_true[:, : y_pred.shape[-1]]
+        # The target of an outlier is at most 0.5: the same for all classes.
+        has_label = keras.ops.max(labels, axis=-1) > 0.75
+        super().update_state(labels, y_pred, keras.ops.cast(has_label, "float32"))

@@ -74,6 +74,10 @@ def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
             "source": None if finished.source is None else os.fspath(Path(finished.source).absolute()),
             "sha256": {name: datasets.digest(split) for name, split in finished.splits.items()},
             "counts": {name: len(split) for name, split in finished.splits.items()},
+            "classes": finished.dataset.classes,
+            "input": finished.dataset.input,
+            "groups": {name: list(finished.splits[name].group_names) for name in ("validation", "test")},
+            "grouping": {"pattern": finished.dataset.grouping.pattern, "test": list(finished.dataset.grouping.test)},
         },
         weights_sha256=evaluation.model.weights_sha256,
         model_sha256=hashlib.sha256((folder / run.MODEL).read_bytes()).hexdigest(),
@@ -147,6 +151,8 @@ def _evaluate(saved: Path, finished: FinishedTraining) -> Evaluation:
         pictures=wrong_pictures(test.images, test.labels, probabilities.argmax(axis=1).astype(np.uint8)),
         peak_memory_bytes=facts.peak_memory_bytes(),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        classes=finished.dataset.classes,
+        input=finished.dataset.input,
     )
 
 
@@ -156,8 +162,8 @@ def _single_latency(model: keras.Model, test: Split) -> Latency:
 
 
 def _class_metrics(evaluation: Evaluation) -> dict[str, Any]:
-    confusion = metrics.confusion_matrix(evaluation.labels, evaluation.predicted)
+    confusion = evaluation.confusion
     values = metrics.class_metrics(confusion)
-    by_digit = {name: getattr(values, name).tolist() for name in ("precision", "recall", "f1")}
-    macro = {name: float(np.mean(column)) for name, column in by_digit.items()}
-    return by_digit | {"macro": macro, "confusion": confusion.tolist()}
+    by_class = {name: getattr(values, name).tolist() for name in ("precision", "recall", "f1")}
+    macro = {name: float(np.mean(column)) for name, column in by_class.items()}
+    return by_class | {"macro": macro, "confusion": confusion.tolist()}

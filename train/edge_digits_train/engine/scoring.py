@@ -28,7 +28,7 @@ class Score:
 
 
 def predict(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return logits of shape ``(n, 10)`` for pictures of shape ``(n, 28, 28)``."""
+    """Return logits of shape ``(n, k)`` for pictures of shape ``(n, height, width)``."""
     logits: NDArray[np.float32] = model.predict(**feed(BATCH, pixels(images)), verbose=0)
     return logits
 

@@ -16,7 +16,7 @@ from edge_digits_train.engine.epoch_data import epoch_size, label_targets, make_
 from edge_digits_train.engine.feed import feed, pixels
 from edge_digits_train.engine.keras_model import build, derived_seed
 from edge_digits_train.engine.keras_session import devices, keras
-from edge_digits_train.engine.losses import DigitAccuracy, DistillationLoss
+from edge_digits_train.engine.losses import DistillationLoss, LabelAccuracy
 from edge_digits_train.engine.scoring import BATCH
 from edge_digits_train.recipes.recipe import Recipe
 
@@ -87,7 +87,7 @@ class Trainer:
 
     def _compiled(self, loss: keras.losses.Loss, **options: Any) -> keras.Model:
         model = build(self.recipe)
-        model.compile(loss=loss, metrics=[DigitAccuracy()], steps_per_execution=self._steps_per_execution, **options)
+        model.compile(loss=loss, metrics=[LabelAccuracy()], steps_per_execution=self._steps_per_execution, **options)
         return model
 
     def epoch(
@@ -118,8 +118,9 @@ class Trainer:
             )
         # Keras has put the averaged weights into the network.
         self._validated.set_weights(self.model.get_weights())
+        targets = label_targets(validation.labels, self.recipe.classes)
         validated = self._validated.evaluate(
-            **feed(BATCH, pixels(validation.images), label_targets(validation.labels)), verbose=0, return_dict=True
+            **feed(BATCH, pixels(validation.images), targets), verbose=0, return_dict=True
         )
         figures |= {f"val_{name}": float(validated[name]) for name in ("loss", "accuracy")} | {"seconds": seconds}
         # The averaged weights were validated; training continues from the last ones.

@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 from edge_digits_runtime.data import datasets
-from edge_digits_runtime.data.classes import check_digits
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.records.run import CHECKPOINT, RECORD, RunRecord
@@ -39,7 +38,7 @@ def train(
     The folder gets a checkpoint after each epoch, so that Ctrl-C or a crash loses at most one epoch.
 
     Args:
-        recipe: what to train and how.
+        recipe: what to train and how; fitted to the classes and the input of the data set.
         dataset: training and test pictures; validation pictures are taken from the training pictures.
         folder: the run folder; made if it is not there.
         source: the file or folder that the data set was read from, for the record; None for MNIST.
@@ -55,11 +54,11 @@ def train(
         RunError: ``folder`` holds a run already, or nothing to resume, or a training of another recipe or data set;
             or the loss is no longer a finite number; or the processes of ``cluster`` do not fit together, or one is
             gone.
-        DataError: there are too few pictures to hold some out for validation, or their classes are not the digits.
+        DataError: there are too few pictures to hold some out for validation.
         UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
     folder = Path(folder)
-    check_digits(dataset.name, dataset.classes)
+    recipe = recipe.fitted(dataset.classes, dataset.input)
     _check_teachers(recipe, dataset)
     training, validation = training_and_validation(recipe, dataset)
     digest = datasets.digest(training)

@@ -283,15 +283,15 @@ def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Sh
         yield shape
 
 
-def table(layers: Sequence[Layer]) -> tuple[Row, ...]:
+def table(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> tuple[Row, ...]:
     """Return one row for each layer.
 
     Raises:
         ValueError: a layer does not fit the one in front of it.
     """
     return tuple(
-        Row(layer.name, layer.output_shape(shape), layer.parameters(shape), layer.macs(shape))
-        for layer, shape in zip(layers, shapes(layers), strict=False)
+        Row(layer.name, layer.output_shape(each), layer.parameters(each), layer.macs(each))
+        for layer, each in zip(layers, shapes(layers, shape), strict=False)
     )
 
 

@@ -14,6 +14,7 @@ from edge_digits_train.recipes.architecture import (
     Dropout,
     Flatten,
     GaussianNoise,
+    GlobalPool,
     Layer,
     Pool,
     SpatialDropout,
@@ -144,6 +145,48 @@ def _family(name: str, description: str, *channels: int, strided: tuple[int, int
             Dense(10, activation="linear"),
         ),
         **(common | settings),
+    )
+
+
+_WHOLE_PICTURES = Augmentation(
+    rotation=7.0,
+    shear=0.1,
+    width=(0.85, 1.18),
+    height=(0.85, 1.18),
+    translation=2.0,
+    elastic=0.0,
+    thicken=0.0,
+    thin=0.0,
+    blur=0.7,
+    contrast=0.4,
+    tone=0.3,
+    noise=12.0,
+    brightness=40.0,
+    inverted=0.5,
+    whole_picture=True,
+    clean=0.0,
+)
+"""Of pictures of characters that were cut out: of meters, displays, labels. They may be dark on light or light on dark,
+and cut out a little too far to one side."""
+
+
+def _whole_picture(name: str, description: str, *channels: int) -> Recipe:
+    """Return a recipe for whole pictures: normalized convolutions, every second one strided, and a mean of the map."""
+    return Recipe(
+        name,
+        description,
+        source="our own",
+        layers=(
+            *(_normalized(count, stride=2 if k % 2 == 0 else 1) for k, count in enumerate(channels)),
+            GlobalPool(),
+            Dense(10, activation="linear"),
+        ),
+        learning_rate=0.003,
+        schedule="cosine",
+        batch_size=64,
+        epochs=40,
+        weight_average=0.999,
+        augmentation=_WHOLE_PICTURES,
     )
 
 
@@ -309,6 +352,11 @@ _ALL = (
         learning_rate=0.008,
         epochs=60,
         distillation=0.9,
+    ),
+    _whole_picture(
+        "crop-s",
+        "Convolutions for whole pictures of characters, of meters and displays as well, in 40 KB.",
+        *(14, 20, 26, 32, 36),
     ),
 )
 

@@ -2,16 +2,21 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
 from edge_digits_runtime.errors import RunError, UsageError
+from edge_digits_runtime.image.model_input import Input
+from edge_digits_runtime.mnist_format import SHAPE
 
 from edge_digits_train.augment.augmentation import Augmentation
 from edge_digits_train.recipes import architecture
 from edge_digits_train.recipes.architecture import (
+    Dense,
     Dropout,
+    GaussianNoise,
     Layer,
     Row,
     SpatialDropout,
@@ -39,7 +44,9 @@ class Recipe:
     source: str
     """The paper and table that it reproduces, or ``our own``."""
     layers: tuple[Layer, ...]
-    """The layers from the picture of shape ``(28, 28, 1)`` to ten logits."""
+    """The layers from the picture to a logit for each class."""
+    input_shape: tuple[int, int] = SHAPE
+    """Height and width of a picture in pixels."""
     mean: float = 0.0
     """Subtracted from the pixels after they are divided by 255, in [0, 1)."""
     std: float = 1.0
@@ -66,7 +73,7 @@ class Recipe:
     epochs: int = 5
     """Passes over the training pictures."""
     label_smoothing: float = 0.0
-    """Share of each target that is spread over all ten digits, in [0, 1) (Szegedy et al. 2016)."""
+    """Share of each target that is spread over all classes, in [0, 1) (Szegedy et al. 2016)."""
     weight_average: float | None = None
     """Momentum in (0, 1) of an exponential moving average of the weights. The average is validated and kept, instead of
     the last weights; None for no average. Polyak and Juditsky 1992."""
@@ -121,11 +128,14 @@ class Recipe:
             "more than 0 with truncated_normal, and None with the other initializers",
         )
         try:
-            output = list(architecture.shapes(self.layers))[-1]
+            output = list(architecture.shapes(self.layers, (*self.input_shape, 1)))[-1]
         except ValueError as error:
             raise UsageError(f"recipe {self.name}: {error}") from error
-        if output != (10,):
-            raise UsageError(f"recipe {self.name}: the last layer gives {output}; allowed is (10,), ten logits")
+        if len(output) != 1 or not FEWEST <= output[0] <= MOST:
+            raise UsageError(
+                f"recipe {self.name}: the last layer gives {output}; allowed is ({FEWEST},) to ({MOST},), "
+                "a logit for each class"
+            )
 
     def _check_distillation(self) -> None:
         if not self.distillation:
@@ -137,7 +147,12 @@ class Recipe:
     @property
     def table(self) -> tuple[Row, ...]:
         """Name, output shape, trainable parameters and multiply-accumulates of each layer."""
-        return architecture.table(self.layers)
+        return architecture.table(self.layers, (*self.input_shape, 1))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.table[-1].output_shape[0]
 
     @property
     def parameters(self) -> int:
@@ -148,6 +163,55 @@ class Recipe:
     def macs(self) -> int:
         """Multiply-accumulates of one picture."""
         return sum(row.macs for row in self.table)
+
+    def fitted(self, classes: Sequence[str], form: Input) -> "Recipe":
+        """Return the recipe for the classes and the input of a data set; for digits in the frame of MNIST this one.
+
+        The last dense layer gets a unit for each class. What only digits have is left out: optdigits, outliers and
+        written forms. Pictures that are not ink on a plain background are augmented as whole pictures.
+
+        Raises:
+            UsageError: the recipe needs digits, or ink on a plain background; it does not end in a dense layer; or a
+                layer does not fit the size.
+        """
+        digits = tuple(classes) == DIGIT_CLASSES and form.kind == "ink"
+        if not digits and self.distillation:
+            raise UsageError(
+                f"recipe {self.name} learns from teachers, which know nothing but the digits of MNIST; "
+                "for other classes or pictures take one that does not, such as digits-s-alone"
+            )
+        if form.kind != "ink" and self.corruption:
+            raise UsageError(f"corruption is for input ink; this data set is read as {form.kind}")
+        fitted = dataclasses.replace(self.with_classes(len(classes)), input_shape=form.shape)
+        if digits:
+            return fitted
+        changes: dict[str, Any] = {"optdigits": 0, "outliers": 0.0}
+        if self.augmentation is not None:
+            augmentation = self.augmentation.without_forms()
+            if form.kind != "ink":
+                augmentation = dataclasses.replace(augmentation, whole_picture=True)
+            changes["augmentation"] = augmentation
+        return dataclasses.replace(fitted, **changes)
+
+    def with_classes(self, count: int) -> "Recipe":
+        """Return the recipe with ``count`` units in the last dense layer.
+
+        Raises:
+            UsageError: it does not end in a dense layer.
+        """
+        if count == self.classes:
+            return self
+        behind: list[Layer] = []
+        layers = list(self.layers)
+        while isinstance(layers[-1], (Dropout, GaussianNoise)):
+            behind.insert(0, layers.pop())
+        head = layers.pop()
+        if not isinstance(head, Dense):
+            raise UsageError(
+                f"recipe {self.name} gives {self.classes} classes, the data set has {count}; "
+                "only a recipe that ends in a dense layer can be fitted to it"
+            )
+        return dataclasses.replace(self, layers=(*layers, dataclasses.replace(head, units=count), *behind))
 
     def standardized(self) -> "Recipe":
         """Return the recipe with its input scaled so that MNIST's training pixels have mean 0 and deviation 1."""
@@ -178,6 +242,7 @@ class Recipe:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
             "layers": [architecture.layer_to_dict(layer) for layer in self.layers],
+            "input_shape": list(self.input_shape),
             "augmentation": self.augmentation and self.augmentation.to_dict(),
         }
 
@@ -191,6 +256,7 @@ class Recipe:
         try:
             fields = dict(values)
             fields["layers"] = tuple(architecture.layer_from_dict(layer) for layer in fields["layers"])
+            fields["input_shape"] = tuple(fields.get("input_shape", SHAPE))
             if fields.get("augmentation") is not None:
                 fields["augmentation"] = Augmentation.from_dict(fields["augmentation"])
             return cls(**fields)
