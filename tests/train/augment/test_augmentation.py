@@ -218,3 +218,55 @@ def test_settings_out_of_range_are_refused(values: dict[str, object], message: s
     with pytest.raises(UsageError) as caught:
         Augmentation.from_dict(values)
     assert str(caught.value).startswith(message)
+
+
+# --- whole pictures of any size
+
+WHOLE = dataclasses.replace(OFF, whole_picture=True)
+
+
+@pytest.mark.parametrize("shape", [(16, 64), (32, 20), (64, 16)])
+def test_pictures_of_any_size_are_changed_and_keep_it(shape: tuple[int, int]) -> None:
+    images = rng().integers(0, 256, (70, *shape), np.uint8)
+    everything = Augmentation(whole_picture=True, noise=10, brightness=30, inverted=0.5)
+    changed = augment(images, rng(1), everything)
+    assert changed.shape == images.shape
+    assert (changed != images).mean() > 0.5
+    assert_array_equal(augment(images, rng(), WHOLE), images)
+
+
+def test_what_comes_in_from_outside_is_the_edge_of_a_whole_picture_and_background_of_ink() -> None:
+    images = np.full((50, 32, 20), 200, np.uint8)
+    moved = dataclasses.replace(WHOLE, translation=5.0, rotation=20.0)
+    assert_array_equal(augment(images, rng(), moved), images)
+    assert augment(images, rng(), dataclasses.replace(moved, whole_picture=False)).min() == 0
+
+
+def test_a_share_of_the_pictures_becomes_negatives() -> None:
+    images = rng().integers(0, 256, (400, 20, 16), np.uint8)
+    changed = augment(images, rng(1), dataclasses.replace(WHOLE, inverted=0.5))
+    inverted = (changed == 255 - images).all(axis=(1, 2))
+    assert 150 < inverted.sum() < 250
+    assert_array_equal(changed[~inverted], images[~inverted])
+
+
+def test_brightness_moves_all_pixels_alike() -> None:
+    images = np.full((200, 20, 16), 128, np.uint8)
+    changed = augment(images, rng(1), dataclasses.replace(WHOLE, brightness=40.0)).astype(int)
+    levels = changed[:, 0, 0]
+    assert (changed == levels[:, None, None]).all()
+    assert (levels.min() < 95, levels.max() > 160, levels.min() >= 88, levels.max() <= 168) == (True,) * 4
+
+
+def test_contrast_of_a_whole_picture_changes_dark_and_light_alike() -> None:
+    images = np.tile(np.array([[[64, 192]]], np.uint8), (200, 16, 8))
+    changed = augment(images, rng(1), dataclasses.replace(WHOLE, contrast=0.4)).astype(int)
+    assert np.abs(changed[:, 0, 0] + changed[:, 0, 1] - 255).max() <= 2
+    assert changed[:, 0, 0].min() < 45
+    assert changed[:, 0, 0].max() > 83
+
+
+@pytest.mark.parametrize(("name", "value"), [("brightness", -1.0), ("brightness", 256.0), ("inverted", 1.1)])
+def test_amounts_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=f"augmentation {name} is {value}"):
+        dataclasses.replace(OFF, **{name: value})

@@ -4,7 +4,9 @@ import dataclasses
 import json
 
 import pytest
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.errors import RunError, UsageError
+from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_train.recipes.architecture import Conv, Dense, Dropout, Flatten, Pool, SpatialDropout
 from edge_digits_train.recipes.catalogue import DEFAULT, RECIPES, get
 from edge_digits_train.recipes.recipe import Recipe
@@ -122,3 +124,48 @@ def test_a_damaged_recipe_is_refused(change: dict[str, object]) -> None:
         Recipe.from_dict(get("mlp-256-128").to_dict() | change)
     with pytest.raises(RunError, match="the recipe is damaged"):
         Recipe.from_dict({"name": "x"})
+
+
+# --- fitted to classes and pictures of one's own
+
+LETTERS = ("A", "B", "blank")
+
+
+def test_a_recipe_for_digits_stays_as_it_is() -> None:
+    for recipe in RECIPES.values():
+        assert recipe.fitted(DIGIT_CLASSES, INK) == recipe
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if not recipe.distillation])
+def test_a_recipe_gets_an_output_for_each_class_and_leaves_out_what_only_digits_have(name: str) -> None:
+    fitted = RECIPES[name].fitted(LETTERS, Input("crop", 48, 32))
+    assert (fitted.classes, fitted.input_shape, fitted.optdigits, fitted.outliers) == (3, (48, 32), 0, 0)
+    assert fitted.fitted(LETTERS, Input("crop", 48, 32)) == fitted
+    assert Recipe.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+    if fitted.augmentation is not None:
+        assert fitted.augmentation.whole_picture
+        assert fitted.augmentation.crossed_seven == 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "classes", "form", "said"),
+    [
+        (RECIPES["digits-s"], LETTERS, INK, "learns from teachers, which know nothing but the digits"),
+        (RECIPES["digits-s"], DIGIT_CLASSES, Input("crop"), "learns from teachers"),
+        (dataclasses.replace(RECIPES["crop-s"], corruption=0.1), LETTERS, Input("crop"), "corruption is for input ink"),
+        (RECIPES["digits-xs-alone"], LETTERS, Input("crop", 16, 16), "window of 5 × 5 does not fit"),
+    ],
+)
+def test_a_recipe_that_cannot_be_fitted_is_one_line(
+    recipe: Recipe, classes: tuple[str, ...], form: Input, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said) as error:
+        recipe.fitted(classes, form)
+    assert "\n" not in str(error.value)
+
+
+def test_only_a_dense_layer_at_the_end_gets_other_outputs() -> None:
+    layers = (Conv(10, kernel=28, padding="valid", activation="linear"), Flatten())
+    recipe = dataclasses.replace(RECIPES["crop-s"], layers=layers)
+    with pytest.raises(UsageError, match="only a recipe that ends in a dense layer can be fitted"):
+        recipe.with_classes(3)
