@@ -128,6 +128,7 @@ def train_run(
 ) -> "RunRecord":
     """Train ``recipe`` into the run folder ``folder`` and print the result; in a cluster only the chief prints it."""
     from edge_digits_train.engine.cluster import ALONE
+    from edge_digits_train.engine.generalization import gap_warning
     from edge_digits_train.engine.trainer import Progress
     from edge_digits_train.engine.training import train
 
@@ -155,6 +156,9 @@ def train_run(
         f"{folder}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
+    warning = gap_warning(record.history, record.data["counts"])
+    if warning is not None:
+        say(warning)
     return record
 
 

@@ -76,7 +76,7 @@ def test_training_continues_from_the_last_weights_and_not_from_their_average(
 
 def test_an_average_by_hand(quick: Recipe, small_mnist: DataSet) -> None:
     # One batch an epoch. Keras starts the average at the weights after the first step: a1 = w1, a2 = m a1 + (1 - m) w2.
-    trainer = Trainer(dataclasses.replace(quick, weight_average=0.75, batch_size=800, epochs=2), 800)
+    trainer = Trainer(dataclasses.replace(quick, weight_average=0.75, batch_size=800, epochs=40), 800)
     last = []
     for index in range(2):
         trainer.epoch(index, small_mnist.train, small_mnist.test)

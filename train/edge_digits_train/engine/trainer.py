@@ -194,11 +194,22 @@ class _EpochWatcher(keras.callbacks.Callback):  # type: ignore[misc]
         self.weights = _values(self.model.trainable_variables)
 
 
+def fitted_momentum(momentum: float, steps: int) -> float:
+    """Return the momentum of the average of the weights for a training of ``steps``, at most ``momentum``.
+
+    An average remembers about ``1 / (1 - momentum)`` steps. Over ten times as many, what is left in it of the first
+    weights is ``exp(-10)``, nothing; over fewer they would be mixed into the result: at 0.999, a half of them after 732
+    steps. So a short training averages over its last tenth.
+    """
+    return max(0.0, min(momentum, 1 - 10 / steps))
+
+
 def _optimizer(recipe: Recipe, steps: int) -> Any:
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps * recipe.epochs)
-    average = {"use_ema": recipe.weight_average is not None, "ema_momentum": recipe.weight_average or 0.99}
+    momentum = fitted_momentum(recipe.weight_average or 0.0, steps * recipe.epochs)
+    average = {"use_ema": recipe.weight_average is not None, "ema_momentum": momentum}
     if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=recipe.nesterov, **average)
     return keras.optimizers.Adam(rate, **average)

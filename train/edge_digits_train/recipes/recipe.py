@@ -76,7 +76,8 @@ class Recipe:
     """Share of each target that is spread over all classes, in [0, 1) (Szegedy et al. 2016)."""
     weight_average: float | None = None
     """Momentum in (0, 1) of an exponential moving average of the weights. The average is validated and kept, instead of
-    the last weights; None for no average. Polyak and Juditsky 1992."""
+    the last weights; None for no average. Polyak and Juditsky 1992. A training of few steps takes a smaller one, see
+    `edge_digits_train.engine.trainer.fitted_momentum`."""
     augmentation: Augmentation | None = None
     """Limits of the changes to training pictures, made anew in each epoch; None leaves the pictures as they are."""
     optdigits: int = 0

@@ -1,0 +1,31 @@
+"""Say when a network knows its training pictures better than others, by more than chance."""
+
+import math
+from collections.abc import Mapping
+
+SMALLEST_GAP = 0.02
+"""A smaller gap of the accuracies, as a share in [0, 1], is not worth a word, however sure it is."""
+_SIGMAS = 3.0
+"""Standard errors of the gap; by chance it is larger in one training of 700."""
+
+
+def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int]) -> str | None:
+    """Return one line if validation is behind training by more than chance after the last epoch, else None.
+
+    The accuracy in training is that of changed pictures, with dropout and noise where the recipe has them, and so lower
+    than it would be on the pictures themselves: a gap that is seen is there.
+
+    Args:
+        history: as in the record of a run.
+        counts: number of pictures by ``train`` and ``validation``.
+    """
+    learned, validated = history["accuracy"][-1], history["val_accuracy"][-1]
+    pictures = [counts["train"], counts["validation"]]
+    pooled = (learned * pictures[0] + validated * pictures[1]) / sum(pictures)
+    chance = _SIGMAS * math.sqrt(pooled * (1 - pooled) * sum(1 / count for count in pictures))
+    if learned - validated <= max(chance, SMALLEST_GAP):
+        return None
+    return (
+        f"Validation is behind training: {100 * validated:.1f} % against {100 * learned:.1f} %, more than chance. Try "
+        "more pictures, above all of other groups, a recipe that changes them (crop-s, digits-s-alone), or --dropout."
+    )
