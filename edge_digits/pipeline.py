@@ -77,7 +77,9 @@ def load_data_of(record: "RunRecord", source: Path | None = None, test_only: boo
     if source is None and data["source"] is not None:
         source = Path(data["source"])
     grouping = Grouping(data["grouping"]["pattern"], tuple(data["grouping"]["test"]))
-    return (load_test if test_only else load_data)(source, data["input"], grouping)
+    dataset = (load_test if test_only else load_data)(source, data["input"], grouping)
+    # A run that started from another one may know classes that this data set has no pictures of.
+    return dataset.with_labels(data["classes"])
 
 
 def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
@@ -125,6 +127,7 @@ def train_run(
     source: Path | None,
     resume: bool,
     cluster: "Cluster | None" = None,
+    start: Path | None = None,
 ) -> "RunRecord":
     """Train ``recipe`` into the run folder ``folder`` and print the result; in a cluster only the chief prints it."""
     from edge_digits_train.engine.cluster import ALONE
@@ -135,7 +138,7 @@ def train_run(
     cluster = cluster or ALONE
     if not cluster.chief:
         say(f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; process 0 writes {folder}.")
-        return train(recipe, dataset, folder, source=source, resume=resume, cluster=cluster)
+        return train(recipe, dataset, folder, source=source, resume=resume, cluster=cluster, start=start)
     if cluster.replicas > 1:
         say(f"Splitting each batch between {cluster.replicas} devices of {cluster.processes} processes.")
     recipe = _fitted(recipe, dataset)
@@ -151,7 +154,9 @@ def train_run(
             done = at.steps if at.val_accuracy is not None else min(at.step, at.steps - 1)
             update(f"epoch {at.epoch}/{at.epochs}", done, at.steps, figures)
 
-        record = train(recipe, dataset, folder, source=source, resume=resume, progress=show, cluster=cluster)
+        record = train(recipe, dataset, folder, source, resume, show, cluster, start)
+    if "origin" in record.extra:
+        say(f"{record.name}: {record.extra['origin']}.")
     click.echo(
         f"{folder}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
 
@@ -42,7 +43,8 @@ from edge_digits.options import InputChoice, UserPath, data_option, grouping, gr
     "start",
     type=UserPath(file_okay=False),
     metavar="RUN",
-    help="Start from the weights of a finished run; for line recipes.",
+    help="Start from the weights of a finished run of the same network, and from its recipe if none is named. Outputs "
+    "of classes that it does not have start anew.",
 )
 @click.option("--distribute", is_flag=True, help="Share each batch among all GPUs of this machine, or of several.")
 def train(
@@ -81,6 +83,7 @@ def train(
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
       edge-digits train digits-l --corrupt 0.1
       edge-digits train crop-s --data meters --input crop:32x20 --group-from '([^/]+)/[^/]+$' --test-groups lcd2
+      edge-digits train --from runs/crop-s-1 --data new-meter --epochs 20 --learning-rate 0.0003
       edge-digits train --resume
       edge-digits train line-m --from models/source/line-m
       edge-digits train cnn-32-64-64 --distribute
@@ -88,14 +91,18 @@ def train(
                   "task": {"type": "worker", "index": 0}}' \\
         edge-digits train cnn-32-64-64 --distribute
     """
+    from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
     from edge_digits_train.engine.checkpoint import Checkpoint
     from edge_digits_train.engine.cluster import ALONE
+    from edge_digits_train.engine.starting import keep_classes
     from edge_digits_train.recipes import catalogue
     from edge_digits_train.recipes.recipe import Recipe
 
     from edge_digits.lines import choose_line_recipe, train_line_run
     from edge_digits.pipeline import load_data, next_run, train_run, unfinished_run
 
+    if resume and start:
+        raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")
     unfinished = (out or unfinished_run(recipe)) if resume else None
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     line_recipe = choose_line_recipe(recipe, unfinished, given)
@@ -110,22 +117,27 @@ def train(
         }.items():
             if value not in (None, False):
                 raise click.UsageError(f"{option} is not for line recipes such as {line_recipe.name}: leave it out")
-        if resume and start:
-            raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")
         line_folder = unfinished or out or next_run(line_recipe.name)
         with _claimed(line_folder, out):
             train_line_run(line_recipe, line_folder, resume, start)
         return
-    if start:
-        raise click.UsageError("--from is for line recipes such as line-m only: leave it out")
+    begun = RunRecord.load(start) if start else None
+    # In a cluster only process 0 has the folder.
+    resumable = unfinished is not None and (not recipe or (unfinished / CHECKPOINT).is_file())
+    checkpoint = Checkpoint.load(unfinished) if unfinished and resumable else None
+    if recipe:
+        base = catalogue.get(recipe)
+    elif begun:
+        # Its network has learned what teachers can tell, and they know nothing but MNIST.
+        base = dataclasses.replace(Recipe.from_dict(begun.recipe), distillation=0.0)
+    else:
+        base = Recipe.from_dict(checkpoint.recipe) if checkpoint else catalogue.get(catalogue.DEFAULT)
+    if begun and click.get_current_context().get_parameter_source("form") is ParameterSource.DEFAULT:
+        read_as = begun.data["input"]
+    else:
+        read_as = form.resolved(base.input_shape)
 
     def choose() -> tuple[Recipe, Path]:
-        folder = out
-        if resume:
-            folder = folder or unfinished_run(recipe)
-            base = catalogue.get(recipe) if recipe else Recipe.from_dict(Checkpoint.load(folder).recipe)
-        else:
-            base = catalogue.get(recipe or catalogue.DEFAULT)
         changes: dict[str, Any] = {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -133,19 +145,21 @@ def train(
             "corruption": corrupt,
             "seed": seed,
         }
+        chosen = base
         if dropout is not None:
-            base = base.with_dropout(dropout)
+            chosen = chosen.with_dropout(dropout)
         if standardize:
-            base = base.standardized()
+            chosen = chosen.standardized()
         changed = {name: value for name, value in changes.items() if value is not None}
-        chosen = dataclasses.replace(base, **changed)
+        chosen = dataclasses.replace(chosen, **changed)
         # A folder is claimed last, when nothing is left that could be refused.
         chosen.fitted(dataset.classes, dataset.input)
-        return chosen, folder or next_run(chosen.name)
+        return chosen, unfinished or out or next_run(chosen.name)
 
     # Before the others are waited for, and before a folder is claimed.
-    known = catalogue.get(recipe or catalogue.DEFAULT)
-    dataset = load_data(data, form.resolved(known.input_shape), grouping(group_from, test_groups))
+    dataset = load_data(data, read_as, grouping(group_from, test_groups))
+    known = begun.data["classes"] if begun else checkpoint.classes if checkpoint else ()
+    dataset = keep_classes(dataset, known)
     cluster = ALONE
     if distribute:
         from edge_digits_train.engine.distribution import join
@@ -153,7 +167,7 @@ def train(
         cluster = join()
     chosen, folder = cluster.from_chief(choose)
     with _claimed(folder, out) if cluster.chief else contextlib.nullcontext():
-        train_run(chosen, dataset, folder, data, resume, cluster)
+        train_run(chosen, dataset, folder, data, resume, cluster, start)
 
 
 @contextlib.contextmanager

@@ -181,6 +181,31 @@ def test_explaining_draws_no_ink_where_none_is_looked_for(model: Path, pictures:
         assert image.size == (904, 356)
 
 
+def test_a_training_starts_from_a_run_and_keeps_the_classes_that_it_has_no_pictures_of(
+    trained: tuple[Path, Result], pictures: Path, tmp_path: Path
+) -> None:
+    for name in ("B", "minus"):
+        for path in (pictures / name).glob("fay-*.png"):
+            copy = tmp_path / "new" / name / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    options = ("--data", tmp_path / "new", "--epochs", "1", "--learning-rate", "0.00001")
+    result = ok("train", "--from", trained[0], *options, "--out", tmp_path / "run")
+    assert "started from cnn-8-16-32 with weights" in result.stderr
+    record = RunRecord.load(tmp_path / "run")
+    assert (record.data["classes"], record.data["input"]) == (NAMES, Input("crop", 32, 24))
+    assert record.accuracy["test"] > 0.7
+    ok("convert", tmp_path / "run", "--max-drop", "50")
+    answer = ok("classify", "--model", tmp_path / "run" / "cnn-8-16-32-int8.tflite", pictures / "C" / "fay-1.png")
+    assert ": C (" in answer.stdout
+    (tmp_path / "new" / "D").mkdir()
+    for path in (pictures / "A").glob("fay-*.png"):
+        (tmp_path / "new" / "D" / path.name).write_bytes(path.read_bytes())
+    wider = ok("train", "--from", trained[0], *options, "--out", tmp_path / "wider")
+    assert "outputs of 2 of 3 classes" in wider.stderr
+    assert RunRecord.load(tmp_path / "wider").data["classes"] == ("B", "D", "minus")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -205,6 +230,9 @@ def test_explaining_draws_no_ink_where_none_is_looked_for(model: Path, pictures:
             "recipe digits-s learns from teachers, which know nothing but",
         ),
         (("train", "--data", "PLATES", "--input", "crop", "--corrupt", "0.1"), "corruption is for input ink"),
+        (("train", "--from", "nowhere", "--data", "PLATES"), "nowhere: no such run folder"),
+        (("train", "--from", "RUN", "--resume", "--data", "PLATES"), "--from starts a training, --resume continues"),
+        (("train", "mlp-64", "--from", "RUN", "--data", "PLATES"), "whose network is not that of mlp-64"),
         (("train", "--test-groups", "ann"), "groups are for pictures of your own"),
     ],
 )
@@ -217,7 +245,13 @@ def test_what_does_not_fit_is_one_line(
             path = tmp_path / "other" / name / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((pictures / "A" / f"ann-{number}.png").read_bytes())
-    places = {"MODEL": model, "PLATES": pictures, "OTHER": tmp_path / "other", "PICTURE": pictures / "A" / "ann-0.png"}
+    places = {
+        "MODEL": model,
+        "RUN": model.parent,
+        "PLATES": pictures,
+        "OTHER": tmp_path / "other",
+        "PICTURE": pictures / "A" / "ann-0.png",
+    }
     result = run(*(places.get(argument, argument) for argument in arguments))
     assert result.exit_code == 2
     last = result.stderr.splitlines()[-1]

@@ -89,7 +89,7 @@ def test_a_start_that_is_no_run_leaves_no_folder() -> None:
     assert not list(Path("runs").glob("*"))
     refused = run("train", "mlp-256-128", "--from", "nowhere")
     assert refused.exit_code == 2
-    assert "--from is for line recipes" in refused.output
+    assert "nowhere: no such run folder" in refused.output
 
 
 def test_recipes_shows_line_recipes() -> None:

@@ -33,6 +33,10 @@ class Checkpoint:
     """The figures of the run record, for the epochs that are done."""
     state: Sequence[NDArray[Any]]
     """The variables of the network and then those of the optimizer."""
+    origin: str = ""
+    """Where the first weights come from, in words; empty where they were drawn."""
+    classes: Sequence[str] = ()
+    """Names of the classes, in the order of the outputs; none of a line reader."""
 
     @property
     def epochs(self) -> int:
@@ -41,7 +45,14 @@ class Checkpoint:
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint into the run folder, whole or not at all."""
-        fields = {"format": FORMAT, "recipe": self.recipe, "data_sha256": self.data_sha256, "history": self.history}
+        fields = {
+            "format": FORMAT,
+            "recipe": self.recipe,
+            "data_sha256": self.data_sha256,
+            "history": self.history,
+            "origin": self.origin,
+            "classes": list(self.classes),
+        }
         arrays: dict[str, Any] = {f"v{index:04d}": variable for index, variable in enumerate(self.state)}
         with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
             np.savez(stream, record=np.array(json.dumps(fields)), **arrays)
@@ -64,6 +75,6 @@ class Checkpoint:
             raise RunError(f"{path}: damaged ({error}): delete the folder and train again") from error
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise RunError(f"{path}: damaged (not of format {FORMAT}): delete the folder and train again")
-        if fields.keys() != {"recipe", "data_sha256", "history"}:
+        if fields.keys() != {"recipe", "data_sha256", "history", "origin", "classes"}:
             raise RunError(f"{path}: damaged (it holds {', '.join(fields)}): delete the folder and train again")
         return cls(**fields, state=[arrays[name] for name in sorted(arrays)])

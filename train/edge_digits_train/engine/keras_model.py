@@ -14,9 +14,12 @@ Padding after the rescaling would put 0 where the standardized background is ``-
 import dataclasses
 import hashlib
 from functools import singledispatch
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edge_digits_runtime.errors import RunError
+from edge_digits_runtime.library_errors import first_line
 
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
@@ -45,6 +48,19 @@ def build(recipe: Recipe) -> keras.Model:
     for layer in _layers(recipe):
         outputs = layer(outputs)
     return keras.Model(inputs, outputs, name=recipe.name.replace("-", "_"))
+
+
+def load(path: Path) -> keras.Model:
+    """Load the Keras model of a run; code in the file is never run.
+
+    Raises:
+        RunError: Keras cannot read it.
+    """
+    devices()
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)})") from error
 
 
 def derived_seed(*numbers: int) -> int:

@@ -49,6 +49,8 @@ class FinishedTraining:
     history: Mapping[str, list[float]]
     """As in `RunRecord`."""
     cluster: Cluster
+    origin: str = ""
+    """Where the first weights came from, in words; empty where they were drawn."""
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -58,7 +60,7 @@ class FinishedTraining:
 
 def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
     """Write ``model.keras``, ``evaluation.json`` (test split), ``curves.png`` and, last, ``run.json``."""
-    recipe, model, cluster = finished.recipe, finished.model, finished.cluster
+    recipe, model = finished.recipe, finished.model
     with files.replacing(folder / run.MODEL) as temporary:
         model.save(temporary)
     evaluation = _evaluate(folder / run.MODEL, finished)
@@ -93,10 +95,19 @@ def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
         parameters=recipe.parameters,
         macs=recipe.macs,
         created=evaluation.created,
-        extra={} if cluster is ALONE else {"cluster": {"processes": cluster.processes, "devices": cluster.replicas}},
+        extra=_extra(finished),
     )
     record.save(folder)
     return record
+
+
+def _extra(finished: FinishedTraining) -> dict[str, Any]:
+    """What a record says of some trainings only."""
+    cluster = finished.cluster
+    extra: dict[str, Any] = {"origin": finished.origin} if finished.origin else {}
+    if cluster is not ALONE:
+        extra["cluster"] = {"processes": cluster.processes, "devices": cluster.replicas}
+    return extra
 
 
 def versions() -> dict[str, str]:

@@ -145,6 +145,16 @@ class Trainer:
             raise RunError("the checkpoint does not fit the recipe; train again in another folder")
         self._assign(self._variables(), state)
 
+    def start_from(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Replace the initial weights, before the first epoch, by those of another training of this network."""
+        self._assign(self.model.weights, weights)
+        if self.recipe.weight_average is None:
+            return
+        # The averages start from these weights, not from those that were there when the optimizer was built.
+        optimizer = self.model.optimizer
+        averages = optimizer._model_variables_moving_average
+        self._assign(averages, _values(optimizer._trainable_variables))
+
     def trained(self) -> keras.Model:
         """Return a copy of the network as it is to be used: with averaged weights where the recipe averages."""
         model = build(self.recipe)

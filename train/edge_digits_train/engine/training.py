@@ -5,6 +5,7 @@ else: `edge_digits_train.engine.epoch_data` makes its pictures, and every random
 training that was killed and resumed ends with the same weights, bit for bit, as one that was not.
 """
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from edge_digits_train.data.splits import training_and_validation
 from edge_digits_train.engine.checkpoint import Checkpoint
 from edge_digits_train.engine.cluster import ALONE, Cluster
 from edge_digits_train.engine.run_writer import FinishedTraining, write_run
+from edge_digits_train.engine.starting import weights_from
 from edge_digits_train.engine.trainer import Callback, Trainer
 from edge_digits_train.recipes.recipe import Recipe
 
@@ -32,6 +34,7 @@ def train(
     resume: bool = False,
     progress: Callback | None = None,
     cluster: Cluster = ALONE,
+    start: str | os.PathLike[str] | None = None,
 ) -> RunRecord:
     """Train ``recipe`` on ``dataset`` and write the run folder.
 
@@ -46,14 +49,16 @@ def train(
         progress: called every few steps and, with validation figures, after each epoch.
         cluster: the devices to train on, from `edge_digits_train.engine.distribution.join`; each of its processes
             calls this function, and only process 0 reads and writes ``folder``.
+        start: the run folder of a finished training of the same network, whose weights to start from, see
+            `edge_digits_train.engine.starting.weights_from`; None for weights that are drawn.
 
     Returns:
         The record, also written as ``run.json``.
 
     Raises:
         RunError: ``folder`` holds a run already, or nothing to resume, or a training of another recipe or data set;
-            or the loss is no longer a finite number; or the processes of ``cluster`` do not fit together, or one is
-            gone.
+            or ``start`` is no run of this network; or the loss is no longer a finite number; or the processes of
+            ``cluster`` do not fit together, or one is gone.
         DataError: there are too few pictures to hold some out for validation.
         UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
@@ -64,17 +69,20 @@ def train(
     digest = datasets.digest(training)
     cluster.check_batch(recipe.batch_size)
     cluster.check_same(recipe=recipe.to_dict(), pictures=digest)
-    checkpoint = cluster.from_chief(lambda: _start(folder, resume, recipe, digest))
+    checkpoint = cluster.from_chief(lambda: _start(folder, resume, recipe, digest, start, dataset.classes))
     trainer = Trainer(recipe, len(training), cluster=cluster)
     history = {name: list(checkpoint.history[name]) for name in _HISTORY}
 
     def save_checkpoint() -> None:
         if cluster.chief:
-            Checkpoint(recipe.to_dict(), digest, history, trainer.state()).save(folder)
+            now = dataclasses.replace(checkpoint, recipe=recipe.to_dict(), history=history, state=trainer.state())
+            now.save(folder)
 
     if resume:
         trainer.restore(checkpoint.state)
     else:
+        if start is not None:
+            trainer.start_from(checkpoint.state)
         # Before the first epoch as well, so that --resume works whenever the process was killed.
         save_checkpoint()
     for epoch in range(len(history["loss"]), recipe.epochs):
@@ -85,7 +93,9 @@ def train(
 
     # In all processes: setting variables is a collective operation under JAX.
     model = trainer.trained()
-    finished = FinishedTraining(recipe, model, dataset, source, training, validation, history, cluster)
+    finished = FinishedTraining(
+        recipe, model, dataset, source, training, validation, history, cluster, checkpoint.origin
+    )
 
     def finish() -> RunRecord:
         record = write_run(folder, finished)
@@ -95,11 +105,22 @@ def train(
     return cluster.from_chief(finish)
 
 
-def _start(folder: Path, resume: bool, recipe: Recipe, digest: str) -> Checkpoint:
-    """Return the checkpoint that training starts from: that in ``folder``, or one of no epoch and no state."""
+def _start(
+    folder: Path,
+    resume: bool,
+    recipe: Recipe,
+    digest: str,
+    start: str | os.PathLike[str] | None,
+    classes: tuple[str, ...],
+) -> Checkpoint:
+    """Return the checkpoint that training starts from: that in ``folder``, or one of no epoch.
+
+    The state of the latter is none, or the weights of the network where they come from the run ``start``.
+    """
     check_folder(folder, resume)
     if not resume:
-        return Checkpoint(recipe.to_dict(), digest, {name: [] for name in _HISTORY}, [])
+        weights, origin = weights_from(Path(start), recipe, classes) if start is not None else ([], "")
+        return Checkpoint(recipe.to_dict(), digest, {name: [] for name in _HISTORY}, weights, origin, classes)
     checkpoint = Checkpoint.load(folder)
     _check_same(folder, checkpoint, recipe, digest)
     return checkpoint
