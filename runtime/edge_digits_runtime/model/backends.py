@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_digits_runtime import native_stderr
 from edge_digits_runtime.errors import BackendError, ModelError
-from edge_digits_runtime.model import flatbuffer
+from edge_digits_runtime.model import schema
 from edge_digits_runtime.versions import release
 
 VARIABLE = "EDGE_DIGITS_BACKEND"
@@ -89,8 +89,10 @@ class Backend(NamedTuple):
             ModelError: the model is damaged, has an operation that this backend cannot run, or cannot be resized.
             BackendError: the package cannot work here, as tflite-runtime beside numpy 2.
         """
-        if not flatbuffer.is_whole(content):
-            raise ModelError(f"{name}: the model is damaged or was cut off: copy the file again")
+        try:
+            schema.read(content)
+        except ModelError as error:
+            raise ModelError(f"{name}: {error}") from error
         make = self.load().Interpreter
         try:
             with native_stderr.without(_DELEGATE_LINE):
