@@ -113,10 +113,9 @@ def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
     dataset = mnist.load()
     if form.kind == "ink":
         return dataset
-    from edge_digits_runtime.data.datasets import Split
     from edge_digits_runtime.image.prepare import prepare_arrays
 
-    train, test = (Split(prepare_arrays(s.images, form), s.labels) for s in (dataset.train, dataset.test))
+    train, test = (dataclasses.replace(s, images=prepare_arrays(s.images, form)) for s in (dataset.train, dataset.test))
     return dataclasses.replace(dataset, train=train, test=test, input=form)
 
 
@@ -142,7 +141,7 @@ def train_run(
     if cluster.replicas > 1:
         say(f"Splitting each batch between {cluster.replicas} devices of {cluster.processes} processes.")
     recipe = _fitted(recipe, dataset)
-    _say_groups(recipe, dataset)
+    _say_held_out(recipe, dataset, source)
     say(f"Training {recipe.name} for {recipe.epochs} epochs: {recipe.parameters:,} parameters, {recipe.macs:,} MACs.")
     with bars() as update:
 
@@ -178,17 +177,24 @@ def _fitted(recipe: "Recipe", dataset: "DataSet") -> "Recipe":
     return fitted
 
 
-def _say_groups(recipe: "Recipe", dataset: "DataSet") -> None:
-    """Say which groups are held out, where groups are known."""
+def _say_held_out(recipe: "Recipe", dataset: "DataSet", source: Path | None) -> None:
+    """Say which groups are held out, where groups are known, and whether training pictures are among them."""
     from edge_digits_train.data.splits import training_and_validation
 
-    if dataset.train.groups is None:
-        return
-    _, validation = training_and_validation(recipe, dataset)
-    for what, names in (("testing", dataset.test.group_names), ("validation", validation.group_names)):
+    from edge_digits.survey.leaks import leak_warning
+
+    if source is None:
+        return  # MNIST has no groups, and no leak.
+    training, validation = training_and_validation(recipe, dataset)
+    held_out = {"test": dataset.test, "validation": validation}
+    for split, purpose in (("test", "testing"), ("validation", "validation")):
+        names = held_out[split].group_names
         if names:
             more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-            say(f"Held out for {what}: {', '.join(names[:20])}{more}.")
+            say(f"Held out for {purpose}: {', '.join(names[:20])}{more}.")
+    warning = leak_warning(training, held_out, source)
+    if warning is not None:
+        say(warning)
 
 
 def finished_run(recipe: "Recipe", folder: Path, dataset: "DataSet") -> "RunRecord | None":

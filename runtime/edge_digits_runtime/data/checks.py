@@ -1,5 +1,6 @@
 """Checks of arrays that all forms of data sets share, each with one line that says what was got and what is allowed."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def check_split(
     # Imported here, so that a reader of digits in arrays needs no picture code.
     from edge_digits_runtime.image.prepare import prepare_arrays
 
-    return Split(prepare_arrays(split.images, form), split.labels, split.groups)
+    return dataclasses.replace(split, images=prepare_arrays(split.images, form))
 
 
 def check_training(source: str, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:

@@ -39,9 +39,12 @@ class _Listed:
         groups = None if self.groups is None else self.groups[mask]
         return _Listed([self.files[i] for i in np.flatnonzero(mask).tolist()], self.labels[mask], groups)
 
-    def read(self, form: Input) -> Split:
+    def read(self, form: Input, source: Path) -> Split:
         pixels = [_pixels(file, form) for file in self.files]
-        return Split(np.stack(pixels), self.labels, self.groups) if pixels else nothing(form)
+        if not pixels:
+            return nothing(form)
+        names = np.array([file.relative_to(source).as_posix() for file in self.files], np.str_)
+        return Split(np.stack(pixels), self.labels, self.groups, names)
 
 
 def is_folder(path: Path) -> bool:
@@ -64,11 +67,11 @@ def load(path: Path, form: Input, pattern: str | None, test_groups: Sequence[str
     classes = _class_names(path, [path / part for part in there])
     listed = {part: _list(path, path / part, classes, groups) for part in there}
     groups.check_all_used()
-    test = listed["test"].read(form)
+    test = listed["test"].read(form, path)
     if not need_train:
         return DataSet(name, nothing(form), test, classes, form)
     check_training(str(path / "train"), listed["train"].labels, classes)
-    train = listed["train"].read(form)
+    train = listed["train"].read(form, path)
     check_parted(path, train, test)
     return DataSet(name, train, test, classes, form)
 
@@ -82,8 +85,8 @@ def _load_unsplit(
     check_training(str(path), every.labels, classes)
     labelled = Split(np.zeros((len(every.labels), 0, 0), np.uint8), every.labels, every.groups)
     mask, title = divide(path, name, labelled, classes, test_groups)
-    train = every.take(~mask).read(form) if need_train else nothing(form)
-    return DataSet(title, train, every.take(mask).read(form), classes, form)
+    train = every.take(~mask).read(form, path) if need_train else nothing(form)
+    return DataSet(title, train, every.take(mask).read(form, path), classes, form)
 
 
 def _subfolders(path: Path) -> list[Path]:

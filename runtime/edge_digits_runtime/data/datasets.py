@@ -25,14 +25,17 @@ class Split:
     """Shape ``(n,)``, each an index into the classes of the data set: of digits, the digit."""
     groups: NDArray[np.str_] | None = None
     """Name of the group of each picture, shape ``(n,)``: its writer, meter or display. None where none is known."""
+    names: NDArray[np.str_] | None = None
+    """What messages call each picture, shape ``(n,)``: its path within the data set, or where it was in an array that
+    the split was taken from. None where its place in the split says it all."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, which: Any) -> "Split":
         """Return the pictures at ``which``: a slice, indices, or a mask of shape ``(n,)``."""
-        groups = None if self.groups is None else self.groups[which]
-        return Split(self.images[which], self.labels[which], groups)
+        groups, names = (None if each is None else each[which] for each in (self.groups, self.names))
+        return Split(self.images[which], self.labels[which], groups, names)
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -106,7 +109,7 @@ class DataSet:
                 f"its classes are {_listed(labels)}"
             )
         index = np.array([labels.index(name) for name in self.classes], np.uint8)
-        train, test = (Split(s.images, index[s.labels], s.groups) for s in (self.train, self.test))
+        train, test = (dataclasses.replace(s, labels=index[s.labels]) for s in (self.train, self.test))
         return dataclasses.replace(self, train=train, test=test, classes=tuple(labels))
 
 

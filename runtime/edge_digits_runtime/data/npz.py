@@ -5,6 +5,7 @@ known ``groups_train`` and ``groups_test``. Without: ``images``, ``labels`` and 
 may have ``class_names``, text of shape ``(k,)`` that the labels are indices into; without it they are digits.
 """
 
+import dataclasses
 import os
 import zipfile
 from collections.abc import Sequence
@@ -72,6 +73,14 @@ def save_test(path: str | os.PathLike[str], dataset: DataSet) -> None:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # numpy 2 takes a bool by the name allow_pickle
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return height and width of the pictures as they are stored in a file that `load` read; None if it is flat."""
+    with np.load(path, allow_pickle=False) as archive:
+        # A file that has both forms is read as one with a split of its own.
+        shape = archive["x_test" if {"x_train", "x_test"} <= set(archive.files) else "images"].shape
+    return None if len(shape) == 2 else (shape[1], shape[2])
+
+
 def _read(path: Path, need_train: bool, forms: str) -> Arrays:
     """Read the arrays that are wanted and there."""
     try:
@@ -121,6 +130,7 @@ def _split(
     every = check_split(str(path), arrays["images"], arrays["labels"], arrays.get("groups"), classes, form)
     check_training(str(path), every.labels, classes)
     mask, title = divide(path, name, every, classes, test_groups)
+    every = dataclasses.replace(every, names=np.arange(len(every)).astype(np.str_))
     return DataSet(title, every.take(~mask) if need_train else nothing(form), every.take(mask), classes, form)
 
 

@@ -258,6 +258,19 @@ def test_brightness_moves_all_pixels_alike() -> None:
     assert (levels.min() < 95, levels.max() > 160, levels.min() >= 88, levels.max() <= 168) == (True,) * 4
 
 
+def test_shade_is_a_plane_of_at_most_the_stated_slope_along_each_axis() -> None:
+    grey = np.full((200, 32, 20), 128, np.uint8)
+    changed = augment(grey, rng(1), dataclasses.replace(WHOLE, shade=60.0)).astype(float)
+    for axis, side in ((1, 32), (2, 20)):
+        slope = np.diff(changed.mean(axis=3 - axis), axis=1) * side
+        # The same everywhere, but for the rounding of each pixel.
+        assert np.ptp(slope, axis=1).max() < 40
+        steps = slope.mean(axis=1)
+        assert 45 < np.abs(steps).max() <= 60.5
+        assert steps.min() < -30 < 30 < steps.max()
+    assert np.abs(changed.mean(axis=(1, 2)) - 128).max() < 1
+
+
 def test_contrast_of_a_whole_picture_changes_dark_and_light_alike() -> None:
     images = np.tile(np.array([[[64, 192]]], np.uint8), (200, 16, 8))
     changed = augment(images, rng(1), dataclasses.replace(WHOLE, contrast=0.4)).astype(int)

@@ -70,6 +70,9 @@ class Augmentation:
     """Largest standard deviation of added noise, in grey levels."""
     brightness: float = 0.0
     """Largest number of grey levels that are added to a whole picture or taken from it, in [0, 255]."""
+    shade: float = 0.0
+    """Largest difference in brightness from one side of a picture to the opposite one, in grey levels, in [0, 255]:
+    light that falls in from a side, drawn anew along x and along y."""
     inverted: float = 0.0
     """Share in [0, 1] of the pictures that become their negatives."""
     whole_picture: bool = False
@@ -91,7 +94,7 @@ class Augmentation:
         checks = [(name, 0.0, 1.0) for name in unit] + [("blur", 0.0, 0.7), ("contrast", 0.0, 0.99)]
         checks += [("rotation", 0.0, 180.0), ("shear", 0.0, 2.0), ("translation", 0.0, float(SIDE))]
         checks += [("elastic", 0.0, float(SIDE)), ("elastic_sigma", 2.0, float(SIDE)), ("noise", 0.0, 255.0)]
-        checks += [("brightness", 0.0, 255.0)]
+        checks += [("brightness", 0.0, 255.0), ("shade", 0.0, 255.0)]
         for name, low, high in checks:
             if not low <= getattr(self, name) <= high:
                 raise UsageError(f"augmentation {name} is {getattr(self, name)}; allowed is {low:g} to {high:g}")
@@ -304,6 +307,12 @@ def _retouch(pixels: Float32, rng: np.random.Generator, settings: Augmentation) 
     pixels += bend * pixels * (255 - pixels)
     if settings.brightness:
         pixels += uniform(rng, -settings.brightness, settings.brightness, count)
+        np.clip(pixels, 0, 255, out=pixels)
+    if settings.shade:
+        # Along each axis half of it at most to either side of the centre.
+        for axis, side in enumerate(pixels.shape[1:], 1):
+            ramp = (_offsets(side) / side).astype(np.float32)
+            pixels += uniform(rng, -settings.shade, settings.shade, count) * np.expand_dims(ramp, 2 - axis)
         np.clip(pixels, 0, 255, out=pixels)
     if settings.inverted:
         chosen = rng.random(count) < settings.inverted
