@@ -59,6 +59,9 @@ VERBS = {
     "convert": Verb(
         "edge_digits.commands.convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)
     ),
+    "export": Verb(
+        "edge_digits.commands.export:export", "Write an int8 model as C for a microcontroller.", ("convert",)
+    ),
     "classify": Verb("edge_digits.commands.classify:classify", "Recognize the digit in a picture."),
     "read": Verb("edge_digits.commands.read:read", "Read all digits of a picture or page, line by line."),
     "evaluate": Verb(

@@ -1,0 +1,47 @@
+/* @summary@
+ *
+@facts@ *
+ * @memory@
+ */
+#ifndef EDGE_DIGITS_H
+#define EDGE_DIGITS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EDGE_DIGITS_HEIGHT @height@
+#define EDGE_DIGITS_WIDTH @width@
+#define EDGE_DIGITS_PIXELS (EDGE_DIGITS_HEIGHT * EDGE_DIGITS_WIDTH)
+#define EDGE_DIGITS_CLASSES @classes@
+
+/* Names of the classes in UTF-8: static const char *const names[] = EDGE_DIGITS_LABELS; */
+#define EDGE_DIGITS_LABELS \
+    { @labels@ }
+
+/* A probability of 1. */
+#define EDGE_DIGITS_CERTAIN 32768
+/* An answer with a probability below it is not sure: @min_confidence@. */
+#define EDGE_DIGITS_MIN_CONFIDENCE @min_confidence_units@
+
+/* Say what a picture shows.
+ *
+ * pixels: grey values row by row, @pixels@
+ * logits: where a number for each class goes: the larger, the likelier. One step is @logit_scale@.
+ *
+ * Returns the class with the largest logit, from 0 to EDGE_DIGITS_CLASSES - 1. Uses one static buffer, so two calls
+ * must not run at the same time. */
+int edge_digits_classify(const uint8_t pixels[EDGE_DIGITS_PIXELS], int8_t logits[EDGE_DIGITS_CLASSES]);
+
+/* Turn logits into probabilities in units of 1/EDGE_DIGITS_CERTAIN, calibrated with a temperature of @temperature@.
+ *
+ * Returns 1 if the largest is at least EDGE_DIGITS_MIN_CONFIDENCE, which is a sure answer, and 0 if not. */
+int edge_digits_probabilities(const int8_t logits[EDGE_DIGITS_CLASSES], uint16_t probabilities[EDGE_DIGITS_CLASSES]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
