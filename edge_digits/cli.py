@@ -26,6 +26,7 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
+    "live": ("edge_digits_live", "multipart", "starlette", "uvicorn"),
     "study": (
         "edge_digits_study",
         "edge_digits_train",
@@ -64,6 +65,9 @@ VERBS = {
     ),
     "classify": Verb("edge_digits.commands.classify:classify", "Recognize the digit in a picture."),
     "read": Verb("edge_digits.commands.read:read", "Read all digits of a picture or page, line by line."),
+    "serve": Verb(
+        "edge_digits_live.command:serve", "Serve a page and an API that classify and read pictures.", ("live",)
+    ),
     "evaluate": Verb(
         "edge_digits.commands.evaluate:evaluate", "Measure accuracy and speed of a .tflite on this device."
     ),

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -56,7 +56,7 @@ def classify(
 
     def show(name: str, prediction: "Prediction") -> None:
         if as_json:
-            _print_json(name, prediction)
+            print_json(answer_json(name, prediction))
         else:
             click.echo(f"{printable(name)}: {_as_text(prediction, top)}")
 
@@ -93,15 +93,14 @@ def _as_text(prediction: "Prediction", top: int) -> str:
     return answer if prediction.sure else f"{answer} not sure: {prediction.reason}"
 
 
-def _print_json(name: str, prediction: "Prediction") -> None:
+def answer_json(name: str, prediction: "Prediction") -> dict[str, Any]:
+    """Return an answer for the picture ``name`` as JSON-ready values."""
     shares = zip(prediction.labels, prediction.probabilities, strict=True)
-    print_json(
-        {
-            "file": name,
-            "label": prediction.label,
-            "confidence": round(prediction.confidence, 5),
-            "probabilities": {label: round(float(share), 5) for label, share in shares},
-            "sure": prediction.sure,
-            "reason": prediction.reason,
-        }
-    )
+    return {
+        "file": name,
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 5),
+        "probabilities": {label: round(float(share), 5) for label, share in shares},
+        "sure": prediction.sure,
+        "reason": prediction.reason,
+    }

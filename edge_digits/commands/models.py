@@ -45,7 +45,7 @@ def models(as_json: bool) -> int:
     rows, code = [], 0
     for name, path in (registry.paths() | registry.line_paths()).items():
         try:
-            rows.append(_row(registry.read(name, path)))
+            rows.append(describe(registry.read(name, path)))
         except EdgeDigitsError as error:
             print_error(error)
             code = WRONG_INPUT
@@ -57,7 +57,8 @@ def models(as_json: bool) -> int:
     return code
 
 
-def _row(model: "InstalledModel") -> dict[str, Any]:
+def describe(model: "InstalledModel") -> dict[str, Any]:
+    """Return what is known of an installed model as JSON-ready values."""
     card, evaluation = model.file.card, model.evaluation
     return {
         "name": model.name,

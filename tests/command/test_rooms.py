@@ -10,18 +10,23 @@ ROOMS = {
     "edge_digits_runtime": ROOT / "runtime",
     "edge_digits_train": ROOT / "train",
     "edge_digits_convert": ROOT / "convert",
+    "edge_digits_live": ROOT / "live",
     "edge_digits_study": ROOT / "study",
     "edge_digits": ROOT,
 }
 FORBIDDEN = {
     "edge_digits_runtime": {
-        "edge_digits", "edge_digits_train", "edge_digits_convert", "edge_digits_study",
+        "edge_digits", "edge_digits_train", "edge_digits_convert", "edge_digits_live", "edge_digits_study",
         "click", "keras", "tensorflow", "jax", "matplotlib", "scipy", "sklearn", "jinja2", "ray",
+        "starlette", "uvicorn",
     },
     "edge_digits_train": {"edge_digits", "edge_digits_convert", "edge_digits_study", "tensorflow", "jax", "click"},
     "edge_digits_convert": {"edge_digits", "edge_digits_train", "edge_digits_study", "click"},
+    "edge_digits_live": {"edge_digits_train", "edge_digits_convert", "edge_digits_study", "keras", "tensorflow", "jax"},
     "edge_digits_study": {"keras", "tensorflow", "jax"},
-    "edge_digits": {"edge_digits_study", "keras", "tensorflow", "jax", "ray"},
+    "edge_digits": {
+        "edge_digits_live", "edge_digits_study", "keras", "tensorflow", "jax", "ray", "starlette", "uvicorn",
+    },
 }  # fmt: skip
 # What speaks to a backend itself: Keras alone can neither share a training among devices nor turn off the tuning of a
 # pipeline of pictures.

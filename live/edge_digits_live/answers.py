@@ -1,0 +1,78 @@
+"""From a picture to the answer of ``classify`` and ``read``, as JSON-ready values; done in a worker."""
+
+import base64
+import io
+from typing import Any
+
+from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.image.picture import FORMATS, SHORTER_SIDE, open_picture
+from edge_digits_runtime.image.prepare import prepare
+from edge_digits_runtime.library_errors import PILLOW
+from edge_digits_runtime.model.classifier import DigitClassifier
+from PIL import Image
+
+from edge_digits.commands.classify import answer_json
+from edge_digits_live.bodies import Picture, RefusedError
+
+
+def classify(picture: Picture, classifier: DigitClassifier, pixels: int, show: bool) -> dict[str, Any]:
+    """Say which class a picture is of.
+
+    Args:
+        picture: the picture.
+        classifier: of this thread.
+        pixels: that it may have at most.
+        show: add ``seen``: what the model saw, and where in the picture.
+
+    Raises:
+        PictureError: it cannot be read.
+        RefusedError: it has too many pixels.
+    """
+    image = opened(picture, pixels, SHORTER_SIDE)
+    prepared = prepare(image, classifier.input)
+    prediction = classifier.classify_prepared(prepared)
+    answer = answer_json(picture.name, prediction)
+    if show:
+        height, width = prepared.pixels.shape
+        answer["seen"] = {
+            "width": width,
+            "height": height,
+            "pixels": base64.b64encode(prepared.pixels.tobytes()).decode(),
+            "box": None if prepared.box is None else list(prepared.box),
+        }
+    return answer
+
+
+def read(picture: Picture, classifier: DigitClassifier, pixels: int) -> dict[str, Any]:
+    """Read all numbers of a picture.
+
+    Raises:
+        PictureError: it cannot be read.
+        RefusedError: it has too many pixels.
+        UsageError: the model is none of the digits.
+    """
+    from edge_digits_runtime.page import reading
+
+    image = opened(picture, pixels, reading.SHORTER_SIDE)
+    page = reading.read(image, classifier)
+    return {"file": picture.name} | page.to_dict() | {"sure": page.sure}
+
+
+def opened(picture: Picture, pixels: int, shorter_side: int) -> Image.Image:
+    """Decode a picture.
+
+    Raises:
+        PictureError: it cannot be read.
+        RefusedError: it has too many pixels.
+    """
+    if not picture.content:
+        raise PictureError("empty; give a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file")
+    # A few kilobytes can announce gigabytes. What cannot be opened here is named by `open_picture`.
+    try:
+        with Image.open(io.BytesIO(picture.content), formats=FORMATS) as header:
+            announced = header.width * header.height
+    except (*PILLOW, Image.DecompressionBombError):
+        announced = 0
+    if announced > pixels:
+        raise RefusedError(413, f"{announced / 1e6:,.0f} megapixels; allowed are {pixels / 1e6:g}: make it smaller")
+    return open_picture(picture.content, shorter_side)

@@ -1,0 +1,204 @@
+"""The OpenAPI document of the service."""
+
+from typing import Any
+
+from edge_digits_runtime import __version__
+
+from edge_digits_live.limits import Limits
+
+_SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+_BOX = {
+    "type": ["array", "null"],
+    "items": {"type": "integer"},
+    "minItems": 4,
+    "maxItems": 4,
+    "description": "x, y, width and height in pixels of the picture.",
+}
+_REASON = {"type": ["string", "null"], "description": "Why the answer is not sure; null if it is."}
+_FILE = {"type": "string", "description": "Name of the file in a form; empty for a picture that came alone."}
+
+
+def document(limits: Limits, token: bool) -> dict[str, Any]:
+    """Return the document, of OpenAPI 3.1.
+
+    Args:
+        limits: what the service allows.
+        token: whether it asks for one.
+    """
+    secured: dict[str, Any] = {"security": [{"token": []}]} if token else {}
+    schemas: dict[str, Any] = {
+        "Error": _object({"error": {"type": "string", "description": "What was got, what is allowed, what to do."}}),
+        "PictureError": _object({"file": _FILE, "error": {"type": "string"}}),
+        "Prediction": _prediction(),
+        "Page": _page(),
+        "Model": _model(),
+        "InstalledModel": {"type": "object", "required": ["name", "default", "bytes"]},
+        "Health": _object(
+            {
+                "status": {"type": "string"},
+                "version": {"type": "string"},
+                "model": {"type": "string"},
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "waiting": {"type": "integer", "minimum": 0},
+            }
+        ),
+    }
+    schemes = {"token": {"type": "http", "scheme": "bearer"}} if token else {}
+    show = _query("show", {"type": "boolean"}, "Add what the model saw, and where in the picture.")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edge-digits",
+            "version": __version__,
+            "description": "Pictures in, digits out. Every error is an object with one line, as the command prints it.",
+        },
+        "paths": {
+            "/": {"get": _operation("page", "The page.", "text/html", {"type": "string"})},
+            "/healthz": {"get": _operation("health", "Whether the service is well.", _JSON, _ref("Health"))},
+            "/metrics": {
+                "get": _operation("metrics", "Counters for Prometheus.", "text/plain", {"type": "string"}) | secured
+            },
+            "/api/openapi.json": {"get": _operation("openapi", "This document.", _JSON, {"type": "object"}) | secured},
+            "/api/classify": {"post": _pictures("classify", "Prediction", limits, [_MODEL, show]) | secured},
+            "/api/read": {"post": _pictures("read", "Page", limits, [_MODEL]) | secured},
+            "/api/model": {
+                "get": _operation("model", "What is known of a model.", _JSON, _ref("Model"), [_MODEL], _ASKED)
+                | secured
+            },
+            "/api/models": {
+                "get": _operation(
+                    "models", "The models that can be asked for.", _JSON, _list("InstalledModel"), [], _BUSY
+                )
+                | secured
+            },
+        },
+        "components": {"schemas": schemas} | ({"securitySchemes": schemes} if schemes else {}),
+    }
+
+
+_JSON = "application/json"
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _list(*names: str) -> dict[str, Any]:
+    items = _ref(names[0]) if len(names) == 1 else {"anyOf": [_ref(name) for name in names]}
+    return {"type": "array", "items": items}
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+_MODEL = _query("model", {"type": "string"}, "Name of an installed model; the model of the service by default.")
+
+
+def _error(description: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": description, "content": {_JSON: {"schema": _ref("Error")}}}
+    return answer | ({"headers": headers} if headers else {})
+
+
+_COME_BACK = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."}}
+_BUSY = {"503": _error("More to do than the service takes on.", _COME_BACK)}
+_ASKED = {"404": _error("No model of that name."), "422": _error("A parameter that is not allowed.")} | _BUSY
+_REFUSED = {"401": _error("No token, or not the right one."), "421": _error("The Host is no name of this machine.")}
+
+
+def _operation(
+    name: str,
+    summary: str,
+    kind: str,
+    schema: dict[str, Any],
+    parameters: list[dict[str, Any]] | None = None,
+    errors: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    found = {"description": summary, "content": {kind: {"schema": schema}}}
+    responses = {"200": found, **(errors or {}), **_REFUSED}
+    return {"operationId": name, "summary": summary, "parameters": parameters or [], "responses": responses}
+
+
+def _pictures(name: str, answer: str, limits: Limits, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    schema = {"anyOf": [_ref(answer), _list(answer, "PictureError")]}
+    operation = _operation(name, f"{name.capitalize()} one picture, or several.", _JSON, schema, parameters, _ASKED)
+    picture = {"type": "string", "format": "binary"}
+    form = {
+        "type": "object",
+        "properties": {"picture": {"type": "array", "items": picture}},
+    }
+    operation["requestBody"] = {
+        "required": True,
+        "description": f"At most {limits.body_bytes / 1e6:g} MB and {limits.pictures} pictures, each of at most "
+        f"{limits.pixels / 1e6:g} megapixels.",
+        "content": {"application/octet-stream": {"schema": picture}, "multipart/form-data": {"schema": form}},
+    }
+    operation["responses"] |= {
+        "400": _error("A form that cannot be read."),
+        "403": _error("Asked by a page from elsewhere."),
+        "408": _error("The body came too slowly."),
+        "413": _error("Too many bytes, pixels or pictures."),
+        "422": _error("No picture that can be read, or a parameter that is not allowed."),
+    }
+    return operation
+
+
+def _prediction() -> dict[str, Any]:
+    seen = _object(
+        {
+            "width": {"type": "integer"},
+            "height": {"type": "integer"},
+            "pixels": {"type": "string", "format": "byte", "description": "A byte a pixel, row by row, in Base64."},
+            "box": _BOX,
+        }
+    )
+    return _object(
+        {
+            "file": _FILE,
+            "label": {"type": "string"},
+            "confidence": _SHARE,
+            "probabilities": {"type": "object", "additionalProperties": _SHARE},
+            "sure": {"type": "boolean"},
+            "reason": _REASON,
+            "seen": seen,
+        },
+        optional=("seen",),
+    )
+
+
+def _page() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "file": _FILE,
+            "lines": {"type": "array", "items": {}},
+            "sure": {"type": "boolean"},
+        },
+        "required": ["file", "lines", "sure"],
+    }
+
+
+def _model() -> dict[str, Any]:
+    number, text = {"type": ["number", "null"]}, {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "labels": {"type": "array", "items": {"type": "string"}},
+            "input": _object(
+                {"kind": {"enum": ["ink", "crop"]}, "height": {"type": "integer"}, "width": {"type": "integer"}}
+            ),
+            "min_confidence": _SHARE,
+            "accuracy": number,
+            "bytes": {"type": "integer"},
+            "sha256": {"type": "string"},
+            "p50_us": {"type": "number", "description": "Median latency of one picture on this device."},
+            "device": text,
+        },
+        "required": ["name", "labels", "input", "accuracy", "bytes", "sha256", "p50_us"],
+    }

@@ -1,0 +1,41 @@
+"""The OpenAPI document is valid, and the service keeps to it whatever it is sent."""
+
+import pytest
+import schemathesis
+from edge_digits_live.limits import Limits
+from edge_digits_live.openapi import document
+from hypothesis import HealthCheck, given, settings
+from live_service import Running
+from openapi_spec_validator import validate
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+
+@pytest.mark.parametrize("token", [False, True])
+def test_the_document_is_valid(token: bool) -> None:
+    validate(document(Limits(), token))
+
+
+DOCUMENT = document(Limits(), token=False)
+CASES = [
+    (method, path, mode)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+    for mode in GenerationMode
+    # Without a parameter or a body, nothing can be wrong in a request.
+    if mode.is_positive or operation["parameters"]
+]
+
+
+@pytest.mark.parametrize(("method", "path", "mode"), CASES)
+def test_the_service_keeps_to_its_document(service: Running, method: str, path: str, mode: GenerationMode) -> None:
+    """Statuses, types and schemas are those of the document for requests that keep to it and for those that do not."""
+    schema = schemathesis.openapi.from_url(f"{service.url}/api/openapi.json")
+
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @given(case=schema[path][method.upper()].as_strategy(generation_mode=mode))
+    def keeps(case: schemathesis.Case) -> None:
+        # No schema says which bytes are a picture.
+        case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+    keeps()
