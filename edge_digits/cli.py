@@ -93,6 +93,7 @@ VERBS = {
     "testset": Verb(
         "edge_digits.commands.testset:testset", "Write the test pictures as one file for the device.", ("train",)
     ),
+    "label": Verb("edge_digits.commands.label:label", "Label pictures that were collected, one key each."),
     "doctor": Verb(
         "edge_digits.commands.doctor:doctor",
         "Check whether this device can run a model.",

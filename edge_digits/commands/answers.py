@@ -11,6 +11,7 @@ from edge_digits_runtime.errors import PictureError
 from edge_digits.options import (
     NOT_SURE,
     WRONG_INPUT,
+    UserPath,
     backend_option,
     confidence_option,
     model_option,
@@ -22,6 +23,8 @@ from edge_digits.sources import Source
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
+
+    from edge_digits.collection.store import Collection
 
 Answer = TypeVar("Answer")
 NamedSource = tuple[str, Source]
@@ -55,6 +58,52 @@ class ModelChoice:
             allow_unverified=self.allow_unverified,
             min_confidence=self.min_confidence,
         )
+
+
+@dataclass(frozen=True)
+class CollectChoice:
+    """Where the command line asks for unsure pictures to be kept; unlike a collection it can be sent to a process."""
+
+    folder: Path | None
+    megabytes: float
+    group: str | None
+
+    def open(self) -> "Collection | None":
+        """Open the collection, if one is asked for.
+
+        Raises:
+            OutputError: it cannot be made or written to.
+            DataError: the folder holds what was not written by a collection.
+        """
+        if self.folder is None:
+            return None
+        from edge_digits.collection.store import Collection
+
+        return Collection(self.folder, round(self.megabytes * 1e6))
+
+
+def collect_options(command: Command) -> Command:
+    """Add the options that a `CollectChoice` is made of."""
+    for option in (
+        click.option(
+            "--collect-group", metavar="NAME", help="Who wrote them, or which meter shows them.  [default: this day]"
+        ),
+        click.option(
+            "--collect-mb",
+            type=click.FloatRange(0, min_open=True),
+            default=100,
+            show_default=True,
+            help="Megabytes that the collection may grow to.",
+        ),
+        click.option(
+            "--collect",
+            type=UserPath(file_okay=False),
+            metavar="DIR",
+            help="Keep each picture whose answer is not sure, once, to be labelled with 'label'.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def model_options(command: Command) -> Command:

@@ -7,19 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.commands.answers import (
+    CollectChoice,
+    ModelChoice,
+    NamedSource,
+    collect_options,
+    model_options,
+    pictures_argument,
+    print_answers,
+)
 from edge_digits.formatting import percent
 from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.sources import flat_name, open_source, sources
 
 if TYPE_CHECKING:
-    from edge_digits_runtime.model.classifier import DigitClassifier, Prediction
+    from edge_digits_runtime.image.model_input import Prepared
+    from edge_digits_runtime.model.classifier import Prediction
+    from PIL.Image import Image
 
 
 @click.command()
 @pictures_argument
 @model_options
+@collect_options
 @click.option("--top", type=click.IntRange(1, 128), default=1, help="Show the K likeliest classes.", metavar="K")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture, each on a line.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure.")
@@ -39,6 +50,9 @@ def classify(
     explain: Path | None,
     backend: str | None,
     allow_unverified: bool,
+    collect: Path | None,
+    collect_mb: float,
+    collect_group: str | None,
 ) -> int:
     """Say which digit, or which other class that MODEL knows, each picture shows.
 
@@ -60,30 +74,39 @@ def classify(
         else:
             click.echo(f"{printable(name)}: {_as_text(prediction, top)}")
 
-    prepare = functools.partial(_prepare, ModelChoice(model, backend, allow_unverified, min_confidence), explain)
+    choice = ModelChoice(model, backend, allow_unverified, min_confidence)
+    prepare = functools.partial(_prepare, choice, CollectChoice(collect, collect_mb, collect_group), explain)
     return print_answers(list(sources(pictures)), prepare, show, lambda prediction: prediction.sure, strict)
 
 
-def _prepare(choice: ModelChoice, explain: Path | None) -> "Callable[[NamedSource], Prediction]":
+def _prepare(
+    choice: ModelChoice, collect: CollectChoice, explain: Path | None
+) -> "Callable[[NamedSource], Prediction]":
     """Load the model and return the function that classifies a picture."""
-    return functools.partial(_classify_one, choice.load(), explain)
+    classifier, collection = choice.load(), collect.open()
+
+    def work(named: NamedSource) -> "Prediction":
+        from edge_digits_runtime.image.prepare import prepare
+
+        name, source = named
+        image = open_source(source)
+        seen = prepare(image, classifier.input)
+        prediction = classifier.classify_prepared(seen)
+        if collection is not None:
+            collection.offer(image, seen, prediction, collect.group)
+        if explain is not None:
+            _draw(explain, name, image, seen, prediction)
+        return prediction
+
+    return work
 
 
-def _classify_one(classifier: "DigitClassifier", explain: Path | None, named: NamedSource) -> "Prediction":
-    name, source = named
-    image = open_source(source)
-    if explain is None:
-        return classifier.classify(image)
-
-    from edge_digits_runtime.drawing.explain import explain as draw
-    from edge_digits_runtime.image.prepare import prepare
+def _draw(folder: Path, name: str, image: "Image", seen: "Prepared", prediction: "Prediction") -> None:
+    from edge_digits_runtime.drawing.explain import explain
     from edge_digits_runtime.records import files
 
-    found = prepare(image, classifier.input)
-    prediction = classifier.classify_prepared(found)
-    with files.replacing(explain / f"{flat_name(name)}.explained.png") as temporary:
-        draw(image, found, prediction).save(temporary)
-    return prediction
+    with files.replacing(folder / f"{flat_name(name)}.explained.png") as temporary:
+        explain(image, seen, prediction).save(temporary)
 
 
 def _as_text(prediction: "Prediction", top: int) -> str:

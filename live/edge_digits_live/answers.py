@@ -2,20 +2,26 @@
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.image.model_input import Prepared
 from edge_digits_runtime.image.picture import FORMATS, SHORTER_SIDE, open_picture
 from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.library_errors import PILLOW
-from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.model.classifier import DigitClassifier, Prediction
 from PIL import Image
 
 from edge_digits.commands.classify import answer_json
 from edge_digits_live.bodies import Picture, RefusedError
 
+Keep = Callable[[Image.Image, Prepared, Prediction], object]
 
-def classify(picture: Picture, classifier: DigitClassifier, pixels: int, show: bool) -> dict[str, Any]:
+
+def classify(
+    picture: Picture, classifier: DigitClassifier, pixels: int, show: bool, keep: Keep | None = None
+) -> dict[str, Any]:
     """Say which class a picture is of.
 
     Args:
@@ -23,6 +29,7 @@ def classify(picture: Picture, classifier: DigitClassifier, pixels: int, show: b
         classifier: of this thread.
         pixels: that it may have at most.
         show: add ``seen``: what the model saw, and where in the picture.
+        keep: is given the picture, what the model saw and the answer, to collect them.
 
     Raises:
         PictureError: it cannot be read.
@@ -32,6 +39,8 @@ def classify(picture: Picture, classifier: DigitClassifier, pixels: int, show: b
     prepared = prepare(image, classifier.input)
     prediction = classifier.classify_prepared(prepared)
     answer = answer_json(picture.name, prediction)
+    if keep is not None:
+        keep(image, prepared, prediction)
     if show:
         height, width = prepared.pixels.shape
         answer["seen"] = {

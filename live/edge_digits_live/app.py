@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from edge_digits_live import answers, metrics, openapi, page
 from edge_digits_live.bodies import Bodies, Picture, RefusedError
+from edge_digits_live.collecting import Collecting
 from edge_digits_live.guard import Guard, allowed_names, error
 from edge_digits_live.limits import Limits
 from edge_digits_live.models import Models
@@ -39,8 +40,11 @@ class Settings:
 class Service:
     """Answers requests with the models of one device."""
 
-    def __init__(self, models: Models, workers: Workers, settings: Settings) -> None:
+    def __init__(
+        self, models: Models, workers: Workers, settings: Settings, collecting: Collecting | None = None
+    ) -> None:
         self._models, self._workers, self._settings = models, workers, settings
+        self._collecting = collecting or Collecting()
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics.Metrics()
 
@@ -55,6 +59,10 @@ class Service:
             Route("/api/read", self._read, methods=["POST"]),
             Route("/api/model", self._model),
             Route("/api/models", self._list_models),
+            Route("/api/correct", self._correct, methods=["POST"]),
+            Route("/api/waiting", self._waiting),
+            Route("/api/waiting/{name}", self._waiting_picture),
+            Route("/api/label", self._label, methods=["POST"]),
         ]
         handlers: dict[Any, Any] = {
             BusyError: _busy,
@@ -92,6 +100,7 @@ class Service:
         gauges = {
             "waiting_requests": ("Requests that wait for a worker.", float(self._workers.waiting)),
             "held_bytes": ("Bytes of requests in memory.", float(self._bodies.held)),
+            "collection_full": ("Whether the collection takes nothing more.", float(self._collecting.full)),
             "workers": ("Threads that answer pictures.", float(self._workers.threads)),
         }
         return Response(self._metrics.text(gauges), media_type=metrics.CONTENT_TYPE)
@@ -102,9 +111,12 @@ class Service:
     async def _classify(self, request: Request) -> Response:
         name, show = self._model_name(request), _flag(request, "show")
         pixels = self._settings.limits.pixels
+        # Half a digit that is answered while one draws is nothing to learn from.
+        live = _flag(request, "live")
+        keep = None if live else self._collecting.keep(request.query_params.get("group"))
 
         def answer(picture: Picture, classifier: DigitClassifier) -> dict[str, Any]:
-            return answers.classify(picture, classifier, pixels, show)
+            return answers.classify(picture, classifier, pixels, show, keep)
 
         return await self._answer(request, "classify", name, answer)
 
@@ -146,12 +158,35 @@ class Service:
         name = self._model_name(request)
 
         def describe(classifiers: Classifiers) -> dict[str, Any]:
-            return self._models.describe(name, classifiers[name])
+            return self._models.describe(name, classifiers[name]) | {"collects": self._collecting.on}
 
         return JSONResponse(await self._workers.run(describe))
 
     async def _list_models(self, _request: Request) -> Response:
         return JSONResponse(await self._workers.run(lambda _: self._models.installed()))
+
+    async def _correct(self, request: Request) -> Response:
+        name, label = self._model_name(request), request.query_params.get("label", "")
+        group, pixels = request.query_params.get("group"), self._settings.limits.pixels
+        async with self._bodies.pictures(request) as (pictures, _):
+            if len(pictures) != 1:
+                raise RefusedError(422, f"{len(pictures)} pictures; send one with its label")
+            return JSONResponse(
+                await self._workers.run(
+                    lambda classifiers: self._collecting.correct(pictures[0], classifiers[name], pixels, label, group)
+                )
+            )
+
+    async def _waiting(self, _request: Request) -> Response:
+        return JSONResponse(await self._workers.run(lambda _: self._collecting.waiting()))
+
+    async def _waiting_picture(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        return Response(await self._workers.run(lambda _: self._collecting.picture(name)), media_type="image/png")
+
+    async def _label(self, request: Request) -> Response:
+        name, label = request.query_params.get("id", ""), request.query_params.get("label")
+        return JSONResponse(await self._workers.run(lambda _: self._collecting.label(name, label)))
 
     def _model_name(self, request: Request) -> str:
         """Return the name of the model that a request asks for.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import UsageError
 
-from edge_digits.commands.answers import ModelChoice, model_options
+from edge_digits.commands.answers import CollectChoice, ModelChoice, collect_options, model_options
 from edge_digits.progress import say
 
 SHORTEST_TOKEN = 12
@@ -16,6 +16,7 @@ SHORTEST_TOKEN = 12
 
 @click.command()
 @model_options
+@collect_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
@@ -41,6 +42,9 @@ def serve(
     backend: str | None,
     allow_unverified: bool,
     min_confidence: float | None,
+    collect: Path | None,
+    collect_mb: float,
+    collect_group: str | None,
     host: str,
     port: int,
     token: str | None,
@@ -65,15 +69,17 @@ def serve(
     # Imported here: a wrong option is said at once.
     from edge_digits_live import server
     from edge_digits_live.app import Service, Settings
+    from edge_digits_live.collecting import Collecting
     from edge_digits_live.limits import Limits
     from edge_digits_live.models import Models
     from edge_digits_live.workers import Workers
 
     limits = Limits(body_bytes=round(max_mb * 1e6), pixels=round(max_megapixels * 1e6))
+    collection = CollectChoice(collect, collect_mb, collect_group).open()
     models = Models(ModelChoice(model, backend, allow_unverified, min_confidence))
     with server.listen(host, port) as listening:
         threads = Workers(models.load, workers, limits.waiting, limits.waiting_s)
-        app = Service(models, threads, Settings(token, allow_host, limits)).app()
+        app = Service(models, threads, Settings(token, allow_host, limits), Collecting(collection, collect_group)).app()
         for address in _addresses(host, listening.getsockname()[1]):
             # Behind a #, the token reaches the page and no server or log.
             click.echo(f"{address}#token={token}" if token else address)

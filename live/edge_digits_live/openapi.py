@@ -6,6 +6,7 @@ from edge_digits_runtime import __version__
 
 from edge_digits_live.limits import Limits
 
+_TEXT = {"type": "string"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 _BOX = {
     "type": ["array", "null"],
@@ -33,6 +34,14 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
         "Page": _page(),
         "Model": _model(),
         "InstalledModel": {"type": "object", "required": ["name", "default", "bytes"]},
+        "Labelled": {"type": "object", "required": ["label"]},
+        "Waiting": _object(
+            {
+                "waiting": {"type": "array", "items": _waiting()},
+                "labelled": {"type": "integer", "minimum": 0},
+                "full": {"type": "boolean"},
+            }
+        ),
         "Health": _object(
             {
                 "status": {"type": "string"},
@@ -44,6 +53,7 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
         ),
     }
     schemes = {"token": {"type": "http", "scheme": "bearer"}} if token else {}
+    live = _query("live", {"type": "boolean"}, "Not finished: do not collect it.")
     show = _query("show", {"type": "boolean"}, "Add what the model saw, and where in the picture.")
     return {
         "openapi": "3.1.0",
@@ -59,8 +69,33 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
                 "get": _operation("metrics", "Counters for Prometheus.", "text/plain", {"type": "string"}) | secured
             },
             "/api/openapi.json": {"get": _operation("openapi", "This document.", _JSON, {"type": "object"}) | secured},
-            "/api/classify": {"post": _pictures("classify", "Prediction", limits, [_MODEL, show]) | secured},
+            "/api/classify": {
+                "post": _pictures("classify", "Prediction", limits, [_MODEL, show, live, _GROUP]) | secured
+            },
             "/api/read": {"post": _pictures("read", "Page", limits, [_MODEL]) | secured},
+            "/api/correct": {
+                "post": _pictures("correct", "Labelled", limits, [_MODEL, _LABEL, _GROUP], _COLLECTING) | secured
+            },
+            "/api/waiting": {
+                "get": _operation(
+                    "waiting", "The pictures that wait for a label.", _JSON, _ref("Waiting"), [], _COLLECTING
+                )
+                | secured
+            },
+            "/api/waiting/{name}": {
+                "get": _operation("picture", "One of them.", "image/png", _TEXT, [_NAME], _COLLECTING) | secured
+            },
+            "/api/label": {
+                "post": _operation(
+                    "label",
+                    "Label one of them; without a label, take it back.",
+                    _JSON,
+                    _ref("Labelled"),
+                    [_query("id", _TEXT, "Its name."), _LABEL],
+                    _COLLECTING | _FOREIGN,
+                )
+                | secured
+            },
             "/api/model": {
                 "get": _operation("model", "What is known of a model.", _JSON, _ref("Model"), [_MODEL], _ASKED)
                 | secured
@@ -111,6 +146,16 @@ _ASKED = {"404": _error("No model of that name."), "422": _error("A parameter th
 _REFUSED = {"401": _error("No token, or not the right one."), "421": _error("The Host is no name of this machine.")}
 
 
+_COLLECTING = _ASKED | {
+    "404": _error("Nothing is collected, or no such picture."),
+    "507": _error("The collection is full."),
+}
+_FOREIGN = {"403": _error("Asked by a page from elsewhere.")}
+_LABEL = _query("label", _TEXT, "Name of a class.")
+_GROUP = _query("group", _TEXT, "Who wrote the picture, or which meter shows it.")
+_NAME = {"name": "name", "in": "path", "required": True, "schema": _TEXT, "description": "Its name."}
+
+
 def _operation(
     name: str,
     summary: str,
@@ -124,9 +169,13 @@ def _operation(
     return {"operationId": name, "summary": summary, "parameters": parameters or [], "responses": responses}
 
 
-def _pictures(name: str, answer: str, limits: Limits, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _pictures(
+    name: str, answer: str, limits: Limits, parameters: list[dict[str, Any]], errors: dict[str, Any] | None = None
+) -> dict[str, Any]:
     schema = {"anyOf": [_ref(answer), _list(answer, "PictureError")]}
-    operation = _operation(name, f"{name.capitalize()} one picture, or several.", _JSON, schema, parameters, _ASKED)
+    operation = _operation(
+        name, f"{name.capitalize()} one picture, or several.", _JSON, schema, parameters, errors or _ASKED
+    )
     picture = {"type": "string", "format": "binary"}
     form = {
         "type": "object",
@@ -140,7 +189,7 @@ def _pictures(name: str, answer: str, limits: Limits, parameters: list[dict[str,
     }
     operation["responses"] |= {
         "400": _error("A form that cannot be read."),
-        "403": _error("Asked by a page from elsewhere."),
+        **_FOREIGN,
         "408": _error("The body came too slowly."),
         "413": _error("Too many bytes, pixels or pictures."),
         "422": _error("No picture that can be read, or a parameter that is not allowed."),
@@ -168,6 +217,13 @@ def _prediction() -> dict[str, Any]:
             "seen": seen,
         },
         optional=("seen",),
+    )
+
+
+def _waiting() -> dict[str, Any]:
+    names = {"type": "array", "items": _TEXT}
+    return _object(
+        {"id": _TEXT, "said": _TEXT, "confidence": _SHARE, "reason": _REASON, "classes": names, "group": _TEXT}
     )
 
 

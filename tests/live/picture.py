@@ -4,10 +4,10 @@ import io
 import shutil
 from pathlib import Path
 
+from live_browser import ARGUMENTS, PHONE, draw
 from live_service import running
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
-from test_page import ARGUMENTS, PHONE, draw
 
 TARGET = Path(__file__).parents[2] / "docs" / "guide" / "serve.png"
 

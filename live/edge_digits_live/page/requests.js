@@ -28,7 +28,7 @@ function askForToken() {
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-// Returns the JSON of an answer. An error has the line that the service says, and its status.
+// Returns the JSON of an answer, or a picture as a blob. An error has the line that the service says, and its status.
 async function ask(path, body) {
   for (let attempt = 0; ; attempt += 1) {
     const headers = {};
@@ -48,6 +48,7 @@ async function ask(path, body) {
       await pause(Number(response.headers.get("Retry-After")) || 1);
       continue;
     }
+    if (response.headers.get("Content-Type") === "image/png") return response.blob();
     const answer = await response.json();
     if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
     return answer;

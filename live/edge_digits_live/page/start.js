@@ -22,10 +22,13 @@ async function answerPad() {
     try {
       const blob = await pad.blob();
       const begin = performance.now();
-      const answer = await askAboutPicture(`api/classify${query({ model: chosenModel(), show: "true" })}`, blob);
+      // Half a digit is nothing to collect.
+      const live = pad.picture ? "" : "true";
+      const answer = await askAboutPicture(`api/classify${query({ model: chosenModel(), show: "true", live })}`, blob);
       if (dirty) continue;
       showProblem("");
       showAnswer(answer, performance.now() - begin);
+      offerCorrection(blob);
       pad.mark(pad.picture ? answer.seen.box : null);
     } catch (error) {
       showNothing();
@@ -89,14 +92,16 @@ function chooseTab(id) {
     $(tab.getAttribute("aria-controls")).hidden = !chosen;
   }
   showProblem("");
+  if (id === "tab-label") loadWaiting().catch((error) => showProblem(error.message));
 }
 
-tabs.forEach((tab, k) => {
+tabs.forEach((tab) => {
   tab.addEventListener("click", () => chooseTab(tab.id));
   tab.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const next = tabs[(k + step + tabs.length) % tabs.length];
+    const there = tabs.filter((each) => !each.hidden);
+    const next = there[(there.indexOf(tab) + step + there.length) % there.length];
     chooseTab(next.id);
     next.focus();
   });
@@ -121,6 +126,7 @@ async function chooseModel() {
     about = await ask(`api/model${query({ model: chosenModel() })}`);
     showModel(about);
     showModels(models);
+    $("tab-label").hidden = !about.collects;
     dirty = true;
     answerPad();
     if (readBlob) readPicture(readBlob);
