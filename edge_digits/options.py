@@ -145,9 +145,13 @@ def grouping(group_from: str | None, test_groups: tuple[str, ...]) -> "Grouping"
     """Return how pictures are put into groups.
 
     Raises:
-        UsageError: ``group_from`` is no regular expression with a part in parentheses.
+        UsageError: ``group_from`` is no regular expression with a part in parentheses, or ``test_groups`` has no name.
     """
     from edge_digits_runtime.data.datasets import Grouping
+    from edge_digits_runtime.errors import UsageError
 
     names = [name.strip() for each in test_groups for name in each.split(",")]
-    return Grouping(group_from, tuple(name for name in names if name))
+    found = tuple(name for name in names if name)
+    if test_groups and not found:
+        raise UsageError(f"--test-groups {test_groups[0]!r:.40} names no group; give names, with commas between them")
+    return Grouping(group_from, found)

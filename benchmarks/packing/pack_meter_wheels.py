@@ -9,11 +9,15 @@ https://github.com/haverland/Tenth-of-step-of-a-meter-digit (Apache-2.0), as NOT
 import io
 import lzma
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 from edge_digits_runtime.records import files
 
-HELD_OUT = ("powermeter/betar", "powermeter/emeter1", "watermeter/Wasser_Geraete_GmbH", "watermeter/pp", "lcd2")
+HELD_OUT = tomllib.loads(Path(__file__).parents[1].joinpath("meters_split.toml").read_text(encoding="utf-8"))[
+    "held_out"
+]
 """Meters that are in no training line."""
 _GREY = np.array([0.299, 0.587, 0.114])
 _LEAST_CONTRAST = 25

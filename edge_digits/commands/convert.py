@@ -17,7 +17,7 @@ from edge_digits.options import UserPath, data_option
     "--calibration-count",
     type=click.IntRange(1),
     metavar="N",
-    help="How many training pictures int8 is calibrated on, the same number of each digit.",
+    help="How many training pictures int8 is calibrated on, evenly from the classes.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Seed of the draw of the calibration pictures.")
 @data_option

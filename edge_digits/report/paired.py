@@ -82,7 +82,7 @@ def pair(labels: NDArray[np.integer], before: NDArray[np.integer], after: NDArra
     """Count two lists of answers to the same pictures by which of them is right.
 
     Args:
-        labels: true digits, shape ``(n,)``.
+        labels: true classes, shape ``(n,)``.
         before: answers of the first model, shape ``(n,)``.
         after: answers of the second model, shape ``(n,)``.
     """

@@ -79,7 +79,7 @@ class Reliability:
     expected_calibration_error: float
     """In [0, 1], see `expected_calibration_error`."""
     log_loss: float
-    """Mean negative log-likelihood of the true digit in nats."""
+    """Mean negative log-likelihood of the true class in nats."""
     curve: Curve
     """At most 200 points of `risk_against_coverage`."""
     answered: Answered
