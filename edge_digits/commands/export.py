@@ -32,7 +32,13 @@ _PICTURES = 10
     help="Where the pictures of the self-test come from: an .npz, a folder with IDX files, or class folders.  "
     "[default: MNIST, or noise for a model that is not for digits]",
 )
-def export(model: Path | None, out: Path, data: Path | None) -> None:
+@click.option(
+    "--measure",
+    is_flag=True,
+    help="Also compile it for Cortex-M0+, M4 and M33, run it on emulated boards, and write flash, RAM and instructions "
+    "to microcontroller.json in the folder, for 'report'. Needs gcc-arm-none-eabi and qemu-system-arm.",
+)
+def export(model: Path | None, out: Path, data: Path | None, measure: bool) -> None:
     """Write an int8 MODEL as C for a microcontroller: no interpreter, no heap, no library. MODEL is a .tflite file or
     the name of an installed model; without it the one in the runtime is taken.
 
@@ -44,14 +50,17 @@ def export(model: Path | None, out: Path, data: Path | None) -> None:
     Example:
       edge-digits export digits-xs -o digits
       make -C digits test
+      edge-digits export digits-m -o measured --measure
     """
     from edge_digits_convert.microcontroller import export as write
     from edge_digits_runtime.model.card import read_model_file
     from edge_digits_runtime.model.registry import DEFAULT_MODEL, find
 
+    from edge_digits.progress import say
+
     path = find(model) if model else DEFAULT_MODEL
     pictures, origin = _pictures(read_model_file(path).card, data)
-    written = write(path, out, pictures, origin)
+    written = write(path, out, pictures, origin, measured=measure, progress=say)
     network = written.network
     click.echo(
         f"{out}: {written.card.name}, {network.macs:,} multiply-accumulates a picture; "
@@ -61,6 +70,14 @@ def export(model: Path | None, out: Path, data: Path | None) -> None:
         click.echo(f"self-test: compiled with {written.compiler}, {len(pictures)} of {len(pictures)} pictures right")
     else:
         click.echo("self-test: not run, since this machine has no C compiler; 'make test' in the folder runs it")
+    if written.record:
+        for figures in written.record.processors:
+            per_mac = figures.instructions / max(written.record.macs, 1)
+            click.echo(
+                f"{figures.processor}: {figures.flash_bytes:,} bytes of flash, {figures.ram_bytes:,} of RAM, "
+                f"{figures.instructions:,} instructions a picture ({per_mac:.2f} for a "
+                "multiply-accumulate)"
+            )
 
 
 def _pictures(card: "ModelCard | None", data: Path | None) -> "tuple[NDArray[np.uint8], str]":

@@ -127,7 +127,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]
 
 
 @pytest.fixture(scope="session")
-def compiled(exported: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Compiled]:
+def compiled(
+    exported: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory, cc: Callable[..., None]
+) -> Callable[[Path], Compiled]:
     """Compile the C of a model and return the function that gives its logits for pictures ``(n, height, width)``."""
 
     def compile_model(model: Path) -> Compiled:
@@ -150,12 +152,17 @@ def compiled(exported: Callable[[Path], Path], tmp_path_factory: pytest.TempPath
     return compile_model
 
 
-def cc(*arguments: str | Path) -> None:
-    """Run the C compiler of this machine."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    assert compiler, "these tests need a C compiler: ./check installs gcc"
-    done = subprocess.run([compiler, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="session")
+def cc() -> Callable[..., None]:
+    """Run the C compiler of this machine with some arguments; it must succeed."""
+
+    def run(*arguments: str | Path) -> None:
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        assert compiler, "these tests need a C compiler: ./check installs gcc"
+        done = subprocess.run([compiler, *map(str, arguments)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run
 
 
 @pytest.fixture(scope="session")

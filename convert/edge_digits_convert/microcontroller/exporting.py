@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,10 @@ import numpy as np
 from edge_digits_runtime.errors import ModelError, OutputError, UsageError
 from edge_digits_runtime.model.card import ModelCard, ModelFile, read_model_file
 from edge_digits_runtime.records import files
+from edge_digits_runtime.records.microcontroller import RECORD, MicrocontrollerRecord
 from numpy.typing import NDArray
 
-from edge_digits_convert.microcontroller import reference
+from edge_digits_convert.microcontroller import measuring, reference
 from edge_digits_convert.microcontroller.layers import IntegerNetwork
 from edge_digits_convert.microcontroller.plan import Plan, make_plan
 from edge_digits_convert.microcontroller.project import project_files
@@ -42,9 +43,19 @@ class Export:
     """Where its activations lie."""
     compiler: str | None
     """What compiled the self-test, which passed; None where this machine has no compiler."""
+    record: MicrocontrollerRecord | None
+    """What it takes on microcontrollers; None if that was not asked for."""
 
 
-def export(model: Path, out: Path, pictures: NDArray[np.uint8], origin: str) -> Export:
+def export(
+    model: Path,
+    out: Path,
+    pictures: NDArray[np.uint8],
+    origin: str,
+    *,
+    measured: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Export:
     """Write the C of a model to a new folder, whole or not at all.
 
     Args:
@@ -52,13 +63,17 @@ def export(model: Path, out: Path, pictures: NDArray[np.uint8], origin: str) -> 
         out: the folder; it must not exist, or be empty.
         pictures: for the self-test, uint8 of shape ``(n, height, width)``, prepared as the model takes them.
         origin: what the self-test says of them, such as ``MNIST test pictures``.
+        measured: also measure what it takes on microcontrollers, with the same pictures.
+        progress: called with a few words before each long step.
 
     Raises:
         ModelError: the model cannot be read, has no card, or has an operator, type or size that is not covered.
         ChecksumError: it does not match its card.
-        UsageError: the pictures do not have the size that the model takes.
+        UsageError: the pictures do not have the size that the model takes, or a tool to measure with is missing.
         OutputError: the folder is there already, or cannot be written.
     """
+    if measured:
+        measuring.check_tools()
     file = read_model_file(model)
     card, network = check(file, str(model))
     if pictures.shape[1:] != (network.height, network.width):
@@ -74,7 +89,11 @@ def export(model: Path, out: Path, pictures: NDArray[np.uint8], origin: str) -> 
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         compiler = self_test(folder)
-    return Export(out, card, network, plan, compiler)
+        record = None
+        if measured:
+            record = measuring.measure(folder, card, network, plan, pictures, progress=progress)
+            record.save(folder / RECORD)
+    return Export(out, card, network, plan, compiler, record)
 
 
 def check(file: ModelFile, name: str) -> tuple[ModelCard, IntegerNetwork]:

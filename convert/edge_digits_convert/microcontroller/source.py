@@ -198,7 +198,7 @@ def _classify(network: IntegerNetwork, plan: Plan) -> str:
                 outputs, count = layer.weights.shape
                 call = (
                     f"dense({source}, {layer.name}_weights, {count}, {layer.name}_channels, {outputs}, "
-                    f"{layer.name}_range, {result})"
+                    f"&{layer.name}_range, {result})"
                 )
             case _:
                 call = f"{layer.kind}({source}, &{layer.name}, {result})"

@@ -20,6 +20,6 @@ static void average_pool(const uint8_t *input, const AveragePool *layer, uint8_t
                             count++;
                         }
                 sum = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-                *output++ = clamp(sum + 128, layer->range);
+                *output++ = clamp(sum + 128, &layer->range);
             }
 }

@@ -33,7 +33,7 @@ static void depthwise(const uint8_t *input, const Depthwise *layer, uint8_t *out
         for (int x = 0; x < size.width; x++)
             for (int c = 0; c < size.channels; c++) {
                 const int top = y * window.stride_y - window.above, left = x * window.stride_x - window.left;
-                const int32_t sum = depthwise_sum(input, layer, top, left, c) + layer->channels[c].bias;
-                *output++ = requantize(sum, &layer->channels[c], layer->range);
+                const int32_t sum = depthwise_sum(input, layer, top, left, c);
+                *output++ = requantize(sum, &layer->channels[c], &layer->range);
             }
 }

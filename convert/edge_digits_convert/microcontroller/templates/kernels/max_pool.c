@@ -19,6 +19,6 @@ static void max_pool(const uint8_t *input, const MaxPool *layer, uint8_t *output
                             if (value > largest)
                                 largest = value;
                         }
-                *output++ = clamp(largest, layer->range);
+                *output++ = clamp(largest, &layer->range);
             }
 }

@@ -13,6 +13,6 @@ static void mean(const uint8_t *input, const Mean *layer, uint8_t *output)
         int32_t sum = 0;
         for (int i = 0; i < pixels; i++)
             sum += input[i * depth + c] - layer->padding;
-        output[c] = clamp(rescale(sum, layer->scale.multiplier, layer->scale.shift) + layer->range.zero, layer->range);
+        output[c] = clamp(rescale(sum, layer->scale.multiplier, layer->scale.shift) + layer->range.zero, &layer->range);
     }
 }
