@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NOT_SURE = 1
 """Exit code of a command with --strict where an answer is not sure."""
+WORSE = 1
+"""Exit code where a new model is worse than the one before."""
 WRONG_INPUT = 2
 """Exit code after wrong use or bad input; a command that could do the rest of its work has done it."""
 
@@ -68,8 +70,8 @@ data_option = click.option(
     "--data",
     type=UserPath(),
     metavar="PATH",
-    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/.  "
-    "[default: MNIST]",
+    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/; "
+    "mnist is the one packed here.  [default: mnist]",
 )
 
 

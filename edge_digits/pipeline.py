@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edge_digits.report import Report
 
 RUNS = Path("runs")
+MNIST = Path("mnist")
+"""What ``--data`` calls the MNIST that is packed here, unless there is a file or folder of that name."""
 TOO_LARGE_A_DROP = 1
 
 
@@ -41,7 +43,7 @@ def load_data(source: Path | None, form: "Input | None" = None, grouping: "Group
     from edge_digits_runtime.data.datasets import NO_GROUPING
     from edge_digits_runtime.image.model_input import INK
 
-    if source is None:
+    if source is None or is_mnist(source):
         return _mnist(form or INK, grouping or NO_GROUPING)
     return loading.load(source, form or INK, grouping or NO_GROUPING)
 
@@ -58,9 +60,14 @@ def load_test(source: Path | None, form: "Input | None" = None, grouping: "Group
     from edge_digits_runtime.data.datasets import NO_GROUPING
     from edge_digits_runtime.image.model_input import INK
 
-    if source is None:
+    if source is None or is_mnist(source):
         return _mnist(form or INK, grouping or NO_GROUPING)
     return loading.load_test(source, form or INK, grouping or NO_GROUPING)
+
+
+def is_mnist(source: Path) -> bool:
+    """Return whether ``--data`` means the MNIST that is packed here."""
+    return source == MNIST and not source.exists()
 
 
 def load_data_of(record: "RunRecord", source: Path | None = None, test_only: bool = False) -> "DataSet":

@@ -6,7 +6,7 @@ import click
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
 from edge_digits.formatting import percent
-from edge_digits.options import UserPath, unverified_option
+from edge_digits.options import WORSE, UserPath, unverified_option
 from edge_digits.progress import say
 
 
@@ -38,6 +38,14 @@ from edge_digits.progress import say
     metavar="FILE",
     help="An ssh configuration instead of your own.",
 )
+@click.option(
+    "--require-better",
+    type=UserPath(dir_okay=False),
+    multiple=True,
+    metavar="EVALUATION",
+    help="An evaluation of the model before: exit with 1, and leave that one in use, if the new model is worse on the "
+    "same pictures by more than chance. May be given for several test sets.",
+)
 @unverified_option
 def deploy(
     run: Path,
@@ -50,8 +58,9 @@ def deploy(
     python: str | None,
     port: int | None,
     ssh_config: Path | None,
+    require_better: tuple[Path, ...],
     allow_unverified: bool,
-) -> None:
+) -> int:
     """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
 
     HOST is what you type after ssh. Your ssh configuration and keys are used, and all steps share one login. On the
@@ -68,6 +77,8 @@ def deploy(
     from edge_digits.deploy import deployment
     from edge_digits.deploy.ssh import Target
 
+    if require_better and not _is_better(run, scheme, model, require_better, allow_unverified):
+        return WORSE
     target = Target(host, remote_dir.rstrip("/"), port, ssh_config)
     bundle = make(run, scheme, model, data, not no_install, allow_unverified)
     out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
@@ -85,3 +96,24 @@ def deploy(
         f"{out}: {percent(evaluation.accuracy)} right, {evaluation.latency['invoke'].p50:,.0f} µs a picture (median) "
         f"on {evaluation.device['name']}"
     )
+    return 0
+
+
+def _is_better(
+    run: Path, scheme: str | None, model: Path | None, before: tuple[Path, ...], allow_unverified: bool
+) -> bool:
+    """Say what the new model brings on each test set, and return whether it is worse on none of them."""
+    from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_runtime.model.registry import find
+
+    from edge_digits.deploy.bundle import find_model
+    from edge_digits.report.brought import brought
+
+    path = find(model) if model else find_model(run, scheme or "int8")
+    results = brought(DigitClassifier(path, allow_unverified=allow_unverified), before, run)
+    for result in results:
+        say(str(result))
+    worse = [result.data for result in results if result.worse]
+    if worse:
+        say(f"{path} is worse than the model before on {', '.join(worse)}: it is not put into use.")
+    return not worse

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import EvaluationError
 
-from edge_digits.options import UserPath
+from edge_digits.options import WORSE, UserPath
 
 
 @click.command()
@@ -23,7 +23,17 @@ from edge_digits.options import UserPath
     metavar="PP",
     help="Exit with 1 if a model loses more than PP percentage points against its float original.",
 )
-def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_drop: float | None) -> int:
+@click.option(
+    "--before",
+    type=UserPath(dir_okay=False),
+    multiple=True,
+    metavar="EVALUATION",
+    help="An evaluation of the model before, on one of the test sets: say what the new one brought there, and exit "
+    "with 1 if it is worse by more than chance. May be given for several test sets.",
+)
+def report(
+    evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_drop: float | None, before: tuple[Path, ...]
+) -> int:
     """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
 
     EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it.
@@ -31,8 +41,12 @@ def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_d
     \b
     Example:
       edge-digits report runs/cnn-32-64-64-1 from-the-pi.json -o report
+      edge-digits report after-mnist.json after-own.json --before before-mnist.json --before before-own.json
     """
     import json
+
+    if before:
+        return _say_what_was_brought(before, evaluation_files(evaluations), as_json)
 
     from edge_digits.pipeline import print_drop_verdict, write_report
 
@@ -43,6 +57,19 @@ def report(evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_d
     if out is not None:
         click.echo(f"Wrote {out / 'report.html'}, report.md and report.json.", err=True)
     return print_drop_verdict(result.worst_drop_pp, max_drop)
+
+
+def _say_what_was_brought(before: tuple[Path, ...], after: list[Path], as_json: bool) -> int:
+    import json
+
+    from edge_digits_runtime.records.evaluation import Evaluation
+
+    from edge_digits.report.brought import between
+
+    results = between(before, [Evaluation.load(path) for path in after])
+    for result in results:
+        click.echo(json.dumps(result.to_dict(), ensure_ascii=False) if as_json else str(result))
+    return WORSE if any(result.worse for result in results) else 0
 
 
 def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:

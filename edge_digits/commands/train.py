@@ -2,14 +2,20 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
+from edge_digits.options import InputChoice, UserPath, grouping, grouping_options, input_option
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.data.datasets import Grouping
+    from edge_digits_runtime.image.model_input import Input
+
+    from edge_digits.mixing import Mixture
 
 
 @click.command()
@@ -29,7 +35,22 @@ from edge_digits.options import InputChoice, UserPath, data_option, grouping, gr
 )
 @click.option("--standardize", is_flag=True, help="Scale the input to MNIST's mean 0 and standard deviation 1.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="The same seed gives the same weights on one machine.")
-@data_option
+@click.option(
+    "--data",
+    type=UserPath(),
+    multiple=True,
+    metavar="PATH",
+    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/; mnist is the one "
+    "packed here. Given again, a set of your own is mixed with the first one.  [default: mnist]",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Of several --data, the share of the training pictures that come from all but the first: these are repeated, "
+    "up to 100 times.",
+)
 @input_option
 @grouping_options
 @click.option(
@@ -56,7 +77,8 @@ def train(
     corrupt: float | None,
     standardize: bool,
     seed: int | None,
-    data: Path | None,
+    data: tuple[Path, ...],
+    share: float,
     form: InputChoice,
     group_from: str | None,
     test_groups: tuple[str, ...],
@@ -84,6 +106,7 @@ def train(
       edge-digits train digits-l --corrupt 0.1
       edge-digits train crop-s --data meters --input crop:32x20 --group-from '([^/]+)/[^/]+$' --test-groups lcd2
       edge-digits train --from runs/crop-s-1 --data new-meter --epochs 20 --learning-rate 0.0003
+      edge-digits train --from runs/digits-m-1 --data mnist --data kept --epochs 10
       edge-digits train --resume
       edge-digits train line-m --from models/source/line-m
       edge-digits train cnn-32-64-64 --distribute
@@ -99,7 +122,9 @@ def train(
     from edge_digits_train.recipes.recipe import Recipe
 
     from edge_digits.lines import choose_line_recipe, train_line_run
-    from edge_digits.pipeline import load_data, next_run, train_run, unfinished_run
+    from edge_digits.mixing import save
+    from edge_digits.pipeline import is_mnist, load_data, next_run, train_run, unfinished_run
+    from edge_digits.progress import say
 
     if resume and start:
         raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")
@@ -115,7 +140,7 @@ def train(
             "--standardize": standardize,
             "--distribute": distribute,
         }.items():
-            if value not in (None, False):
+            if value not in (None, False, ()):
                 raise click.UsageError(f"{option} is not for line recipes such as {line_recipe.name}: leave it out")
         line_folder = unfinished or out or next_run(line_recipe.name)
         with _claimed(line_folder, out):
@@ -157,7 +182,10 @@ def train(
         return chosen, unfinished or out or next_run(chosen.name)
 
     # Before the others are waited for, and before a folder is claimed.
-    dataset = load_data(data, read_as, grouping(group_from, test_groups))
+    groups = grouping(group_from, test_groups)
+    mixture = _mixture(data, read_as, share, groups) if len(data) > 1 else None
+    source = None if not data or is_mnist(data[0]) else data[0]
+    dataset = mixture.together if mixture else load_data(source, read_as, groups)
     known = begun.data["classes"] if begun else checkpoint.classes if checkpoint else ()
     dataset = keep_classes(dataset, known)
     cluster = ALONE
@@ -167,7 +195,25 @@ def train(
         cluster = join()
     chosen, folder = cluster.from_chief(choose)
     with _claimed(folder, out) if cluster.chief else contextlib.nullcontext():
-        train_run(chosen, dataset, folder, data, resume, cluster, start)
+        if mixture:
+            say(f"Mixed: {mixture}.")
+            source = save(mixture, folder)
+        train_run(chosen, dataset, folder, source, resume, cluster, start)
+
+
+def _mixture(data: Sequence[Path], form: "Input", share: float, groups: "Grouping") -> "Mixture":
+    """Read several sets.
+
+    Raises:
+        UsageError: they are to be grouped by the command line, which cannot say which of them is meant.
+    """
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+
+    from edge_digits.mixing import load
+
+    if groups != NO_GROUPING:
+        raise click.UsageError("--group-from and --test-groups are for one --data; several say their groups themselves")
+    return load(data, form, share)
 
 
 @contextlib.contextmanager

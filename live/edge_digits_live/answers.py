@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from PIL import Image
 from edge_digits.commands.classify import answer_json
 from edge_digits_live.bodies import Picture, RefusedError
 
+_PNG_BEFORE_SIZE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+"""First bytes of every PNG; width and height follow."""
 Keep = Callable[[Image.Image, Prepared, Prediction], object]
 
 
@@ -76,12 +79,21 @@ def opened(picture: Picture, pixels: int, shorter_side: int) -> Image.Image:
     """
     if not picture.content:
         raise PictureError("empty; give a PNG, JPEG, GIF, BMP, TIFF, WebP or PPM file")
-    # A few kilobytes can announce gigabytes. What cannot be opened here is named by `open_picture`.
-    try:
-        with Image.open(io.BytesIO(picture.content), formats=FORMATS) as header:
-            announced = header.width * header.height
-    except (*PILLOW, Image.DecompressionBombError):
-        announced = 0
+    # A few kilobytes can announce gigabytes.
+    announced = _announced_pixels(picture.content)
     if announced > pixels:
         raise RefusedError(413, f"{announced / 1e6:,.0f} megapixels; allowed are {pixels / 1e6:g}: make it smaller")
     return open_picture(picture.content, shorter_side)
+
+
+def _announced_pixels(content: bytes) -> int:
+    """Return how many pixels the header of a picture announces; 0 where it has none, which `open_picture` explains."""
+    if content.startswith(_PNG_BEFORE_SIZE):
+        # As fast as can be, and without the readers of six other formats in memory: what the page sends is PNG.
+        width, height = struct.unpack_from(">II", content.ljust(24, b"\0"), 16)
+        return int(width * height)
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as header:
+            return header.width * header.height
+    except (*PILLOW, Image.DecompressionBombError):
+        return 0

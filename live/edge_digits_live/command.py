@@ -77,6 +77,7 @@ def serve(
     limits = Limits(body_bytes=round(max_mb * 1e6), pixels=round(max_megapixels * 1e6))
     collection = CollectChoice(collect, collect_mb, collect_group).open()
     models = Models(ModelChoice(model, backend, allow_unverified, min_confidence))
+    server.keep_memory_small()
     with server.listen(host, port) as listening:
         threads = Workers(models.load, workers, limits.waiting, limits.waiting_s)
         app = Service(models, threads, Settings(token, allow_host, limits), Collecting(collection, collect_group)).app()

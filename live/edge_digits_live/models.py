@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.device import facts, timing
+from edge_digits_runtime.device import facts
 from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -44,7 +44,8 @@ class Models:
             for name, installed in paths.items()
             if name != self.default
         }
-        self.load: Mapping[str, Callable[[], DigitClassifier]] = {self.default: choice.load, **others}
+        first = _Once(chosen, choice.load)
+        self.load: Mapping[str, Callable[[], DigitClassifier]] = {self.default: first, **others}
         self.sha256 = chosen.model.sha256
         self._path = path
         self._device = facts.device_facts()["name"]
@@ -71,6 +72,9 @@ class Models:
         return found
 
     def _measure(self, name: str, classifier: DigitClassifier) -> dict[str, Any]:
+        # Imported here: 3 MB that no answer needs.
+        from edge_digits_runtime.device import timing
+
         pixels = np.zeros(classifier.input.shape, np.uint8)
         pixels[classifier.input.height // 5 : -classifier.input.height // 5, classifier.input.width // 2] = 255
         measured = timing.latency(lambda: classifier.classify(pixels), "uint8 pixels to prediction", _TIMED, _WARMUP)
@@ -97,6 +101,20 @@ class Models:
             "device": self._device,
             "backend": classifier.backend.distribution,
         }
+
+
+class _Once:
+    """Hands out a classifier that is loaded already, once: each thread needs one of its own."""
+
+    def __init__(self, loaded: DigitClassifier, load: Callable[[], DigitClassifier]) -> None:
+        self._loaded, self._load = [loaded], load
+
+    def __call__(self) -> DigitClassifier:
+        try:
+            # Only one thread gets it, since taking an item out of a list is one step.
+            return self._loaded.pop()
+        except IndexError:
+            return self._load()
 
 
 def _load_installed(choice: ModelChoice, path: Path) -> DigitClassifier:

@@ -63,10 +63,25 @@ def save_test(path: str | os.PathLike[str], dataset: DataSet) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    test = dataset.test
-    arrays: Arrays = {"x_test": test.images, "y_test": test.labels, "name": np.array(dataset.name)}
-    if test.groups is not None:
-        arrays["groups_test"] = test.groups
+    _save(path, dataset, ("test",))
+
+
+def save(path: str | os.PathLike[str], dataset: DataSet) -> None:
+    """Write training and test pictures as one compressed ``.npz`` that `load` reads, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    _save(path, dataset, _SPLITS)
+
+
+def _save(path: str | os.PathLike[str], dataset: DataSet, splits: Sequence[str]) -> None:
+    arrays: Arrays = {"name": np.array(dataset.name)}
+    for name in splits:
+        split: Split = getattr(dataset, name)
+        arrays |= {f"x_{name}": split.images, f"y_{name}": split.labels}
+        if split.groups is not None:
+            arrays[f"groups_{name}"] = split.groups
     if dataset.classes != DIGIT_CLASSES:
         arrays["class_names"] = np.array(dataset.classes, np.str_)
     with files.replacing(path) as temporary, temporary.open("wb") as stream:
