@@ -43,6 +43,10 @@ PILLOW = (
 is not there."""
 
 
+INTERPRETER = (MemoryError, RuntimeError, ValueError)
+"""``Interpreter`` of LiteRT and tflite-runtime: its construction, `allocate_tensors` and `invoke`."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of what an exception says, or the name of its type where it says nothing."""
     text = str(error).strip()

@@ -81,7 +81,39 @@ def main() -> None:
         "refused-sizes",
         convert(lambda x: x[:, :10, 0, 0] + tf.reduce_sum(tf.gather_nd(x, tf.where(x > 0.5))), (1, 28, 28, 1)),
     )
+    save_known_operators(unit)
     save("refused-nan", convert(lambda x: tf.math.log(-1.0 - model(x) ** 2), (1, 28, 28, 1)))
+
+
+def save_known_operators(unit: np.ndarray) -> None:
+    """Write models that together have all operators with a rule in ``operator_rules``, in all types."""
+    keras.utils.set_random_seed(2)
+    layers = keras.layers
+    first, point = layers.Conv2D(4, 3, strides=2, padding="same"), layers.Conv2D(4, 1)
+    separable, dense = layers.DepthwiseConv2D(3, padding="same"), layers.Dense(4, activation="relu")
+    grown, last = layers.DepthwiseConv2D(3, strides=2, depth_multiplier=2), layers.Dense(10)
+
+    def known(x: Any) -> Any:
+        x = tf.nn.relu6(first(tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))))
+        x = tf.nn.leaky_relu(separable(x), 0.1) + point(x)
+        x = tf.concat([tf.nn.max_pool2d(x, 2, 2, "SAME"), tf.nn.avg_pool2d(x, 3, 2, "SAME")], 3)
+        gate = tf.reshape(tf.sigmoid(tf.reduce_mean(x, (1, 2), keepdims=True)), (1, 8))
+        x = 1.0 - tf.nn.relu6(x[:, :, :, :4]) * tf.reshape(tf.tanh(dense(gate)), (1, 1, 1, 4))
+        x = grown(tf.nn.relu(tf.transpose(x, (0, 2, 1, 3))))
+        # A hard swish.
+        x = x * tf.nn.relu6(x + 3.0) * (1 / 6)
+        return tf.nn.softmax(last(tf.reduce_mean(x, (1, 2))))
+
+    def divided(x: Any) -> Any:
+        x = known(x)
+        return x / (tf.reduce_sum(x, 1, keepdims=True) + 1.0)
+
+    # Weights of less than 1,024 numbers stay float where the others become int8.
+    wide = [layers.Conv2D(8, 5, strides=3, activation="relu"), layers.Conv2D(16, 3, strides=2), layers.Flatten()]
+    save("known-int8", convert(known, (1, 28, 28, 1), tf.int8, unit))
+    save("known-float32", convert(divided, (1, 28, 28, 1)))
+    save("known-float16", convert(known, (1, 28, 28, 1), small=tf.float16))
+    save("known-dynamic", convert(keras.Sequential([*wide, layers.Dense(10)]), (1, 28, 28, 1), small=tf.int8))
 
 
 def network() -> keras.Model:
@@ -102,8 +134,12 @@ def convert(
     shape: tuple[int, ...],
     ends: tf.DType | None = None,
     calibration: np.ndarray | None = None,
+    small: tf.DType | None = None,
 ) -> bytes:
-    """A flatbuffer of ``function``; full-integer with ``ends`` as the type of input and output, else float."""
+    """A flatbuffer of ``function``; full-integer with ``ends`` as the type of input and output, else float.
+
+    ``small`` is the type of the weights of a float model, if it is not float32.
+    """
     concrete = tf.function(lambda x: function(x)).get_concrete_function(tf.TensorSpec(shape, tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if ends is not None:
@@ -111,6 +147,10 @@ def convert(
         converter.representative_dataset = lambda: ([picture.reshape(shape)] for picture in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = ends
+    if small is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if small == tf.float16:
+            converter.target_spec.supported_types = [small]
     result: bytes = converter.convert()
     return result
 

@@ -187,9 +187,7 @@ def _time_threads(
 ) -> list[Mapping[str, float]]:
     rows: list[Mapping[str, float]] = []
     for count in counts:
-        network = Network(
-            classifier.model.content, classifier.name, classifier.backend, count, classifier.network.shape
-        )
+        network = Network(classifier.model, classifier.name, classifier.backend, count, classifier.network.shape)
         one = loops(network.lane.invoke, "one", seconds)
         # The first call makes the interpreters.
         network.many(split.images)

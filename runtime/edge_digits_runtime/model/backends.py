@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_digits_runtime import native_stderr
 from edge_digits_runtime.errors import BackendError, ModelError
-from edge_digits_runtime.model import schema
+from edge_digits_runtime.library_errors import INTERPRETER
 from edge_digits_runtime.versions import release
 
 VARIABLE = "EDGE_DIGITS_BACKEND"
@@ -80,7 +80,8 @@ class Backend(NamedTuple):
         """Load a model and plan its memory.
 
         Args:
-            content: the file; an interpreter ignores what is appended to the flatbuffer.
+            content: the file. An interpreter follows what it says: it must be one that
+                `edge_digits_runtime.model.card.parse_model_file` has checked. What is behind the flatbuffer is ignored.
             name: what messages call the model.
             threads: how many threads one invocation may use, at least 1.
             batch: how many pictures one invocation takes; None for as many as the model states.
@@ -89,10 +90,6 @@ class Backend(NamedTuple):
             ModelError: the model is damaged, has an operation that this backend cannot run, or cannot be resized.
             BackendError: the package cannot work here, as tflite-runtime beside numpy 2.
         """
-        try:
-            schema.read(content)
-        except ModelError as error:
-            raise ModelError(f"{name}: {error}") from error
         make = self.load().Interpreter
         try:
             with native_stderr.without(_DELEGATE_LINE):
@@ -101,8 +98,8 @@ class Backend(NamedTuple):
                     tensor = interpreter.get_input_details()[0]
                     interpreter.resize_tensor_input(tensor["index"], (batch, *map(int, tensor["shape"][1:])))
                 interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
+        except INTERPRETER as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise ModelError(f"{name}: {self.name} {self.version} cannot run this model: {reason}") from error
         return interpreter
 

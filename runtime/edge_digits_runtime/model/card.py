@@ -1,9 +1,10 @@
-"""The model card: what a ``.tflite`` says of itself, and the one reader and writer of it.
+"""The model card: what a ``.tflite`` says of itself, and the one reader and writer of model files.
 
 A model file is a flatbuffer with a stored (uncompressed) ZIP behind it that holds ``labels.txt`` and
 ``card.json``: the TFLite metadata convention for associated files. An interpreter stops reading at the end of
 the flatbuffer, ``unzip -l model.tflite`` lists the rest. The card holds the sha256 of the flatbuffer, since
-flipped weight bytes load without a complaint and answer nonsense.
+flipped weight bytes load without a complaint and answer nonsense. Behind a flatbuffer there is a card that can be read,
+or nothing at all: else one flipped bit would hide the card, and with it the sha256.
 
 A card says nothing that nobody obeys: what changes an answer (`labels`, `input`, `temperature`, `min_confidence`)
 is used as it is stated or the file is refused, and a field that is unknown here is refused, too.
@@ -24,6 +25,7 @@ from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
 from edge_digits_runtime.errors import ChecksumError, ModelError
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.library_errors import JSON, ZIP, first_line
+from edge_digits_runtime.model import schema, validation
 from edge_digits_runtime.records import fields
 from edge_digits_runtime.records.class_names import ClassNames
 from edge_digits_runtime.records.fields import (
@@ -43,11 +45,15 @@ FORMAT = "edge-digits-card/2"
 Scheme = Literal["float32", "float16", "dynamic", "int8"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 _CARD, _LABELS = "card.json", "labels.txt"
-_LARGEST = 1 << 20
+LARGEST = 64 << 20
+"""Bytes of a model file; the largest of the networks here has 2 MB."""
+_LARGEST_CARD = 1 << 20
 # A fixed time stamp: the same model and card are the same file, byte for byte.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-# An entry of a ZIP starts with these four bytes, and has its name 30 bytes behind them.
-_ENTRY, _NAME_AT = b"PK\x03\x04", 30
+# An entry of a ZIP starts with these four bytes.
+_ENTRY = b"PK\x03\x04"
+# A writer may pad what it writes to a multiple of so many bytes.
+_PADDING = 16
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,10 @@ class ModelFile:
     """Length of the flatbuffer part in bytes."""
     card: ModelCard | None
     """None where the file was not made by edge-digits."""
+    unchecked: tuple[str, ...] = ()
+    """Operators, and other parts of the model, that `edge_digits_runtime.model.validation` knows nothing of."""
+    memory: int = 0
+    """Bytes of all tensors that are computed for one picture."""
 
     @property
     def sha256(self) -> str:
@@ -183,56 +193,95 @@ def append_card(flatbuffer: bytes, card: ModelCard) -> bytes:
 
 
 def read_model_file(path: str | os.PathLike[str], allow_unverified: bool = False) -> ModelFile:
-    """Read a ``.tflite`` from disk and check it against its card.
+    """Read a ``.tflite`` from disk and check it, and against its card.
 
     Args:
         path: the file.
-        allow_unverified: accept a flatbuffer whose sha256 is not the one in the card.
+        allow_unverified: see `parse_model_file`.
 
     Raises:
-        ModelError: no such file, not a TFLite flatbuffer, or a damaged card.
+        ModelError: no such file, or see `parse_model_file`.
         ChecksumError: the flatbuffer does not have the sha256 that the card states.
     """
-    file = Path(path)
     try:
-        content = file.read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
     return parse_model_file(content, str(path), allow_unverified)
 
 
 def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) -> ModelFile:
-    """Take a model file apart and check it against its card.
+    """Take a model file apart and check it, and against its card.
 
     Args:
         content: the whole file.
         name: what messages call it.
-        allow_unverified: accept a flatbuffer whose sha256 is not the one in the card.
+        allow_unverified: accept a flatbuffer whose sha256 is not the one in the card, that has operators which cannot
+            be checked, or that has other files than a card behind it.
 
     Raises:
-        ModelError: not a TFLite flatbuffer, or a card that is damaged or does not fit this runtime.
+        ModelError: not a TFLite flatbuffer, one that does not fit together, or behind it something else than a card
+            that fits this runtime.
         ChecksumError: the flatbuffer does not have the sha256 that the card states.
     """
-    # A flatbuffer has its 4-byte identifier behind the 4-byte root offset.
-    if content[4:8] != b"TFL3":
-        raise ModelError(f"{name}: not a TFLite model (the file identifier TFL3 is missing)")
-    if not zipfile.is_zipfile(io.BytesIO(content)):
-        if _ends_within_card(content):
-            raise ModelError(f"{name}: cut off within the model card behind the model: copy the file again")
-        return ModelFile(content, len(content), None)
+    if len(content) > LARGEST:
+        raise ModelError(f"{name}: larger than {LARGEST >> 20} MB, which no model here is")
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = {entry.filename: entry for entry in archive.infolist()}
-            found = [entries[entry] for entry in (_CARD, _LABELS) if entry in entries]
-            # A card takes about 2 KB; a compressed entry can announce gigabytes.
-            parts = {entry.filename: archive.read(entry) for entry in found if entry.file_size <= _LARGEST}
+        model = schema.read(content)
+        unchecked = validation.check(model)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
+    if unchecked and not allow_unverified:
+        raise ModelError(
+            f"{name}: what happens if this model is damaged cannot be checked, since it has {', '.join(unchecked)}: "
+            "convert it with other operators, or pass --allow-unverified to run it, first in a process of its own"
+        )
+    card = _read_card(content, model.end, name, allow_unverified)
+    file = ModelFile(content, model.end, card, unchecked, validation.computed_bytes(model.graphs[0]))
+    if card is not None and file.sha256 != card.sha256 and not allow_unverified:
+        raise ChecksumError(
+            f"{name}: the model does not match the sha256 in its card: copy the file again, "
+            "or pass --allow-unverified to run it as it is"
+        )
+    return file
+
+
+def _read_card(content: bytes, end: int, name: str, allow_unverified: bool) -> ModelCard | None:
+    """Return the card behind a flatbuffer that ends at ``end``; None where there is nothing.
+
+    Raises:
+        ModelError: there is something else.
+    """
+    rest = content[end:]
+    if not rest.strip(b"\0") and len(rest) < _PADDING:
+        return None
+    if not rest.startswith(_ENTRY[: len(rest)]) and rest[:_PADDING].lstrip(b"\0").startswith(_ENTRY):
+        rest = rest[rest.index(_ENTRY) :]
+    if not rest.startswith(_ENTRY[: len(rest)]):
+        if allow_unverified:
+            return None
+        raise _no_card(name, "bytes that are no ZIP")
+    try:
+        # Without the flatbuffer, which may hold what looks like the start of a ZIP.
+        with zipfile.ZipFile(io.BytesIO(rest)) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if _CARD not in names:
+                if allow_unverified:
+                    return None
+                raise _no_card(name, " and ".join(map(repr, names)) or "an empty ZIP")
+            # A card takes about 2 KB and is not compressed; an entry that is can announce gigabytes.
+            large = any(entry.file_size > _LARGEST_CARD or entry.compress_type for entry in entries)
+            if sorted(names) != sorted({*names}) or not {*names} <= {_CARD, _LABELS} or large:
+                raise zipfile.BadZipFile("it is not as convert writes it")
+            parts = {entry.filename: archive.read(entry) for entry in entries}
     except ZIP as error:
-        raise _damaged(name, error) from error
-    end = min((entry.header_offset for entry in entries.values()), default=len(content))
-    if _CARD not in entries:
-        return ModelFile(content, end, None)
+        if zipfile.is_zipfile(io.BytesIO(rest)):
+            raise _damaged(name, error) from error
+        raise ModelError(f"{name}: cut off within the model card behind the model: copy the file again") from error
     try:
-        values = json.loads(parts.get(_CARD, b""))
+        values = json.loads(parts[_CARD])
     except JSON as error:
         raise _damaged(name, error) from error
     try:
@@ -241,30 +290,19 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
         raise ModelError(f"{name}: {error}") from error
     if parts.get(_LABELS) != _labels_file(card).encode():
         raise ModelError(f"{name}: {_LABELS} behind the model does not have the labels of the card: copy it again")
-    model = ModelFile(content, end, card)
-    if model.sha256 != card.sha256 and not allow_unverified:
-        raise ChecksumError(
-            f"{name}: the model does not match the sha256 in its card: copy the file again, "
-            "or pass --allow-unverified to run it as it is"
-        )
-    return model
+    return card
 
 
-def _labels_file(card: ModelCard) -> str:
-    return "".join(f"{label}\n" for label in card.labels)
+def _no_card(name: str, what: str) -> ModelError:
+    return ModelError(
+        f"{name}: behind the model there is {what}, but no {_CARD}: copy the file again, "
+        "or pass --allow-unverified to run it without a card"
+    )
 
 
 def _damaged(name: str, error: Exception) -> ModelError:
     return ModelError(f"{name}: the model card behind the model is damaged ({first_line(error)}): copy it again")
 
 
-def _ends_within_card(content: bytes) -> bool:
-    """Return whether a file without the end of a ZIP has the beginning of the one that `append_card` writes."""
-    at = content.rfind(_ENTRY)
-    if at < 0:
-        # The length of a flatbuffer is a multiple of four, so these are behind it.
-        rest = content[len(content) // 4 * 4 :]
-        return bool(rest) and _ENTRY.startswith(rest)
-    start = at + _NAME_AT
-    names = (_LABELS.encode(), _CARD.encode())
-    return any(name.startswith(content[start : start + len(name)]) for name in names)
+def _labels_file(card: ModelCard) -> str:
+    return "".join(f"{label}\n" for label in card.labels)

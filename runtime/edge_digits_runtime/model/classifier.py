@@ -13,10 +13,8 @@ import edge_digits_runtime
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, are_digits
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
 from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, NO_INK, Input
-from edge_digits_runtime.model import backends
-from edge_digits_runtime.model.card import parse_model_file, read_model_file
+from edge_digits_runtime.model import backends, registry
 from edge_digits_runtime.model.network import Network
-from edge_digits_runtime.model.registry import DEFAULT_MODEL, find
 from edge_digits_runtime.model.scores import make_scorer
 from edge_digits_runtime.versions import release
 
@@ -145,7 +143,8 @@ class DigitClassifier:
             backend: ``litert`` or ``tflite-runtime``; None for ``EDGE_DIGITS_BACKEND``, else what is installed.
             threads: how many cores a call may use, at least 1. `classify` uses them within the invocation, which only
                 large networks gain from; `classify_batch` uses them for invocations side by side.
-            allow_unverified: run a model although its bytes do not match the sha256 in its card.
+            allow_unverified: run a model although its bytes do not match the sha256 in its card, or although it has
+                operators that cannot be checked; such a model is run in a process of its own first.
             min_confidence: answers below this confidence are not sure, in [0, 1]; None for what the card says.
 
         Raises:
@@ -158,13 +157,7 @@ class DigitClassifier:
             raise UsageError(f"threads: got {threads}; allowed is 1 or more")
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise UsageError(f"min_confidence: got {min_confidence}; allowed is 0 to 1")
-        if isinstance(model, bytes):
-            self.name = "the model"
-            self.model = parse_model_file(model, self.name, allow_unverified)
-        else:
-            path = DEFAULT_MODEL if model is None else find(model)
-            self.name = os.fspath(path)
-            self.model = read_model_file(path, allow_unverified)
+        self.name, self.model = registry.load(model, allow_unverified)
         card = self.model.card
         if card is not None and card.input.kind == "line":
             raise ModelError(f"{self.name}: reads lines; here a model of single digits is needed, such as digits-m")
@@ -177,7 +170,7 @@ class DigitClassifier:
         self.min_confidence = default if min_confidence is None else min_confidence
         self.backend, self.threads = backends.choose(backend), threads
         shape = None if card is None else card.input.shape
-        self.network = Network(self.model.content, self.name, self.backend, threads, shape)
+        self.network = Network(self.model, self.name, self.backend, threads, shape)
         self.labels, self.input = _labels_and_input(self.network) if card is None else (card.labels, card.input)
         if self.labels == DIGIT_CLASSES:
             # The very tuple: `Prediction.digit` then knows it at a glance.

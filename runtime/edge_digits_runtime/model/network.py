@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
+from edge_digits_runtime.library_errors import INTERPRETER, first_line
 from edge_digits_runtime.mnist_format import SHAPE, SIDE
 from edge_digits_runtime.model.backends import Backend, Interpreter, memory
+from edge_digits_runtime.model.card import ModelFile
 
 BATCH = 250
 """Pictures in one invocation when there are many: the fastest number for an MLP; convolutions take the same time with
 any number from 20 to 2,000 (``benchmarks/speed/device.py batch``)."""
+_BATCH_MEMORY = 128 << 20
+"""Bytes that the tensors of all batches at a time may take."""
 _TYPES = (np.float32, np.int8, np.uint8)
 _PIXELS = np.arange(256, dtype=np.uint8)
 
@@ -63,12 +67,12 @@ class Network:
     """
 
     def __init__(
-        self, content: bytes, name: str, backend: Backend, threads: int = 1, shape: tuple[int, int] | None = None
+        self, model: ModelFile, name: str, backend: Backend, threads: int = 1, shape: tuple[int, int] | None = None
     ) -> None:
         """Load a model and check that its tensors are those of a classifier of small grey pictures.
 
         Args:
-            content: the file.
+            model: the file; if it has operators that cannot be checked, it is run in a process of its own first.
             name: what messages call it.
             backend: what runs it.
             threads: how many cores a call may use: `one` uses them within the invocation, `many` for invocations side
@@ -79,8 +83,8 @@ class Network:
             ModelError: the model is damaged, cannot run, or has other tensors.
             BackendError: the backend does not work here.
         """
-        self._content, self._name, self._backend, self._threads = content, name, backend, threads
-        interpreter = backend.interpreter(content, name, threads)
+        self._model, self._name, self._backend, self._threads = model, name, backend, threads
+        interpreter = open_interpreter(model, name, backend, threads)
         self.types = [np.dtype(details["dtype"]) for details in interpreter.get_tensor_details()]
         self.input, self.output = _input_and_output(interpreter, name)
         self.shape = _picture_shape(self.input, name, shape)
@@ -119,7 +123,8 @@ class Network:
     def _lanes(self) -> "list[Lane]":
         """A lane for each thread, of `BATCH` pictures, or of one where the model takes no more at a time."""
         try:
-            return [self._lane_of_one_thread(BATCH) for _ in range(self._threads)]
+            batch = min(BATCH, _BATCH_MEMORY // max(self._model.memory * self._threads, 1))
+            return [self._lane_of_one_thread(batch or 1) for _ in range(self._threads)]
         except ModelError:
             return [self._lane_of_one_thread() for _ in range(self._threads)]
 
@@ -129,12 +134,12 @@ class Network:
         return self.lane if self._threads == 1 else self._lane_of_one_thread()
 
     def _lane_of_one_thread(self, batch: int | None = None) -> "Lane":
-        interpreter = self._backend.interpreter(self._content, self._name, batch=batch)
+        interpreter = self._backend.interpreter(self._model.content, self._name, batch=batch)
         return self._lane(interpreter, batch or 1)
 
     def _lane(self, interpreter: Interpreter, batch: int = 1) -> "Lane":
         try:
-            return Lane(interpreter, self.input, self.output, self.shape, batch)
+            return Lane(interpreter, self._name, self.input, self.output, self.shape, batch)
         except ValueError as error:
             raise ModelError(
                 f"{self._name}: the size of a tensor is only known when it runs: convert it with fixed shapes"
@@ -151,16 +156,25 @@ class Lane:
     """
 
     def __init__(
-        self, interpreter: Interpreter, input_: Tensor, output: Tensor, shape: tuple[int, int], batch: int = 1
+        self,
+        interpreter: Interpreter,
+        name: str,
+        input_: Tensor,
+        output: Tensor,
+        shape: tuple[int, int],
+        batch: int = 1,
     ) -> None:
-        """Connect to an interpreter that is ready.
+        """Connect to an interpreter that is ready; messages call the model ``name``.
 
         Raises:
             ValueError: its tensors have no memory before the first invocation.
+            ModelError: it gives another number of outputs than one for each picture.
         """
         self.batch = batch
-        self.invoke = interpreter.invoke
+        self._name, self.invoke = name, interpreter.invoke
         self.output = memory(interpreter, output.index)
+        if self.output.size != batch * math.prod(output.shape):
+            raise ModelError(f"{name}: gives {self.output.size} numbers for {batch} pictures")
         stored = memory(interpreter, input_.index)
         # int8 as the bytes that it is stored in, which the encoder writes.
         pixels = stored if input_.dtype == np.float32 else stored.view(np.uint8)
@@ -169,9 +183,16 @@ class Lane:
         self._encode = _encoder(input_, shape)
 
     def run(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """Run the network on one picture and return `output`; for a lane of one picture."""
+        """Run the network on one picture and return `output`; for a lane of one picture.
+
+        Raises:
+            ModelError: the interpreter fails.
+        """
         self._encode(pixels, self._picture)
-        self.invoke()
+        try:
+            self.invoke()
+        except INTERPRETER as error:
+            raise self._failed(error) from error
         return self.output
 
     def prepare(self, pixels: NDArray[np.uint8]) -> None:
@@ -185,14 +206,44 @@ class Lane:
             pictures: shape ``(n, height, width)``.
             starts: index of the first picture of each batch; the last batch may be shorter.
             result: shape ``(n, classes)``.
+
+        Raises:
+            ModelError: the interpreter fails.
         """
         output = self.output.reshape(self.batch, -1)
         for start in starts:
             chunk = pictures[start : start + self.batch]
             # Behind the last picture the input holds pictures of the batch before, whose outputs are not read.
             self._encode(chunk, self._pictures[: len(chunk)])
-            self.invoke()
+            try:
+                self.invoke()
+            except INTERPRETER as error:
+                raise self._failed(error) from error
             result[start : start + len(chunk)] = output[: len(chunk)]
+
+    def _failed(self, error: Exception) -> ModelError:
+        return ModelError(f"{self._name}: fails when it runs: {first_line(error)}")
+
+
+def open_interpreter(model: ModelFile, name: str, backend: Backend, threads: int) -> Interpreter:
+    """Load a model; one that has operators which cannot be checked is run in a process of its own first.
+
+    Args:
+        model: the file.
+        name: what messages call it.
+        backend: what runs it.
+        threads: how many threads one invocation may use, at least 1.
+
+    Raises:
+        ModelError: the model kills the process that runs it, or see `Backend.interpreter`.
+        BackendError: the backend does not work here.
+    """
+    if model.unchecked:
+        # Imported here: hardly any model needs it.
+        from edge_digits_runtime.model import trial
+
+        trial.run(model.content, name, backend)
+    return backend.interpreter(model.content, name, threads)
 
 
 def _input_and_output(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:

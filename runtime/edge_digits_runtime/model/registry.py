@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_digits_runtime.errors import UsageError
-from edge_digits_runtime.model.card import ModelFile, read_model_file
+from edge_digits_runtime.errors import ModelError, UsageError
+from edge_digits_runtime.model.card import ModelFile, parse_model_file, read_model_file
 
 if TYPE_CHECKING:
     from edge_digits_runtime.records.evaluation import Evaluation
@@ -96,10 +96,43 @@ def read(name: str, path: Path) -> InstalledModel:
     """Read one of `paths`.
 
     Raises:
-        ModelError: it cannot be read or is damaged.
+        ModelError: it cannot be read, is damaged, or has no card.
         ChecksumError: it does not match its card.
     """
-    return InstalledModel(name, path, read_model_file(path))
+    return InstalledModel(name, path, _with_card(read_model_file(path), path))
+
+
+def load(model: str | os.PathLike[str] | bytes | None, allow_unverified: bool = False) -> tuple[str, ModelFile]:
+    """Return a model file that somebody asked for, and what messages call it.
+
+    Args:
+        model: a file, the name of an installed model (see `find`), the content of a file, or None for the default.
+        allow_unverified: see `edge_digits_runtime.model.card.parse_model_file`.
+
+    Raises:
+        ModelError: it cannot be read or is damaged, or an installed model has no card.
+        ChecksumError: it does not match its card.
+        UsageError: no model of that name is installed.
+    """
+    if isinstance(model, bytes):
+        name = "the model"
+        return name, parse_model_file(model, name, allow_unverified)
+    path = DEFAULT_MODEL if model is None else find(model)
+    file = read_model_file(path, allow_unverified)
+    if model is None or path != Path(model):
+        _with_card(file, path)
+    return os.fspath(path), file
+
+
+def _with_card(file: ModelFile, path: Path) -> ModelFile:
+    """Return a model that was installed by us, which has a card.
+
+    Raises:
+        ModelError: it has none.
+    """
+    if file.card is None:
+        raise ModelError(f"{path}: the card of this installed model is missing: install it again")
+    return file
 
 
 def find(model: str | os.PathLike[str]) -> Path:

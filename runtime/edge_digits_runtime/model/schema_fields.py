@@ -65,7 +65,6 @@ OPTIONS: Mapping[str, tuple[int, Fields]] = {
     "SUM": (27, {0: ("keep_dims", "?")}),
     "SUB": (28, _ADD),
     "DIV": (29, _ACTIVATION),
-    "SQUEEZE": (30, {0: ("squeeze_dims", "[i]")}),
     "STRIDED_SLICE": (32, _SLICE),
     "DEQUANTIZE": (38, {}),
     "LEAKY_RELU": (75, {0: ("alpha", "f")}),

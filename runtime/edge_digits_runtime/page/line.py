@@ -18,10 +18,10 @@ from edge_digits_runtime.errors import ModelError, PictureError
 from edge_digits_runtime.image.ink import to_plain
 from edge_digits_runtime.image.model_input import LINE_SHAPE
 from edge_digits_runtime.image.picture import open_picture
-from edge_digits_runtime.model import backends
-from edge_digits_runtime.model.card import ModelCard, parse_model_file, read_model_file
-from edge_digits_runtime.model.network import Tensor
-from edge_digits_runtime.model.registry import find
+from edge_digits_runtime.library_errors import INTERPRETER, first_line
+from edge_digits_runtime.model import backends, registry
+from edge_digits_runtime.model.card import ModelCard
+from edge_digits_runtime.model.network import Tensor, open_interpreter
 
 HEIGHT, WIDTH = LINE_SHAPE
 """Size of the input in pixels. A line more than 8.25 times as wide as it is high is squeezed."""
@@ -210,6 +210,7 @@ class LineReader:
         backend: str | None = None,
         threads: int = 1,
         min_confidence: float | None = None,
+        allow_unverified: bool = False,
     ) -> None:
         """Load a model.
 
@@ -218,6 +219,7 @@ class LineReader:
             backend: ``litert`` or ``tflite-runtime``; None for ``EDGE_DIGITS_BACKEND``, else what is installed.
             threads: how many cores one reading may use, at least 1.
             min_confidence: in place of the one in the card.
+            allow_unverified: as of `edge_digits_runtime.model.classifier.DigitClassifier`.
 
         Raises:
             ModelError: missing, damaged, or not a model of lines.
@@ -225,16 +227,10 @@ class LineReader:
             BackendError: no interpreter is installed, or not the one asked for.
             UsageError: no model of that name is installed.
         """
-        if isinstance(model, bytes):
-            self.name = "the model"
-            file = parse_model_file(model, self.name)
-        else:
-            path = find(model)
-            self.name = os.fspath(path)
-            file = read_model_file(path)
+        self.name, file = registry.load(model, allow_unverified)
         self.card = _line_card(file.card, self.name)
         self.min_confidence = self.card.min_confidence if min_confidence is None else min_confidence
-        interpreter = backends.choose(backend).interpreter(file.content, self.name, threads)
+        interpreter = open_interpreter(file, self.name, backends.choose(backend), threads)
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         to, out = Tensor.read(inputs[0]), Tensor.read(outputs[0])
         shapes = (1, HEIGHT, WIDTH, 1), (1, out.shape[1] if len(out.shape) == 3 else 0, len(self.card.labels) + 1)
@@ -267,7 +263,10 @@ class LineReader:
     def logits(self, pixels: Gray) -> NDArray[np.float32]:
         """Return what the network gives for pixels of `prepare_line`: shape ``(steps, len(labels) + 1)``."""
         np.copyto(self._input, self._table.take(pixels))
-        self._invoke()
+        try:
+            self._invoke()
+        except INTERPRETER as error:
+            raise ModelError(f"{self.name}: fails when it runs: {first_line(error)}") from error
         values: NDArray[np.float32] = self._output.astype(np.float32)
         if self._out.scale:
             values = (values - np.float32(self._out.zero_point)) * np.float32(self._out.scale)

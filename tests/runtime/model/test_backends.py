@@ -155,10 +155,3 @@ def test_a_model_that_cannot_be_resized_gives_one_line(tiny: Callable[[str], Pat
     with pytest.raises(ModelError, match=r"^single: \S+ \S+ cannot run this model: ") as caught:
         choose().interpreter(tiny("foreign-single").read_bytes(), "single", batch=3)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_a_model_that_was_cut_off_gives_one_line(share: float, tiny: Callable[[str], Path]) -> None:
-    content = tiny("foreign-single").read_bytes()
-    with pytest.raises(ModelError, match=r"^cut: (the model is damaged or was cut off|not a TFLite model)"):
-        choose().interpreter(content[: int(len(content) * share)], "cut")

@@ -1,5 +1,6 @@
 """The card says what the runtime obeys; anything else in it is refused."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -159,23 +160,69 @@ def test_a_card_that_announces_gigabytes_is_not_unpacked(tiny: Tiny) -> None:
         parse_model_file(content, "bad")
 
 
-def test_other_files_behind_a_model_are_no_card(tiny: Tiny) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
+def test_a_model_that_was_cut_off_gives_one_line(share: float, tiny: Tiny) -> None:
+    content = tiny("foreign-single").read_bytes()
+    with pytest.raises(ModelError, match=r"^cut: (the model is damaged or was cut off|not a TFLite model)"):
+        parse_model_file(content[: int(len(content) * share)], "cut")
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        pytest.param(lambda model: with_entries(model, {"labels.txt": "a\nb\n"}), id="files of others"),
+        pytest.param(lambda model: with_entries(model, {}), id="an empty ZIP"),
+        pytest.param(lambda model: append_card(model, CARD).replace(b"card.json", b"cbrd.json"), id="other name"),
+        pytest.param(lambda model: model + b"\0" * 64, id="zeros"),
+        pytest.param(lambda model: model + b"more", id="noise"),
+        pytest.param(lambda model: model + append_card(model, CARD)[len(model) :].replace(b"PK", b"KP"), id="no ZIP"),
+    ],
+)
+def test_what_is_behind_a_model_and_no_card_is_run_only_if_asked_for(
+    behind: Callable[[bytes], bytes], tiny: Tiny
+) -> None:
     flatbuffer = tiny("foreign-single").read_bytes()
-    file = parse_model_file(with_entries(flatbuffer, {"labels.txt": "a\nb\n"}), "foreign")
+    with pytest.raises(ModelError, match=r"^foreign: behind the model there is .*, but no card\.json"):
+        parse_model_file(behind(flatbuffer), "foreign")
+    file = parse_model_file(behind(flatbuffer), "foreign", allow_unverified=True)
     assert (file.card, file.flatbuffer_bytes) == (None, len(flatbuffer))
 
 
+def test_a_bare_model_may_be_padded(tiny: Tiny) -> None:
+    flatbuffer = tiny("foreign-single").read_bytes()
+    assert parse_model_file(flatbuffer + b"\0" * 12, "padded").card is None
+    assert parse_model_file(append_card(flatbuffer + b"\0" * 12, CARD), "padded", allow_unverified=True).card
+
+
+def test_a_file_of_endless_zeros_is_not_read_whole(tmp_path: Path) -> None:
+    with (tmp_path / "large.tflite").open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(ModelError, match="larger than 64 MB"):
+        read_model_file(tmp_path / "large.tflite")
+
+
 def test_every_flipped_byte_behind_the_model_is_refused_or_harmless(tiny: Tiny) -> None:
+    """One bit never hides the card: it would let scrambled weights run."""
     file = read_model_file(tiny("int8"))
     refused = 0
     for at in range(file.flatbuffer_bytes, len(file.content)):
         content = bytearray(file.content)
         content[at] ^= 1 << at % 8
         try:
-            assert parse_model_file(bytes(content), "flipped").card in (file.card, None)
+            assert parse_model_file(bytes(content), "flipped").card == file.card
         except ModelError as error:
             refused += str(error).startswith("flipped: ")
     assert refused > (len(file.content) - file.flatbuffer_bytes) * 0.8
+
+
+def test_every_cut_behind_the_model_is_refused_but_the_one_that_leaves_the_model_alone(tiny: Tiny) -> None:
+    file = read_model_file(tiny("int8"))
+    accepted = []
+    for end in range(file.flatbuffer_bytes, len(file.content)):
+        with contextlib.suppress(ModelError):
+            parse_model_file(file.content[:end], "cut")
+            accepted.append(end)
+    assert accepted == [file.flatbuffer_bytes]
 
 
 @pytest.mark.parametrize("name", registry.paths())

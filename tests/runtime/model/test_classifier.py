@@ -204,9 +204,15 @@ def test_a_list_is_refused_as_a_batch(tiny: Tiny) -> None:
 )
 def test_models_that_are_no_digit_classifiers_are_refused(name: str, words: str, tiny: Tiny) -> None:
     with pytest.raises(ModelError) as caught:
-        DigitClassifier(tiny(name))
+        DigitClassifier(tiny(name), allow_unverified=True)
     assert str(caught.value).startswith(f"{tiny(name)}: {words}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "words"), [("refused-sizes", "GREATER, WHERE, GATHER_ND"), ("refused-nan", "LOG")])
+def test_operators_that_cannot_be_checked_run_only_if_asked_for(name: str, words: str, tiny: Tiny) -> None:
+    with pytest.raises(ModelError, match=f"^[^\n]*cannot be checked, since it has {words}: [^\n]*--allow-unverified"):
+        DigitClassifier(tiny(name))
 
 
 def test_cut_off_files_and_noise_give_one_line(tiny: Tiny, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.model import backends
+from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.model.network import BATCH, Network, Tensor, _encoder, _input_and_output, _picture_shape
 from numpy.typing import NDArray
 
@@ -49,7 +50,7 @@ def test_the_scale_of_a_model_is_read_from_its_file(tiny: Callable[[str], Path])
     ends = {
         name: (str(network.input), str(network.output))
         for name in ("int8", "float32", "foreign-uint8-flat", "foreign-half-scale", "foreign-float32-plane")
-        for network in [Network(tiny(name).read_bytes(), name, backends.choose())]
+        for network in [Network(read_model_file(tiny(name)), name, backends.choose())]
     }
     assert ends == {
         "int8": ("int8 1×28×28×1 of scale 0.003922", "int8 1×10 of scale 0.1824"),
@@ -65,10 +66,10 @@ def test_the_scale_of_a_model_is_read_from_its_file(tiny: Callable[[str], Path])
 def test_many_pictures_are_answered_as_each_alone(
     name: str, threads: int, tiny: Callable[[str], Path], drawn: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
-    network = Network(tiny(name).read_bytes(), name, backends.choose(), threads)
+    network = Network(read_model_file(tiny(name)), name, backends.choose(), threads)
     images = np.concatenate([drawn[0], 255 - drawn[0], drawn[0] // 2])
     # By a network of one thread: where cores are busy, threads within one picture wait for each other long.
-    single = Network(tiny(name).read_bytes(), name, backends.choose())
+    single = Network(read_model_file(tiny(name)), name, backends.choose())
     alone = np.stack([single.one(image).reshape(10) for image in images])
     assert alone.dtype == network.output.dtype
     assert np.array_equal(network.one(images[0]).reshape(10), alone[0])
@@ -81,7 +82,7 @@ def test_many_pictures_are_answered_as_each_alone(
 def test_float_answers_in_a_batch_differ_by_rounding_alone(
     tiny: Callable[[str], Path], drawn: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
-    network = Network(tiny("float32").read_bytes(), "float32", backends.choose(), 2)
+    network = Network(read_model_file(tiny("float32")), "float32", backends.choose(), 2)
     alone = np.stack([network.one(image).reshape(10) for image in drawn[0]])
     np.testing.assert_allclose(network.many(drawn[0]), alone, rtol=1e-5, atol=1e-4)
 
@@ -89,7 +90,7 @@ def test_float_answers_in_a_batch_differ_by_rounding_alone(
 def test_pictures_with_gaps_in_memory_give_the_same_outputs(
     tiny: Callable[[str], Path], drawn: tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ) -> None:
-    network = Network(tiny("int8").read_bytes(), "int8", backends.choose())
+    network = Network(read_model_file(tiny("int8")), "int8", backends.choose())
     turned = drawn[0].transpose(0, 2, 1)[::2]
     assert np.array_equal(network.many(turned), network.many(np.ascontiguousarray(turned)))
     assert np.array_equal(network.one(turned[0]), network.one(np.ascontiguousarray(turned[0])))

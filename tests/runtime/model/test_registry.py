@@ -130,10 +130,12 @@ def test_an_evaluation_that_is_cut_off_gives_one_line(shelf: Path, tiny: Tiny) -
         assert "\n" not in str(caught.value)
 
 
-def test_a_model_without_card_has_no_accuracy(shelf: Path, tiny: Tiny) -> None:
+def test_an_installed_model_without_card_is_refused(shelf: Path, tiny: Tiny) -> None:
     shutil.copy(tiny("foreign-single"), shelf / "found.tflite")
-    model = registry.read("found", shelf / "found.tflite")
-    assert (model.accuracy, model.drop_pp) == (None, None)
+    for read in (lambda: registry.read("found", shelf / "found.tflite"), lambda: registry.load("found")):
+        with pytest.raises(ModelError, match="the card of this installed model is missing"):
+            read()
+    assert registry.load(shelf / "found.tflite")[1].card is None
 
 
 def test_damaged_models_are_refused(shelf: Path, tiny: Tiny) -> None:

@@ -240,7 +240,7 @@ def test_a_fault_of_ours_is_not_called_a_damaged_file(
 
 def test_no_table_catches_faults_of_ours() -> None:
     tables = {name: value for name, value in vars(library_errors).items() if name.isupper()}
-    assert set(tables) == {"GZIP", "JSON", "NUMPY", "PILLOW", "ZIP"}
+    assert set(tables) == {"GZIP", "INTERPRETER", "JSON", "NUMPY", "PILLOW", "ZIP"}
     for table in tables.values():
         assert not {AttributeError, NameError, AssertionError, Exception, BaseException} & set(table)
 
