@@ -59,7 +59,9 @@ backend_option = click.option(
     help="The interpreter.  [default: $EDGE_DIGITS_BACKEND, or the one that is installed]",
 )
 unverified_option = click.option(
-    "--allow-unverified", is_flag=True, help="Run a model even if it does not match the sha256 in its card."
+    "--allow-unverified",
+    is_flag=True,
+    help="Run a model even if it does not match the sha256 in its card, or has operators that cannot be checked.",
 )
 confidence_option = click.option(
     "--min-confidence",

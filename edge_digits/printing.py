@@ -20,6 +20,18 @@ def print_error(message: object) -> None:
     click.echo(f"Error: {printable(str(message))}", err=True)
 
 
+def note_missing_card(name: str, card: object) -> None:
+    """Say on standard error, once for a command, that a model has no card: nothing says if it is as it was made."""
+    if card is not None:
+        return
+    # Imported here: hardly any model is without one.
+    from multiprocessing import parent_process
+
+    # The processes that a command starts load the same model.
+    if parent_process() is None:
+        click.echo(f"{printable(name)}: no card: not verified", err=True)
+
+
 def print_json(content: Any) -> None:
     """Print ``content`` as one line of JSON, with non-ASCII letters as they are, unless a file name is not UTF-8."""
     text = json.dumps(content, ensure_ascii=False)

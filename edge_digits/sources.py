@@ -53,8 +53,12 @@ def sources(arguments: tuple[str, ...]) -> Iterator[tuple[str, Source]]:
 def _standard_input() -> Source:
     if sys.stdin is None:
         return PictureError("standard input: closed")
+    from edge_digits_runtime.image.picture import read_stream
+
     try:
-        return sys.stdin.buffer.read()
+        return read_stream(sys.stdin.buffer)
+    except PictureError as error:
+        return PictureError(f"standard input: {error}")
     except OSError as error:
         return PictureError(f"standard input: cannot be read: {error.strerror}")
 

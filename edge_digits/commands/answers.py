@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from edge_digits_runtime.errors import PictureError
+from edge_digits_runtime.errors import EdgeDigitsError, PictureError
 
 from edge_digits.options import (
     NOT_SURE,
@@ -18,8 +18,8 @@ from edge_digits.options import (
     unverified_option,
 )
 from edge_digits.parallel import in_order
-from edge_digits.printing import print_error
-from edge_digits.sources import Source
+from edge_digits.printing import note_missing_card, print_error
+from edge_digits.sources import STDIN, Source
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
@@ -52,12 +52,14 @@ class ModelChoice:
         """
         from edge_digits_runtime.model.classifier import DigitClassifier
 
-        return DigitClassifier(
+        classifier = DigitClassifier(
             self.model,
             backend=self.backend,
             allow_unverified=self.allow_unverified,
             min_confidence=self.min_confidence,
         )
+        note_missing_card(classifier.name, classifier.model.card)
+        return classifier
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def print_answers(
     is_sure: Callable[[Answer], bool],
     strict: bool,
 ) -> int:
-    """Answer every picture and return the exit code; one that cannot be read is a line on standard error.
+    """Answer every picture and return the exit code; one that fails is a line on standard error.
+
+    A fault of ours keeps its traceback, which comes when the other pictures are done.
 
     Args:
         named: the pictures, as `edge_digits.sources.sources` yields them.
@@ -131,20 +135,27 @@ def print_answers(
         strict: whether an answer that is not sure makes the exit code 1.
     """
     code = 0
-    for (name, _), answer in zip(named, in_order(_PictureErrorsReturned(prepare), named), strict=True):
-        if isinstance(answer, PictureError):
+    fault: Exception | None = None
+    for (name, _), answer in zip(named, in_order(_ErrorsReturned(prepare), named), strict=True):
+        if isinstance(answer, EdgeDigitsError):
             print_error(answer)
             code = WRONG_INPUT
+            continue
+        if isinstance(answer, Exception):
+            print_error(f"{name}: {type(answer).__name__}, a fault of edge-digits; its traceback is at the end")
+            fault = fault or answer
             continue
         show(name, answer)
         if strict and not is_sure(answer):
             code = max(code, NOT_SURE)
+    if fault is not None:
+        raise fault
     return code
 
 
 @dataclass(frozen=True)
-class _PictureErrorsReturned:
-    """``prepare`` whose function returns a `PictureError` where that of the original raises it."""
+class _ErrorsReturned:
+    """``prepare`` whose function returns an exception where that of the original raises it."""
 
     prepare: Callable[[], Callable[[NamedSource], Any]]
 
@@ -154,7 +165,10 @@ class _PictureErrorsReturned:
         def answer(named: NamedSource) -> Any:
             try:
                 return work(named)
-            except PictureError as error:
+            except MemoryError:
+                name = "standard input" if named[0] == STDIN else named[0]
+                return PictureError(f"{name}: not enough memory; make it smaller")
+            except Exception as error:
                 return error
 
         return answer

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from edge_digits.options import UserPath, backend_option, data_option, grouping, grouping_options, unverified_option
+from edge_digits.printing import note_missing_card
 
 
 @click.command()
@@ -53,6 +54,7 @@ def evaluate(
     from edge_digits.pipeline import evaluate_model, load_data_of, load_test, run_of
 
     classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
+    note_missing_card(classifier.name, classifier.model.card)
     groups = grouping(group_from, test_groups)
     record = None if data or group_from or test_groups else run_of(classifier)
     dataset = load_data_of(record, test_only=True) if record else load_test(data, classifier.input, groups)

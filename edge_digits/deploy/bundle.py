@@ -86,7 +86,7 @@ def find_model(run: Path, scheme: str) -> Path:
         ModelError: a ``.tflite`` in the folder cannot be read.
     """
     found = []
-    for path in sorted(run.glob("*.tflite")):
+    for path in sorted(path for path in run.glob("*.tflite") if not path.name.startswith(".")):
         card = read_model_file(path, allow_unverified=True).card
         if card is not None and card.scheme == scheme:
             found.append(path)

@@ -373,3 +373,43 @@ def test_read_refuses_where_it_cannot_draw(count: int, out: str, tmp_path: Path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert len(result.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_ours_in_one_picture_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The traceback comes when the others are done."""
+    from edge_digits_runtime import DigitClassifier
+
+    usual = DigitClassifier.classify_prepared
+    seen = []
+
+    def fail_once(self: DigitClassifier, prepared: object) -> object:
+        seen.append(prepared)
+        if len(seen) == 2:
+            raise ZeroDivisionError("ours")
+        return usual(self, prepared)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DigitClassifier, "classify_prepared", fail_once)
+    result = run("classify", *SAMPLES[:3])
+    assert len(result.stdout.splitlines()) == 2
+    assert f"{SAMPLES[1]}: ZeroDivisionError, a fault of edge-digits" in result.stderr
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_what_macos_keeps_beside_a_picture_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "7.png").write_bytes(SAMPLES[7].read_bytes())
+    (tmp_path / "._7.png").write_bytes(b"\0\5\26\7 what the Finder knows")
+    result = run("classify", tmp_path)
+    assert (result.exit_code, len(result.stdout.splitlines()), result.stderr) == (0, 1, "")
+
+
+@pytest.mark.parametrize("verb", ["classify", "read"])
+def test_a_model_without_a_card_is_said_once(verb: str, tmp_path: Path) -> None:
+    from edge_digits_runtime.model.card import read_model_file
+    from edge_digits_runtime.model.registry import DEFAULT_MODEL
+
+    file = read_model_file(DEFAULT_MODEL)
+    bare = tmp_path / "bare.tflite"
+    bare.write_bytes(file.content[: file.flatbuffer_bytes])
+    result = run(verb, *SAMPLES[:3], "--model", bare)
+    assert result.stderr == f"{bare}: no card: not verified\n"
+    assert run(verb, SAMPLES[7], "--model", DEFAULT_MODEL).stderr == ""

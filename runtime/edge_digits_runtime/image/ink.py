@@ -1,6 +1,7 @@
 """Find the ink in a picture: convert any mode to gray, tell ink from paper, measure how strong the ink is."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,46 +57,87 @@ class Ink:
     """Whether the ink is lighter than the paper."""
 
 
-def to_plain(image: Image.Image) -> Image.Image:
+def to_plain(image: Image.Image, factor: int = 1) -> Image.Image:
     """Convert a picture of any mode to mode ``L`` or ``RGB``.
 
     Transparent parts become paper: black under light ink, else white. Values of more than 8 bits are scaled to 0-255.
+    A large picture is converted a part at a time: all at once would take ten times its memory.
+
+    Args:
+        image: the picture.
+        factor: how many pixels become one along each side, their mean.
 
     Returns:
-        ``image`` itself if it is plain already.
+        ``image`` itself if it is plain already and not to be reduced.
     """
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
+    plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+    if plain and factor == 1:
         return image
+    convert = _plain_part if not plain else lambda part: part
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        return Image.fromarray(_eight_bit(np.asarray(image, np.float64)))
-    if image.mode == "LAB":
+        convert = _eight_bit(image)
+    elif image.has_transparency_data and image.mode != "LAB":
+        convert = _on_paper(image)
+    rows = max(1, _PART // image.width // factor) * factor
+    if rows >= image.height and factor == 1:
+        return convert(image)
+    result = Image.new(convert(image.crop((0, 0, 1, 1))).mode, (-(-image.width // factor), -(-image.height // factor)))
+    for top, part in _parts(image, rows):
+        result.paste(convert(part).reduce(factor), (0, top // factor))
+    return result
+
+
+def _parts(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
+    """Yield a picture in parts of so many rows, each with the number of its first row."""
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _plain_part(part: Image.Image) -> Image.Image:
+    if part.mode == "LAB":
         # Pillow converts CIELAB to nothing else; its first channel is the lightness.
-        return image.getchannel("L")
-    if image.has_transparency_data:
-        return _on_paper(image.convert("RGBA"))
-    return image.convert("L" if image.mode == "1" else "RGB")
+        return part.getchannel("L")
+    return part.convert("L" if part.mode == "1" else "RGB")
 
 
-def _eight_bit(values: NDArray[np.float64]) -> Gray:
-    """Scale values to 0-255 by the smallest range that holds them all.
+def _eight_bit(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what scales the values of a picture's parts to 0-255 by the smallest range that holds them all.
 
     The ranges are [0, 1], those of 8, 10, 12, 14 and 16 bits, and [0, maximum]. Where a value is negative, all are
     moved up. NaN and infinity count as 0.
     """
-    values = np.nan_to_num(values, posinf=0, neginf=0)
-    values = values - min(float(values.min(initial=0)), 0)
-    top = float(values.max(initial=0))
+
+    def values(part: Image.Image) -> NDArray[np.float64]:
+        return np.nan_to_num(np.asarray(part, np.float64), posinf=0, neginf=0)
+
+    least, top = 0.0, 0.0
+    for _, part in _parts(image, max(1, _PART // image.width)):
+        found = values(part)
+        least, top = min(least, float(found.min(initial=0))), max(top, float(found.max(initial=0)))
+    top -= least
     full = next((limit for limit in (1, 255, 1023, 4095, 16383, 65535) if top <= limit), top)
-    return np.clip(values * (255 / full), 0, 255).astype(np.uint8)
+
+    def convert(part: Image.Image) -> Image.Image:
+        scaled = (values(part) - least) * (255 / full)
+        return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+
+    return convert
 
 
-def _on_paper(image: Image.Image) -> Image.Image:
-    """Lay an ``RGBA`` picture on paper of the colour that its ink is visible on."""
-    opaque = np.asarray(image.getchannel("A")) > 127
-    drawn = np.asarray(image.convert("L"))[opaque]
-    paper = 0 if drawn.size and drawn.mean() >= 128 and not opaque.all() else 255
-    ground = Image.new("RGBA", image.size, (paper, paper, paper, 255))
-    return Image.alpha_composite(ground, image).convert("RGB")
+def _on_paper(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what lays the parts of a transparent picture on paper of the colour that its ink is visible on."""
+    total = count = 0
+    for _, part in _parts(image, max(1, _PART // image.width)):
+        whole = part.convert("RGBA")
+        drawn = np.asarray(whole.convert("L"))[np.asarray(whole.getchannel("A")) > 127]
+        total, count = total + int(drawn.sum(dtype=np.int64)), count + drawn.size
+    paper = 0 if 0 < count < image.width * image.height and total >= 128 * count else 255
+
+    def convert(part: Image.Image) -> Image.Image:
+        ground = Image.new("RGBA", part.size, (paper, paper, paper, 255))
+        return Image.alpha_composite(ground, part.convert("RGBA")).convert("RGB")
+
+    return convert
 
 
 def to_gray(image: Image.Image, mix: Mix | None) -> Gray:

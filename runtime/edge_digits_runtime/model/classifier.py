@@ -1,6 +1,7 @@
 """Pictures in, class and confidence out."""
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,7 +102,9 @@ class Predictions:
 
 
 class DigitClassifier:
-    """Says which digit, or which other class, a picture shows, with one ``.tflite``; for one thread at a time.
+    """Says which digit, or which other class, a picture shows, with one ``.tflite``.
+
+    Threads may share one; they wait for each other, since there is one interpreter.
 
     Input and output of the model may be float32, int8 or uint8; scale and zero point are read from the file. A float
     input gets pixel / 255. Logits go through softmax; outputs that are probabilities already do not.
@@ -180,6 +183,8 @@ class DigitClassifier:
                 f"{self.name}: {self.network.classes} outputs, but {len(self.labels)} labels in its card: "
                 "convert it again"
             )
+        # Input and output are the interpreter's own memory: without this, threads got each other's answers.
+        self._turn = threading.Lock()
         self._shape = self.network.shape
         self._nothing = NO_INK if self.input.kind == "ink" else NO_CONTRAST
         probes = self._probe()
@@ -207,7 +212,8 @@ class DigitClassifier:
         if isinstance(picture, np.ndarray):
             if picture.shape != self._shape or picture.dtype != _BYTE:
                 raise self._wrong_pixels(picture)
-            return self.read_output(self.network.lane.run(picture), picture)
+            with self._turn:
+                return self.read_output(self.network.lane.run(picture), picture)
         # Imported here: pixels need no Pillow.
         from PIL import Image
 
@@ -276,7 +282,8 @@ class DigitClassifier:
             or pictures.dtype != _BYTE
         ):
             raise self._wrong_pixels(pictures, "n, ")
-        return self.network.many(pictures)
+        with self._turn:
+            return self.network.many(pictures)
 
     def read_output(self, output: NDArray[Any], pixels: NDArray[np.uint8]) -> Prediction:
         """Return what the output of the network for the picture ``pixels`` says; the last step of `classify`."""

@@ -20,8 +20,8 @@ _ACTIVATIONS = range(4)
 """None, RELU, RELU_N1_TO_1 and RELU6."""
 _LARGEST_WINDOW = 1024
 """Strides, dilations and windows of pooling, in pixels."""
-_LARGEST_MULTIPLIER = 2.0**29
-"""Kernels hold the ratio of two scales in 31 bits, and abort where it does not fit."""
+_LARGEST_MULTIPLIER = 256.0
+"""Kernels abort where a number would be multiplied by as much to be stored at another scale; usual is less than 1."""
 
 
 class Misfit(Exception):
@@ -357,8 +357,10 @@ def _conversion(step: Step) -> None:
     picture, output = step.tensors(1)
     if step.operator.name == "QUANTIZE":
         types = step.types((picture, output), [(a, b) for a in _PLAIN for b in _QUANTIZED])
-        before = 1.0 if types[0] == "FLOAT32" else _scale(picture)
-        _rescale([before / _scale(output)])
+        if types[0] == "FLOAT32":
+            _scale(output)
+        else:
+            _rescale([_scale(picture) / _scale(output)])
     else:
         types = step.types((picture, output), [(kind, "FLOAT32") for kind in (*_QUANTIZED, "FLOAT16")])
         if types[0] != "FLOAT16":

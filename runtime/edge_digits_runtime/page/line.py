@@ -6,6 +6,7 @@ network and decodes what it gives: for each step along the line, a logit for eac
 """
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -239,6 +240,8 @@ class LineReader:
                 f"{self.name}: the input is {to}, the output {out}; a line model of {len(self.card.labels)} labels "
                 f"takes 1×{HEIGHT}×{WIDTH}×1 and gives 1×steps×{len(self.card.labels) + 1}, in float32 or int8"
             )
+        # Input and output are the interpreter's own memory: threads take turns.
+        self._turn = threading.Lock()
         self._invoke = interpreter.invoke
         self._input = backends.memory(interpreter, to.index)[0, :, :, 0]
         self._output = backends.memory(interpreter, out.index)[0]
@@ -262,12 +265,13 @@ class LineReader:
 
     def logits(self, pixels: Gray) -> NDArray[np.float32]:
         """Return what the network gives for pixels of `prepare_line`: shape ``(steps, len(labels) + 1)``."""
-        np.copyto(self._input, self._table.take(pixels))
-        try:
-            self._invoke()
-        except INTERPRETER as error:
-            raise ModelError(f"{self.name}: fails when it runs: {first_line(error)}") from error
-        values: NDArray[np.float32] = self._output.astype(np.float32)
+        with self._turn:
+            np.copyto(self._input, self._table.take(pixels))
+            try:
+                self._invoke()
+            except INTERPRETER as error:
+                raise ModelError(f"{self.name}: fails when it runs: {first_line(error)}") from error
+            values: NDArray[np.float32] = self._output.astype(np.float32)
         if self._out.scale:
             values = (values - np.float32(self._out.zero_point)) * np.float32(self._out.scale)
         return values

@@ -3,14 +3,17 @@
 import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from edge_digits_runtime.errors import OutputError
 
+_TEMPORARY = ".edge-digits-"
+"""How the name of a file that is being written begins. Names that begin with a point are never taken for input."""
 _NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
 """Errors of a write that name no file, since it was open already."""
 
@@ -22,7 +25,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     After an exception or Ctrl-C the temporary file is removed and whatever was at ``path`` stays as it was.
     The temporary name keeps the suffix of ``path``, since some writers choose the format by it. Missing parent
     folders are made. A link stays one: what it points to is replaced. A device or a pipe, such as ``/dev/null``, is
-    yielded itself.
+    yielded itself. A file that is replaced keeps its mode. What a process that was killed left behind in the folder is
+    removed.
 
     Raises:
         OutputError: the folder cannot be made or written to, or the disk is full. Errors of other files in the block
@@ -36,22 +40,72 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             yield target
         return
     make_folder(target.parent)
+    _remove_stale(target.parent)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        descriptor, name = _locked_file(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
-    os.close(descriptor)
     temporary = Path(name)
     try:
         with _writing(path, name):
             yield temporary
-            # mkstemp makes the file private; give it the mode that an ordinary open() would have given.
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
+            temporary.chmod(_mode(target))
             temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _mode(target: Path) -> int:
+    """Return the mode of a file, or the one that an ordinary open() would give it; mkstemp makes files private."""
+    with suppress(OSError):
+        return stat.S_IMODE(target.stat().st_mode) & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
+
+
+def lock(descriptor: int) -> bool | None:
+    """Lock an open file for this process, until it is closed or the process ends, however it ends.
+
+    Returns:
+        False if another process has it locked. None where the system, or a network drive, has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _locked_file(target: Path) -> tuple[int, str]:
+    """Make a temporary file beside ``target`` that `_remove_stale` of no other process removes."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, suffix=target.suffix, dir=target.parent)
+        # Another process may have found it before it was locked.
+        if lock(descriptor) is not False and os.path.exists(name):  # noqa: PTH110
+            return descriptor, name
+        os.close(descriptor)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the temporary files that nobody writes any more."""
+    with suppress(OSError):
+        for left in folder.glob(f"{_TEMPORARY}*"):
+            # It may be gone at this moment, or belong to another user.
+            with suppress(OSError):
+                descriptor = os.open(left, os.O_RDWR)
+                try:
+                    if lock(descriptor):
+                        left.unlink()
+                finally:
+                    os.close(descriptor)
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -399,3 +400,27 @@ def test_a_card_of_another_network_is_refused(change: dict[str, Any], words: str
     assert file.card is not None
     with pytest.raises(ModelError, match=words):
         DigitClassifier(append_card(file.content[: file.flatbuffer_bytes], dataclasses.replace(file.card, **change)))
+
+
+def test_threads_that_share_a_classifier_get_their_own_answers(tiny: Tiny) -> None:
+    """Without a lock a few of ten thousand answers are those of another thread's picture."""
+    classifier = DigitClassifier(tiny("int8"))
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (4, 28, 28), np.uint8)
+    expected = [classifier.classify(picture) for picture in pictures]
+    wrong = []
+
+    def work(index: int) -> None:
+        for _ in range(1500):
+            if classifier.classify(pictures[index]) != expected[index]:
+                wrong.append(index)
+            outputs = classifier.outputs(pictures[index : index + 1])
+            if not np.array_equal(outputs, classifier.outputs(pictures[index : index + 1])):
+                wrong.append(index)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,36 @@ def test_an_error_of_another_file_is_passed_on_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ConnectionRefusedError), files.replacing(tmp_path / "a.bin"):
         raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+def test_a_file_that_is_replaced_keeps_its_mode(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"before")
+    path.chmod(mode)
+    files.write_bytes(path, b"after")
+    assert (path.stat().st_mode & 0o777, path.read_bytes()) == (mode, b"after")
+
+
+def test_what_a_killed_process_left_is_hidden_and_removed_by_the_next_write(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from edge_digits_runtime.records import files\n"
+        "with files.replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_bytes(b'half')\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "model.tflite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (half,) = tmp_path.iterdir()
+        assert half.name.startswith(".")
+        assert half.suffix == ".tflite"
+        # It is not stale as long as its process lives.
+        files.write_bytes(tmp_path / "first.json", b"")
+        assert half.exists()
+        process.kill()
+    files.write_bytes(tmp_path / "second.json", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]
