@@ -1,18 +1,30 @@
 """``edge-digits deploy``."""
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from edge_digits_runtime.errors import DeployError
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
 from edge_digits.formatting import percent
-from edge_digits.options import WORSE, UserPath, unverified_option
+from edge_digits.options import WORSE, WRONG_INPUT, UserPath, unverified_option
+from edge_digits.printing import print_error, printable
 from edge_digits.progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_digits.deploy.ssh import Target
+
+_MOST_AT_ONCE = 16
+"""Devices that are deployed to at the same time; the others wait."""
 
 
 @click.command()
 @run_argument
-@click.argument("host")
+@click.argument("hosts", nargs=-1, metavar="HOST...")
 @scheme_option
 @model_option
 @data_option
@@ -46,10 +58,14 @@ from edge_digits.progress import say
     help="An evaluation of the model before: exit with 1, and leave that one in use, if the new model is worse on the "
     "same pictures by more than chance. May be given for several test sets.",
 )
+@click.option("--status", is_flag=True, help="Say what is in use on each HOST; takes no RUN.")
+@click.option(
+    "--rollback", is_flag=True, help="Put the model back into use that was before, on each HOST; takes no RUN."
+)
 @unverified_option
 def deploy(
     run: Path,
-    host: str,
+    hosts: tuple[str, ...],
     scheme: str | None,
     model: Path | None,
     data: Path | None,
@@ -59,9 +75,13 @@ def deploy(
     port: int | None,
     ssh_config: Path | None,
     require_better: tuple[Path, ...],
+    status: bool,
+    rollback: bool,
     allow_unverified: bool,
 ) -> int:
     """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
+
+    With several HOSTs all are done at once, and one that fails does not stop the others: the exit code is 2 if one did.
 
     HOST is what you type after ssh. Your ssh configuration and keys are used, and all steps share one login. On the
     device, edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits evaluate' are
@@ -73,30 +93,73 @@ def deploy(
       edge-digits deploy runs/cnn-32-64-64-1 pi@raspberrypi.local
       edge-digits deploy runs/cnn-32-64-64-1 pi --scheme float32 --no-install
       edge-digits report runs/cnn-32-64-64-1
+      edge-digits deploy runs/cnn-32-64-64-1 pi1 pi2 pi3
+      edge-digits deploy --status pi1 pi2 pi3
+      edge-digits deploy --rollback pi2
     """
-    from edge_digits.deploy import deployment
+    from edge_digits.deploy import deployment, in_use
     from edge_digits.deploy.ssh import Target
 
+    if status or rollback:
+        hosts = (os.fspath(run), *hosts)
+        if status and rollback:
+            raise click.UsageError("--status and --rollback are two things: give one of them")
+    elif not hosts:
+        raise click.UsageError("no HOST: name one or several devices behind RUN")
+    targets = [Target(host, remote_dir.rstrip("/"), port, ssh_config) for host in hosts]
+    if len({target.label for target in targets}) < len(targets):
+        raise click.UsageError(f"{', '.join(hosts)}: each HOST once, with a name of its own")
+
+    def say_status(target: "Target") -> None:
+        about, version = in_use.status(target, say)
+        click.echo(printable(f"{target.host}: {about}, edge-digits {version}"))
+
+    def go_back(target: "Target") -> None:
+        click.echo(printable(f"{target.host}: {in_use.roll_back(target, say, python)}"))
+
+    if status or rollback:
+        return _at_once(say_status if status else go_back, targets)
     if require_better and not _is_better(run, scheme, model, require_better, allow_unverified):
         return WORSE
-    target = Target(host, remote_dir.rstrip("/"), port, ssh_config)
     bundle = make(run, scheme, model, data, not no_install, allow_unverified)
-    out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
-    say(f"{host}: {bundle}")
-    evaluation = deployment.deploy(
-        bundle,
-        target,
-        out,
-        install=not no_install,
-        python=python,
-        allow_unverified=allow_unverified,
-        progress=say,
-    )
-    click.echo(
-        f"{out}: {percent(evaluation.accuracy)} right, {evaluation.latency['invoke'].p50:,.0f} µs a picture (median) "
-        f"on {evaluation.device['name']}"
-    )
-    return 0
+    say(f"{', '.join(hosts)}: {bundle}")
+
+    def put(target: "Target") -> None:
+        out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
+        evaluation = deployment.deploy(
+            bundle,
+            target,
+            out,
+            install=not no_install,
+            python=python,
+            allow_unverified=allow_unverified,
+            progress=say,
+        )
+        click.echo(
+            f"{out}: {percent(evaluation.accuracy)} right, {evaluation.latency['invoke'].p50:,.0f} µs a picture "
+            f"(median) on {evaluation.device['name']}"
+        )
+
+    return _at_once(put, targets)
+
+
+def _at_once(work: "Callable[[Target], None]", targets: "Sequence[Target]") -> int:
+    """Do the same with all devices at once, each to its end, and return the exit code."""
+    if len(targets) == 1:
+        work(targets[0])
+        return 0
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(target: "Target") -> int:
+        try:
+            work(target)
+        except DeployError as error:
+            print_error(error)
+            return WRONG_INPUT
+        return 0
+
+    with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
+        return max(pool.map(one, targets))
 
 
 def _is_better(

@@ -175,7 +175,7 @@ def _doctor(device: Device, program: str) -> None:
         "doctor",
         _TURN,
         # If it finds a problem it fails and prints which; if it prints nothing, it could not even start.
-        f'answer=$({_command(program)} doctor --json) || [ -n "$answer" ]',
+        f'answer=$({command_line(program)} doctor --json) || [ -n "$answer" ]',
         'printf "%s\\n" "$answer"',
         advice=_KEPT,
     )
@@ -193,7 +193,7 @@ def _try(device: Device, stamp: str, program: str, allow_unverified: bool) -> No
     folder = f"bundles/{stamp}"
     words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
     words += ["--allow-unverified"] if allow_unverified else []
-    command = f"{_command(program)} {shlex.join(words)}"
+    command = f"{command_line(program)} {shlex.join(words)}"
     device.run("try the model", _TURN, command, advice=f"{_KEPT}; deploy another model")
 
 
@@ -225,7 +225,7 @@ def _evaluate(device: Device, stamp: str, program: str, allow_unverified: bool) 
         _TURN,
         f"theirs=$({shlex.join([program, '-c', _PROBE])})",
         f'[ "$theirs" = {ours} ] || {{ echo "another deployment has installed edge-digits $theirs" >&2; exit 1; }}',
-        f"{_command(program)} {shlex.join(words)}",
+        f"{command_line(program)} {shlex.join(words)}",
         advice="the new bundle is in use there; log in and run the third command of its README.txt to see more",
         note="this takes a minute or more",
     )
@@ -240,6 +240,6 @@ def _fetch(device: Device, bundle: Bundle, stamp: str, output: Path) -> Evaluati
     return evaluation
 
 
-def _command(program: str) -> str:
+def command_line(program: str) -> str:
     """Return the command line of ``edge-digits`` with the interpreter ``program``, wherever its scripts are."""
     return shlex.join([program, "-c", "from edge_digits.cli import main; main(prog_name='edge-digits')"])

@@ -10,12 +10,15 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from edge_digits_live import page as document
 from edge_digits_live.app import Settings
+from edge_digits_live.collecting import Collecting
 from edge_digits_runtime.image.picture import open_picture
 from edge_digits_runtime.image.prepare import prepare
 from live_browser import PHONE, STROKES, OpenPage, draw, give
 from live_service import SAMPLES, Running, Start
 from PIL import Image
 from playwright.sync_api import Browser, expect
+
+from edge_digits.collection.store import Collection
 
 
 def test_each_digit_that_is_drawn_is_answered(open_page: OpenPage) -> None:
@@ -218,3 +221,26 @@ def test_the_page_asks_nothing_of_anybody_else(open_page: OpenPage, service: Run
 
 def test_the_page_is_small() -> None:
     assert len(document.document().gzipped) < 16_000
+
+
+def test_a_model_of_other_classes_answers(open_page: OpenPage, start: Start, tmp_path: Path) -> None:
+    """Names of classes longer than a digit, and the whole picture as input."""
+    service = start(
+        model=Path(__file__).parents[1] / "runtime" / "models" / "own.tflite",
+        collecting=Collecting(Collection(tmp_path / "kept")),
+    )
+    page = open_page(service.url, refused=422)
+    give(page, "drop", "#pad", (SAMPLES / "4.png").read_bytes())
+    expect(page.locator("#bars .name")).to_have_text(["2", "10", "A", "blank", "minus"])
+    said = page.locator("#bars .best .name").inner_text()
+    expect(page.locator("#label")).to_have_text(said)
+    assert page.evaluate("[document.getElementById('seen').width, document.getElementById('seen').height]") == [20, 32]
+    expect(page.locator("#no")).to_have_text("No, it is …")
+    page.click("#keys >> text=minus")
+    expect(page.locator("#stored")).to_have_text("Kept as minus. Thank you.")
+    assert len(list((tmp_path / "kept" / "minus").glob("*.png"))) == 1
+    expect(page.locator("#tab-one")).to_have_text("One picture")
+    # Its name is that of its card; it reads no numbers, and says so.
+    page.click("#tab-page")
+    page.set_input_files("#read-file", SAMPLES / "4.png")
+    expect(page.locator("#problem")).to_contain_text("only a model of")

@@ -1,0 +1,123 @@
+"""What is in use on a device, and the way back to what was in use before."""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from edge_digits_runtime.errors import DeployError
+from edge_digits_runtime.library_errors import JSON
+from edge_digits_runtime.records import fields
+from edge_digits_runtime.records.fields import FieldError, Name, Share
+
+from edge_digits.deploy import bundle as bundles
+from edge_digits.deploy.deployment import command_line
+from edge_digits.deploy.ssh import Device, Target, connected
+from edge_digits.formatting import percent
+
+_LARGEST = 4096
+"""Bytes of an answer of a device that are read."""
+_ABOUT = (
+    "import json, os; p = os.path.realpath('current'); f = p + '/evaluation.json'; "
+    "e = json.load(open(f)) if os.path.exists(f) else {}; m = e.get('model', {}); "
+    "print(json.dumps({'bundle': os.path.basename(p), 'model': m.get('name', '-'), 'scheme': m.get('scheme', '-'), "
+    "'sha256': m.get('sha256', '-'), 'accuracy': e.get('accuracy')}))"
+)
+"""Prints what is known of the bundle in use. On one line, since the login shell may be any."""
+_VERSION = "from importlib.metadata import version; print(version('edge-digits'))"
+_VENV = "venv/bin/python"
+
+
+@dataclass(frozen=True)
+class InUse:
+    """The bundle in use on a device, as the device says."""
+
+    bundle: Name
+    """Its folder there, which begins with the time when it was put there, ``20260501T123000.000000Z``."""
+    model: Name
+    """Name of its model; ``-`` if it was not evaluated there."""
+    scheme: Name
+    sha256: Name
+    """Of the flatbuffer of its model."""
+    accuracy: Share | None
+    """Share of right answers that was measured there, in [0, 1]."""
+
+    @property
+    def since(self) -> str:
+        """When it was put into use: ``2026-05-01 12:30 UTC``."""
+        stamp = self.bundle
+        if not (len(stamp) > 13 and stamp[:8].isdigit() and stamp[9:13].isdigit()):
+            return "-"
+        return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[9:11]}:{stamp[11:13]} UTC"
+
+    def __str__(self) -> str:
+        accuracy = "not evaluated there" if self.accuracy is None else f"{percent(self.accuracy)} right there"
+        return f"{self.model} {self.scheme}, {accuracy}, sha256 {self.sha256[:12]}, since {self.since}"
+
+
+def status(target: Target, progress: Callable[[str], None]) -> tuple[InUse, str]:
+    """Return what is in use on a device, and the version of edge-digits there.
+
+    Raises:
+        DeployError: the device cannot be reached, or nothing was deployed to it.
+    """
+    with connected(target, progress) as device:
+        return _about(device), _version(device)
+
+
+def roll_back(target: Target, progress: Callable[[str], None], python: str | None = None) -> InUse:
+    """Put the bundle into use that was in use before, if its model answers, and return it.
+
+    Done twice, it leads back: the bundle that was in use until now stays.
+
+    Args:
+        target: the device.
+        progress: called with one line before each step.
+        python: the interpreter there that has edge-digits; None for that of the installation.
+
+    Raises:
+        DeployError: the device cannot be reached, there is no bundle to go back to, or its model does not answer; what
+            is in use stays in use.
+    """
+    with connected(target, progress) as device:
+        former = device.run(
+            "find the former bundle",
+            # The newest that is neither in use nor being deployed. Their names begin with the time.
+            'now=$(basename "$(readlink current)"); found=',
+            'for each in bundles/*; do n=$(basename "$each"); if [ "$n" != "$now" ] && [ ! -e "$each/.deploying" ]; '
+            'then found=$n; fi; done; printf "%s\\n" "$found"',
+            advice="deploy to it first",
+        ).strip()
+        if not former:
+            raise DeployError(f"{target.host}: no other bundle is there to go back to; deploy the model that you want")
+        if not all(c.isalnum() or c in ".-" for c in former):
+            raise DeployError(f"{target.host}: a bundle of the name {former[:60]!r}; remove it there")
+        folder = f"bundles/{former}"
+        words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
+        kept = "what is in use stays in use"
+        device.run("try the former model", f"{command_line(python or _VENV)} {shlex.join(words)}", advice=kept)
+        link = f".incoming-{former}.link"
+        device.run("switch back", f"ln -sfn {folder} {link}", f"mv -T {link} current", advice=kept)
+        return _about(device)
+
+
+def _about(device: Device) -> InUse:
+    answer = device.run(
+        "ask what is in use",
+        "test -d current",
+        f"{shlex.join(['python3', '-c', _ABOUT])} | head -c {_LARGEST}",
+        advice="deploy to it first",
+    )
+    try:
+        values: Any = json.loads(answer)
+        found: InUse = fields.read(InUse, values)
+    except (*JSON, FieldError) as error:
+        raise DeployError(f"{device.target.host}: an answer that is none; deploy to it again") from error
+    return found
+
+
+def _version(device: Device) -> str:
+    command = f"{shlex.join([_VENV, '-c', _VERSION])} | head -c 40"
+    answer = device.run("ask for the version", f"test ! -x {_VENV} || {command}", advice="deploy to it again").strip()
+    return answer if answer and all(c.isalnum() or c in ".+-" for c in answer) else "-"
