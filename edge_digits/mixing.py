@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SHARE = 0.2
 """Share of the training pictures that come from the second set and those after it where nothing else is asked for."""
 MOST = 100
-"""How often a picture is repeated at most: a network learns the same few pictures by heart, not what they show."""
+"""Largest number of copies of a picture: a network learns the same few by heart, not what they show."""
 _PARTS = 200
 """Groups that the pictures of a set without groups are put into: splitting whole groups takes time for each group."""
 MIXED, TESTS = "mixed.npz", "tests"

@@ -58,7 +58,7 @@ class Item:
     said: str
     """The class that the model said."""
     confidence: float
-    """Of the model, in [0, 1]."""
+    """Calibrated probability of that class, in [0, 1]."""
     reason: str | None
     """Why the model was not sure; None if it was, and a person corrected it."""
     classes: tuple[str, ...]
@@ -100,7 +100,7 @@ class Collection:
 
     @property
     def full(self) -> bool:
-        """Whether no more pictures are taken."""
+        """True if no more pictures are taken."""
         return self._bytes >= self._limit
 
     def add(

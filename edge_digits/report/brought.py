@@ -1,4 +1,4 @@
-"""What a new model brings: its answers beside those of the one before, to the same test pictures."""
+"""The answers of a new model beside those of the one before, to the same test pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Brought:
 
     @property
     def worse(self) -> bool:
-        """Whether the new model is worse by more than chance."""
+        """True if the new model is worse by more than chance."""
         return self.paired.drop_pp > 0 and self.paired.significant
 
     def to_dict(self) -> dict[str, Any]:

@@ -28,10 +28,10 @@ _FALSE, _TRUE = frozenset(["", "0", "false", "no"]), frozenset(["1", "true", "ye
 
 @dataclass(frozen=True)
 class Settings:
-    """How a service is set up."""
+    """The settings of a service."""
 
     token: str | None = None
-    """What clients must show; None if everybody who reaches the service may ask."""
+    """The secret that clients must show; None if everybody who reaches the service may ask."""
     names: tuple[str, ...] = ()
     """Names of this machine that a Host header may have, beside its own."""
     limits: Limits = field(default_factory=Limits)

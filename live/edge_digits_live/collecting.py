@@ -1,4 +1,4 @@
-"""What the service keeps to be labelled: pictures that were unsure, and those that a person corrected."""
+"""The collection of a service: pictures that were unsure, and those that a person corrected."""
 
 import functools
 from typing import Any
@@ -20,12 +20,12 @@ class Collecting:
 
     @property
     def on(self) -> bool:
-        """Whether pictures are collected."""
+        """True if pictures are collected."""
         return self._collection is not None
 
     @property
     def full(self) -> bool:
-        """Whether there is a collection that takes nothing more."""
+        """True if there is a collection that takes nothing more."""
         return self._collection is not None and self._collection.full
 
     def keep(self, group: str | None) -> answers.Keep | None:

@@ -15,7 +15,7 @@ from edge_digits.progress import say
 from edge_digits_live.metrics import Metrics
 
 OPEN_PATHS = frozenset(["/", "/healthz"])
-"""What needs no token: the page, which holds no secret and asks for the token, and whether the service is well."""
+"""Paths that need no token: the page, which holds no secret and asks for the token, and the health of the service."""
 _SAFE = frozenset(["GET", "HEAD"])
 
 

@@ -1,4 +1,4 @@
-"""What the service allows a client to ask of the device."""
+"""The limits of what a client may ask of the device."""
 
 from dataclasses import dataclass
 

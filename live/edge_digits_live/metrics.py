@@ -12,7 +12,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What the service has done since it started. All methods are called from the thread of the event loop."""
+    """Counts of what the service did since it started. All methods are called from the thread of the event loop."""
 
     def __init__(self) -> None:
         self._requests: Counter[tuple[str, int]] = Counter()

@@ -92,7 +92,7 @@ class Workers:
 
     @property
     def alive(self) -> bool:
-        """Whether every thread is there."""
+        """True if every thread is there."""
         return all(thread.is_alive() for thread in self._threads)
 
     @property
