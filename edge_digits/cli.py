@@ -80,6 +80,11 @@ VERBS = {
     "deploy": Verb(
         "edge_digits.commands.deploy:deploy", "Bundle, copy over ssh, measure there, bring the evaluation back."
     ),
+    "certify": Verb(
+        "edge_digits.commands.certify:certify",
+        "Deploy, hold accuracy and time on the device to limits, write a passport.",
+        ("report",),
+    ),
     "quickstart": Verb(
         "edge_digits.commands.quickstart:quickstart", "Run the whole pipeline once, on MNIST.", ("convert", "report")
     ),
@@ -181,7 +186,9 @@ class LazyGroup(click.Group):
             # click makes an Abort of EOFError, too, which here is a fault of ours: no verb asks questions.
             if isinstance(error.__cause__, EOFError):
                 raise error.__cause__ from None
-            click.echo("Interrupted.", err=True)
+            # What was interrupted may have noted how to go on; click has the original as the cause.
+            notes = [*getattr(error, "__notes__", ()), *getattr(error.__cause__, "__notes__", ())]
+            click.echo(" ".join(["Interrupted.", *notes]), err=True)
             sys.exit(INTERRUPTED)
         except (BrokenPipeError, _ReaderGoneError):
             # The reader is gone, as in `edge-digits recipes | head`. Python shall not complain at exit.
@@ -236,8 +243,10 @@ def _stub(name: str, verb: Verb, missing: list[str]) -> click.Command:
 
 
 def install_line(extras: Sequence[str]) -> str:
-    """Return the command that installs ``extras``."""
-    return f"pip install 'edge-digits[{','.join(extras)}]'"
+    """Return what installs ``extras`` here, see `edge_digits_runtime.installation.how_to_get`."""
+    from edge_digits_runtime.installation import how_to_get
+
+    return how_to_get(extras)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,5 +1,8 @@
 """Numbers as people read them, for what the commands print and for the pages that they write."""
 
+from collections.abc import Mapping
+from typing import Any
+
 NONE = "–"
 """Stands where there is no value."""
 ALIKE = 0.05
@@ -35,6 +38,34 @@ def counted(count: int, noun: str) -> str:
 def joined(*facts: object) -> str:
     """Return the facts that are known, separated by commas; a dash if none is."""
     return ", ".join(str(fact) for fact in facts if fact) or NONE
+
+
+def device_facts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return in words what tells devices of one name apart; an empty string for what their system does not show.
+
+    Args:
+        facts: as in `edge_digits_runtime.records.device_facts.DeviceFacts`.
+    """
+    cores, memory, features = facts.get("cores"), facts.get("memory_bytes"), facts.get("cpu_features")
+    cpu = facts.get("cpu")
+    # Those of a GPU's host say little about it.
+    host = "host with " if facts.get("kind") == "GPU" else ""
+    if host:
+        features = None
+    return {
+        "machine": facts.get("machine") or "",
+        "cpu": cpu if cpu and cpu != facts.get("name") else "",
+        "cores": f"{host}{counted(cores, 'core')}" if cores else "",
+        "memory": f"{memory / 1e9:.1f} GB" if memory else "",
+        "features": "" if features is None else " ".join(f.replace(" ", "-") for f in features) or "no vector features",
+        "governor": facts.get("governor") or "",
+    }
+
+
+def device(facts: Mapping[str, Any]) -> str:
+    """Return a device as a line says it: ``AMD EPYC, 2 cores, avx2 fma``."""
+    words = device_facts(facts)
+    return joined(facts.get("name"), words["cpu"], words["cores"], words["features"])
 
 
 def times(ratio: float) -> str:

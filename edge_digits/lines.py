@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from edge_digits_runtime.errors import RunError
 
-from edge_digits.formatting import percent
+from edge_digits.formatting import percent, points
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
     from edge_digits_convert.line_conversion import LineConversionResult
     from edge_digits_runtime.records.line_run import LineRunRecord
     from edge_digits_train.recipes.line_recipe import LineRecipe
+
+    from edge_digits.gate import Gate
 
 CALIBRATION_LINES = 500
 """Lines that int8 is calibrated on where nothing else is asked for."""
@@ -106,10 +108,21 @@ def convert_line_run(
     )
     click.echo(
         f"{result.path}: {result.file_bytes:,} bytes with labels and card; validation {percent(result.exact)} of "
-        f"{record.validation_lines:,} lines read right ({0.0 - result.drop_pp:+.2f} pp), "
+        f"{record.validation_lines:,} lines read right (drop {points(result.drop_pp)} pp), "
         f"{percent(result.silently_wrong)} wrong and sure"
     )
     return result
+
+
+def line_gate(result: "LineConversionResult", max_drop: float, by_point: bool) -> "Gate":
+    """Return whether the share of exact lines that int8 loses is within ``max_drop`` percentage points."""
+    import numpy as np
+
+    from edge_digits.gate import Gate
+    from edge_digits.paired import pair
+
+    paired = pair(np.array(result.written), np.array(result.float_texts), np.array(result.texts))
+    return Gate(result.path.name, paired, max_drop, by_point, what="line")
 
 
 def _processes(lines: int) -> int:

@@ -1,5 +1,6 @@
 """Options and exit codes that several verbs share."""
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -68,6 +69,32 @@ confidence_option = click.option(
     type=click.FloatRange(0, 1),
     help="The confidence below which an answer is not sure.  [default: that in the model's card]",
 )
+_max_drop_option = click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    metavar="PP",
+    help="Exit with 1 unless the upper bound of the drop's 95 % interval is at most PP percentage points.",
+)
+_point_option = click.option("--point", is_flag=True, help="With --max-drop: judge the drop itself, not its interval.")
+
+
+def gate_options(command: Any) -> Any:
+    """Add the options that `edge_digits.pipeline.print_gates` takes: a limit of the drop, and what is held to it."""
+    return _max_drop_option(_point_option(command))
+
+
+def check_gate(max_drop: float | None, point: bool) -> None:
+    """Refuse ``--point`` without a limit, and a limit that is no number.
+
+    Raises:
+        click.UsageError: there is no limit, or it is ``nan``, which no range excludes.
+    """
+    if max_drop is not None and math.isnan(max_drop):
+        raise click.UsageError("--max-drop nan: give percentage points, 0 to 100")
+    if point and max_drop is None:
+        raise click.UsageError("--point says how --max-drop judges: give --max-drop, too, or leave it out")
+
+
 data_option = click.option(
     "--data",
     type=UserPath(),

@@ -3,14 +3,15 @@
 Each function imports the packages that it needs when it is called.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from edge_digits_runtime.errors import DataError, OutputError, RunError, UsageError
 
-from edge_digits.formatting import percent
+from edge_digits.formatting import device, microseconds, percent, points
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from edge_digits_train.engine.cluster import Cluster
     from edge_digits_train.recipes.recipe import Recipe
 
-    from edge_digits.report import Report
+    from edge_digits.gate import Gate
+    from edge_digits.report import Paired, Report
 
 RUNS = Path("runs")
 MNIST = Path("mnist")
@@ -102,7 +104,6 @@ def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
 
 
 def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
-    import dataclasses
     from importlib.util import find_spec
 
     if grouping.pattern is not None or grouping.test:
@@ -253,7 +254,7 @@ def convert_run(
     calibration_count: int | None = None,
     seed: int | None = None,
     output: Path | None = None,
-) -> "ConversionResult":
+) -> "tuple[ConversionResult, Paired]":
     """Convert the run folder ``run`` by ``scheme`` and print the result.
 
     Args:
@@ -263,15 +264,25 @@ def convert_run(
         calibration_count: number of training pictures that int8 is calibrated on; None for the default.
         seed: seed of the draw of these pictures; None for the default.
         output: the file to write; None for ``RUN/RECIPE-SCHEME.tflite``.
+
+    Returns:
+        The result, and the answers of the float original and of the file to the test pictures, counted in pairs.
+
+    Raises:
+        EvaluationError: the run has no evaluation of its original any more.
     """
-    from edge_digits_runtime.records.run import RunRecord
+    from edge_digits_runtime.records.evaluation import Evaluation
+    from edge_digits_runtime.records.run import EVALUATION, RunRecord
 
     # Before Keras is imported, which takes seconds.
     record = RunRecord.load(run)
+    original = Evaluation.load(run / EVALUATION)
 
     from edge_digits_convert import CalibrationDraw, RunPictures, convert
     from edge_digits_train.data.splits import training_and_validation
     from edge_digits_train.recipes.recipe import Recipe
+
+    from edge_digits.paired import pair
 
     dataset = load_data_of(record, data)
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
@@ -283,15 +294,16 @@ def convert_run(
         output=output,
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
     )
-    figures = ", ".join(
-        f"{split} {percent(result.accuracy[split])} ({0.0 - result.drop_pp[split]:+.2f} pp)"
-        for split in result.accuracy
-    )
+    paired = pair(original.labels, original.predicted, result.test_answers)
+    low, high = paired.interval_pp
     click.echo(
         f"{result.path}: {result.bytes_before:,} -> {result.bytes_after:,} bytes "
-        f"({result.file_bytes:,} with labels and card); {figures}"
+        f"({result.file_bytes:,} with labels and card); "
+        f"validation {percent(result.accuracy['validation'])} (drop {points(result.drop_pp['validation'])} pp), "
+        f"test {percent(result.accuracy['test'])} (drop {points(paired.drop_pp)} pp, 95 % interval {points(low)} to "
+        f"{points(high)})"
     )
-    return result
+    return result, paired
 
 
 def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
@@ -316,11 +328,16 @@ def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
     if card is not None and (card.scheme, card.weights_sha256) == (scheme, record.weights_sha256):
         say(f"{path}: already converted")
         return path
-    return convert_run(run, scheme, data).path
+    return convert_run(run, scheme, data)[0].path
 
 
 def evaluate_model(
-    classifier: "DigitClassifier", dataset: "DataSet", output: Path, count: int | None = None
+    classifier: "DigitClassifier",
+    dataset: "DataSet",
+    output: Path,
+    count: int | None = None,
+    timed: bool = True,
+    device_name: str | None = None,
 ) -> "Evaluation":
     """Measure ``classifier`` on test pictures, write the evaluation to ``output`` and print the result.
 
@@ -329,6 +346,8 @@ def evaluate_model(
         dataset: its test pictures are used; they are of classes of the model, and were read as its card says.
         output: the file to write.
         count: number of test pictures; None for all.
+        timed: measure times, too.
+        device_name: what the record calls this device; None for what its system says.
 
     Raises:
         DataError: there are pictures of a class that the model does not know.
@@ -350,18 +369,28 @@ def evaluate_model(
         classifier,
         split,
         DataInfo(dataset.name, "test", digest(split)),
+        timed=timed,
         progress=lambda step: say(f"{name}: {step}"),
     )
+    if device_name is not None:
+        evaluation = dataclasses.replace(evaluation, device=dict(evaluation.device) | {"name": device_name})
     evaluation.save(output)
-    latency = evaluation.latency["invoke"]
-    click.echo(
-        f"{output}: {percent(evaluation.accuracy)} of {len(split):,} pictures right; "
-        f"p50 {latency.p50:,.1f} µs, p90 {latency.p90:,.1f} µs, p99 {latency.p99:,.1f} µs a picture "
-        f"on {evaluation.device['name']}"
-    )
+    click.echo(f"{output}: {summary(evaluation)}")
     for note in evaluation.notes:
         say(f"Note: {note}")
     return evaluation
+
+
+def summary(evaluation: "Evaluation") -> str:
+    """Return accuracy, both latencies and the device of an evaluation in a line."""
+    what = {"invoke": "an invocation", "file": "picture file to answer"}
+    times = [
+        f"{words} {microseconds(latency.p50)} µs (p99 {microseconds(latency.p99)})"
+        for part, words in what.items()
+        if (latency := evaluation.latency.get(part))
+    ]
+    right = f"{percent(evaluation.accuracy)} of {len(evaluation.labels):,} pictures right"
+    return "; ".join([right, *times]) + f"; on {device(evaluation.device)}"
 
 
 def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output: Path) -> None:
@@ -372,6 +401,7 @@ def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output:
     from edge_digits_runtime.data.datasets import digest
     from edge_digits_runtime.device.facts import device_facts
     from edge_digits_runtime.errors import EvaluationError
+    from edge_digits_runtime.records.device_facts import device_key
     from edge_digits_runtime.records.evaluation import Evaluation
 
     try:
@@ -382,42 +412,82 @@ def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output:
         done is not None
         and done.model.sha256 == classifier.model.sha256
         and done.data.sha256 == digest(dataset.with_labels(classifier.labels).test)
-        and done.device["name"] == device_facts()["name"]
+        and device_key(done.device) == device_key(device_facts())
     ):
         say(f"{output}: already evaluated")
         return
     evaluate_model(classifier, dataset, output)
 
 
-def write_report(files: Sequence[Path], folder: Path | None) -> "Report":
-    """Compare the evaluations in ``files``; if ``folder`` is given, write the report there in all its forms."""
+def write_report(
+    files: Sequence[Path], folder: Path | None, max_drop: float | None = None, by_point: bool = False
+) -> "Report":
+    """Compare the evaluations in ``files``; if ``folder`` is given, write the report there in all its forms.
+
+    Raises:
+        UsageError: there is a limit ``max_drop`` in percentage points, but no float original to count from.
+    """
     from edge_digits_runtime.records.evaluation import Evaluation
 
     from edge_digits import report
 
     result = report.compare([Evaluation.load(file) for file in files])
+    if max_drop is not None:
+        result = result.gated(max_drop, by_point)
+        if not result.gates:
+            raise UsageError("--max-drop needs the float original among the evaluations: add its run folder")
     if folder is not None:
         report.write(result, folder)
     return result
 
 
-def print_drop_verdict(worst_pp: float | None, limit_pp: float | None) -> int:
-    """Print whether the drop is within ``limit_pp``, and return the exit code: 0 if it is or there is no limit, else 1.
+def drop_gate(run: Path, max_drop: float, by_point: bool) -> "Callable[[Evaluation], Gate]":
+    """Return a function that says whether what an evaluation lost to the float original is within ``max_drop``.
+
+    Called before a long measurement, so that what is missing here is said first.
+
+    Args:
+        run: the run folder, with the evaluation of the original.
+        max_drop: allowed drop in percentage points.
+        by_point: judge by the drop itself, not by its interval.
 
     Raises:
-        UsageError: there is a limit, but no drop.
+        EvaluationError: the run has no evaluation of its original.
+        UsageError: scipy is not installed here.
     """
-    from edge_digits_runtime.data import metrics
+    from importlib.util import find_spec
 
-    if limit_pp is None:
-        return 0
-    if worst_pp is None:
-        raise UsageError("--max-drop needs the float original among the evaluations: add its run folder")
-    if not metrics.at_least(limit_pp, worst_pp):
-        say(f"The accuracy drop of {worst_pp:.2f} pp is above the limit of {limit_pp:.2f} pp.")
-        return TOO_LARGE_A_DROP
-    say(f"The accuracy drop of {worst_pp:.2f} pp is within the limit of {limit_pp:.2f} pp.")
-    return 0
+    from edge_digits_runtime.errors import EvaluationError
+    from edge_digits_runtime.records.evaluation import Evaluation
+    from edge_digits_runtime.records.run import EVALUATION
+
+    if find_spec("scipy") is None:
+        raise UsageError("--max-drop needs the extra 'report', which is not installed here")
+
+    from edge_digits.gate import Gate
+    from edge_digits.paired import pair
+
+    original = Evaluation.load(run / EVALUATION)
+
+    def judge(evaluation: Evaluation) -> Gate:
+        if evaluation.data.sha256 != original.data.sha256:
+            raise EvaluationError(f"{run / EVALUATION}: is of other pictures than were answered; train again")
+        paired = pair(original.labels, original.predicted, evaluation.predicted)
+        name = f"{evaluation.model.name} {evaluation.model.scheme} on {evaluation.device['name']}"
+        return Gate(name, paired, max_drop, by_point)
+
+    return judge
+
+
+def print_gates(gates: "Sequence[Gate]") -> int:
+    """Print for each model whether its drop is within the limit.
+
+    Returns:
+        The exit code: 0 if all are, 1 if one is above it or is not shown to be within it.
+    """
+    for gate in gates:
+        say(str(gate))
+    return 0 if all(gate.passed for gate in gates) else TOO_LARGE_A_DROP
 
 
 def newest_run(runs: Path = RUNS) -> Path:
@@ -441,15 +511,15 @@ def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
         RunError: there is no unfinished run.
     """
     from edge_digits_runtime.records.run import CHECKPOINT, RECORD
+    from edge_digits_train.engine.checkpoint import Checkpoint
 
-    checkpoints = [
-        path
-        for path in runs.glob(f"*/{CHECKPOINT}")
-        if not path.with_name(RECORD).exists() and (recipe is None or path.parent.name.rpartition("-")[0] == recipe)
-    ]
-    if not checkpoints:
-        raise RunError(f"nothing to resume under {runs}/: name the run folder with --out")
-    return max(checkpoints, key=lambda path: path.stat().st_mtime).parent
+    checkpoints = [path for path in runs.glob(f"*/{CHECKPOINT}") if not path.with_name(RECORD).exists()]
+    for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
+        # By what is trained there, since --out may have named the folder as it liked.
+        if recipe is None or Checkpoint.recipe_name(path.parent) == recipe:
+            return path.parent
+    what = "" if recipe is None else f" of {recipe}"
+    raise RunError(f"nothing to resume{what} under {runs}/: name the run folder with --out")
 
 
 def next_run(recipe: str, runs: Path = RUNS) -> Path:

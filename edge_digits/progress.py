@@ -24,6 +24,16 @@ def say(message: str) -> None:
 
 
 @contextmanager
+def interruption(how_to_go_on: str) -> Iterator[None]:
+    """Let "Interrupted." be followed by a sentence that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.add_note(how_to_go_on)
+        raise
+
+
+@contextmanager
 def bars() -> Iterator[Update]:
     """Yield an `Update`, which shows a bar for each label, one below the other.
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,33 @@ def digest(text: str) -> str:
 
 @pytest.fixture(scope="session")
 def quick_measurement() -> Iterator[None]:
-    """Let `evaluate` time each part for 0.1 s and start one cold process: 1 s of processor time instead of 9."""
+    """Let `evaluate` time each part for 0.1 s and start one cold process: 1 s of processor time instead of 11."""
     quick = functools.partial(measurement.evaluate, seconds=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measurement, "evaluate", quick)
         patch.setattr(measurement, "COLD_STARTS", 1)
+        patch.setattr(measurement, "FILE_CALLS", 4)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def originals_at_once() -> Iterator[None]:
+    """Let no training start a process that measures its original: it takes 6 s; one test of it does."""
+    if find_spec("edge_digits_train") is None:
+        yield
+        return
+    from edge_digits_train.engine import original
+
+    def measure(*_: Any) -> Any:
+        samples = np.linspace(900, 1100, 1000)
+        latency = {
+            "invoke": Latency(samples, original.WHAT),
+            "file": Latency(2 * samples, "picture file to prediction"),
+        }
+        return original.Original(latency, 700_000_000, (), {"load_ms": 1000.0})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(original, "measure", measure)
         yield
 
 
@@ -54,6 +77,7 @@ def make_evaluation() -> MakeEvaluation:
         weights_sha256: str = "a" * 64,
         size: int = 1000,
         latency_us: float | Sequence[float] = 10.0,
+        file_us: float | None = None,
         device: Mapping[str, Any] | None = None,
         pictures: str = "a",
         classes: Sequence[str] = DIGIT_CLASSES,
@@ -73,7 +97,8 @@ def make_evaluation() -> MakeEvaluation:
             data=DataInfo("MNIST", "test", pictures * 64),
             labels=truth,
             probabilities=probabilities.astype(np.float32),
-            latency={"invoke": Latency(np.atleast_1d(np.asarray(latency_us, np.float64)), "set_tensor + invoke")},
+            latency={"invoke": Latency(np.atleast_1d(np.asarray(latency_us, np.float64)), "set_tensor + invoke")}
+            | ({} if file_us is None else {"file": Latency(np.array([file_us]), "picture file to prediction")}),
             device=facts | dict(device or {}),
             pictures=wrong_pictures(images, truth, predicted),
             created="2026-05-01T12:30:00+00:00",

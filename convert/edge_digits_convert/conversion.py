@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_digits_runtime.data import metrics
-from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.model.card import SCHEMES, Calibration
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -61,18 +60,13 @@ def convert(
         verified = verify(quantized, probe)
     say(f"measuring on {len(pictures.validation):,} validation and {len(pictures.test):,} test pictures")
     classifier = DigitClassifier(verified.flatbuffer)
+    splits = {"validation": pictures.validation, "test": pictures.test}
+    answers = {name: classifier.classify_batch(split.images).labels for name, split in splits.items()}
     measured = Measured(
-        accuracy={name: _accuracy(classifier, split) for name, split in _measured_splits(pictures).items()},
+        accuracy={name: metrics.accuracy(split.labels, answers[name]) for name, split in splits.items()},
         confidence=calibrate_confidence(classifier, pictures.validation),
         calibration=Calibration("train", len(drawn), draw.seed) if scheme == "int8" else None,
         training_pictures=len(pictures.training),
+        test_answers=answers["test"],
     )
     return package(run, verified, measured, output or folder / f"{run.record.name}-{scheme}.tflite")
-
-
-def _measured_splits(pictures: RunPictures) -> dict[str, Split]:
-    return {"validation": pictures.validation, "test": pictures.test}
-
-
-def _accuracy(classifier: DigitClassifier, split: Split) -> float:
-    return metrics.accuracy(split.labels, classifier.classify_batch(split.images).labels)

@@ -62,6 +62,12 @@ class LineConversionResult:
     """The same of the Keras original."""
     silently_wrong: float
     """Share of the validation lines that are called sure and are wrong."""
+    texts: tuple[str, ...]
+    """What the file reads in each validation line."""
+    float_texts: tuple[str, ...]
+    """The same of the Keras original."""
+    written: tuple[str, ...]
+    """What is written in each."""
 
     @property
     def drop_pp(self) -> float:
@@ -136,7 +142,17 @@ def convert_lines(
     sure = [line.confidence >= least for line in decoded]
     counted = score(validation.labels, [line.text for line in decoded], sure)
     silent = counted.silently_wrong / counted.lines
-    return LineConversionResult(target, card, len(content), exact, float_exact, silent)
+    return LineConversionResult(
+        target,
+        card,
+        len(content),
+        exact,
+        float_exact,
+        silent,
+        tuple(line.text for line in decoded),
+        tuple(line.text for line in original),
+        tuple(validation.labels),
+    )
 
 
 def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[str], texts: Sequence[str]) -> float:

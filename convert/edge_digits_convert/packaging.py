@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from edge_digits_runtime.model.card import Calibration, FloatReference, ModelCard, append_card
 from edge_digits_runtime.records import files
+from numpy.typing import NDArray
 
 from edge_digits_convert.confidence_calibration import Confidence
 from edge_digits_convert.trained_run import TrainedRun
@@ -25,6 +27,8 @@ class Measured:
     """None unless the scheme is int8."""
     training_pictures: int
     """Number of pictures that the run was trained on."""
+    test_answers: NDArray[np.uint8]
+    """Answers of the converted model to the test pictures, shape ``(n,)``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,9 @@ class ConversionResult:
     """Share of right answers of the file in [0, 1] by split, ``validation`` and ``test``."""
     float_accuracy: Mapping[str, float]
     """The same of the Keras original."""
+    test_answers: NDArray[np.uint8]
+    """Answers of the file to the test pictures, shape ``(n,)``: with those of the original, which are in the run's
+    ``evaluation.json``, they give the interval of the drop."""
 
     @property
     def drop_pp(self) -> Mapping[str, float]:
@@ -87,4 +94,5 @@ def package(run: TrainedRun, verified: Verified, measured: Measured, output: Pat
         file_bytes=len(content),
         accuracy=measured.accuracy,
         float_accuracy=record.accuracy,
+        test_answers=measured.test_answers,
     )

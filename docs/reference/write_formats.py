@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 from edge_digits_runtime.image import model_input
-from edge_digits_runtime.model import card
-from edge_digits_runtime.records import device_facts, evaluation, files, line_run, run
+from edge_digits_runtime.model import card, reasons
+from edge_digits_runtime.records import device_facts, evaluation, files, line_run, passport, run
 from edge_digits_study import results
 
 TARGET = Path(__file__).with_name("formats.md")
@@ -28,7 +28,9 @@ EVALUATION_KEYS = {
     "input": "How the pictures became pixels, as in a card.",
     "confusion": "A row of counts for each class: row the true class, column the answer.",
     "latency_us": (
-        "By part, in microseconds: `invoke` always; `preprocess`, `postprocess` and `total` where they were timed. "
+        "By part, in microseconds, empty if only the accuracy was measured: `invoke` always; `preprocess`, "
+        "`postprocess`, `total`, `picture` (an opened picture to pixels) and `file` (a picture file to the answer) "
+        "where they were timed. "
         "Each has `what` was timed, `p50`, `p90`, `p99`, `mean`, `std`, and `samples_us`, every timed call "
         "of one picture."
     ),
@@ -62,6 +64,7 @@ _KINDS = {
     "_Milliseconds": "float, 0 or more",
     "_Megahertz": "float, 0 or more",
     "_Celsius": "float",
+    "_Points": "float, -100 to 100",
     "_OfEachClass": "list[float], one of 0 to 1 for each class",
     "ClassNames": "list[str], 2 to 128",
 }
@@ -171,6 +174,47 @@ Each of `threads`:
 `conditions` has `before` and `after` the measurement:
 
 {_fields(device_facts.Conditions)}
+
+## Passport
+
+`certify` writes it, `doctor --passport` compares it with the device that it is on. `format` is `{passport.FORMAT}`
+(`{passport.Passport.__module__}.Passport`).
+
+{_fields(passport.Passport)}
+
+`model`:
+
+{_fields(passport.CertifiedModel)}
+
+Each of `installed`:
+
+{_fields(passport.Installed)}
+
+`limits`:
+
+{_fields(passport.Limits)}
+
+`drop`:
+
+{_fields(passport.CertifiedDrop)}
+
+`times`:
+
+{_fields(passport.CertifiedTimes)}
+
+`original`:
+
+{_fields(passport.CertifiedOriginal)}
+
+`device`, `before` and `after` are as in an evaluation.
+
+## What `--json` prints
+
+A JSON schema for each verb: [classify](schemas/classify.schema.json), [read](schemas/read.schema.json),
+[data](schemas/data.schema.json), [doctor](schemas/doctor.schema.json), [models](schemas/models.schema.json),
+[recipes](schemas/recipes.schema.json) and [report](schemas/report.schema.json), which is `report.json`, too. A test
+holds what is printed to them. `reason` is a sentence and may be reworded; `reason_code` stays what it is:
+{", ".join(f"`{code}`" for code in reasons.ALL)}.
 
 ## Results of a study
 

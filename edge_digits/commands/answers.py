@@ -18,7 +18,8 @@ from edge_digits.options import (
     unverified_option,
 )
 from edge_digits.parallel import in_order
-from edge_digits.printing import note_missing_card, print_error
+from edge_digits.printing import note_missing_card, print_error, printable
+from edge_digits.progress import say
 from edge_digits.sources import STDIN, Source
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def print_answers(
     named: Sequence[NamedSource],
     prepare: Callable[[], Callable[[NamedSource], Answer]],
     show: Callable[[str, Answer], None],
-    is_sure: Callable[[Answer], bool],
+    doubts: Callable[[Answer], list[str]],
     strict: bool,
 ) -> int:
     """Answer every picture and return the exit code; one that fails is a line on standard error.
@@ -131,10 +132,11 @@ def print_answers(
         prepare: loads the model and returns the function that answers a picture. It is called once in each process
             that takes part, so it can be pickled.
         show: prints the name of a picture and the answer.
-        is_sure: whether nothing in an answer is doubtful.
-        strict: whether an answer that is not sure makes the exit code 1.
+        doubts: what is doubtful in an answer; empty if nothing is.
+        strict: whether an answer that is not sure makes the exit code 1. What was doubtful then ends the output, on
+            standard error: among a thousand lines it would be missed.
     """
-    code = 0
+    code, doubtful = 0, []
     fault: Exception | None = None
     for (name, _), answer in zip(named, in_order(_ErrorsReturned(prepare), named), strict=True):
         if isinstance(answer, EdgeDigitsError):
@@ -146,11 +148,13 @@ def print_answers(
             fault = fault or answer
             continue
         show(name, answer)
-        if strict and not is_sure(answer):
-            code = max(code, NOT_SURE)
+        if strict:
+            doubtful += [f"{printable(name)}: {printable(doubt)}" for doubt in doubts(answer)]
+    for line in doubtful:
+        say(f"Not sure: {line}")
     if fault is not None:
         raise fault
-    return code
+    return max(code, NOT_SURE) if doubtful else code
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,12 @@ data_option = click.option(
     metavar="PATH",
     help="Where the data set is that RUN was trained on.  [default: where it was then]",
 )
+wheels_option = click.option(
+    "--wheels",
+    metavar="PLATFORM",
+    help="Also pack the wheels of all that edge-digits needs on such a device, such as aarch64-cp311: it then installs "
+    "without internet.",
+)
 
 
 @click.command()
@@ -49,6 +55,7 @@ data_option = click.option(
     default=True,
     help="Also pack edge-digits itself, as it is installed here.  [default: --runtime]",
 )
+@wheels_option
 @unverified_option
 def bundle(
     run: Path,
@@ -57,6 +64,7 @@ def bundle(
     model: Path | None,
     data: Path | None,
     runtime: bool,
+    wheels: str | None,
     allow_unverified: bool,
 ) -> None:
     """Pack all that a device needs to run and measure the model of RUN into one ZIP.
@@ -69,14 +77,21 @@ def bundle(
       edge-digits bundle runs/cnn-32-64-64-1 -o pi.zip
       scp pi.zip pi:
       ssh pi python3 -m zipfile -e pi.zip .
+      edge-digits bundle runs/cnn-32-64-64-1 --wheels aarch64-cp311
     """
-    packed = make(run, scheme, model, data, runtime, allow_unverified)
+    packed = make(run, scheme, model, data, runtime, wheels, allow_unverified)
     packed.save(out)
     click.echo(f"{out}: {packed}")
 
 
 def make(
-    run: Path, scheme: str | None, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
+    run: Path,
+    scheme: str | None,
+    model: Path | None,
+    data: Path | None,
+    runtime: bool,
+    wheels: str | None,
+    allow_unverified: bool,
 ) -> "Bundle":
     """Make the bundle of a run.
 
@@ -86,6 +101,7 @@ def make(
         model: a ``.tflite``, or the name of an installed model, to pack instead.
         data: where the data set of the run is; None for where its record says.
         runtime: whether to pack edge-digits itself.
+        wheels: platform whose wheels are packed, such as ``aarch64-cp311``; None for none.
         allow_unverified: pack a model that does not match the sha256 in its card.
 
     Raises:
@@ -101,11 +117,13 @@ def make(
     from edge_digits_runtime.records.run import RunRecord
 
     from edge_digits.deploy.bundle import check_data, find_model, make_bundle
+    from edge_digits.deploy.dependencies import Platform
     from edge_digits.pipeline import load_data_of
 
+    platform = None if wheels is None else Platform.parse(wheels)
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.
     chosen = find(model) if model else find_model(run, scheme or "int8")
     dataset = load_data_of(record, data, test_only=True)
     check_data(record, dataset)
-    return make_bundle(chosen, dataset, runtime=runtime, allow_unverified=allow_unverified)
+    return make_bundle(chosen, dataset, runtime=runtime, platform=platform, allow_unverified=allow_unverified)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @collect_options
 @click.option("--top", type=click.IntRange(1, 128), default=1, help="Show the K likeliest classes.", metavar="K")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture, each on a line.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure, and say which.")
 @click.option(
     "--explain",
     type=UserPath(file_okay=False),
@@ -76,7 +76,11 @@ def classify(
 
     choice = ModelChoice(model, backend, allow_unverified, min_confidence)
     prepare = functools.partial(_prepare, choice, CollectChoice(collect, collect_mb, collect_group), explain)
-    return print_answers(list(sources(pictures)), prepare, show, lambda prediction: prediction.sure, strict)
+    return print_answers(list(sources(pictures)), prepare, show, _doubts, strict)
+
+
+def _doubts(prediction: "Prediction") -> list[str]:
+    return [] if prediction.sure else [f"{prediction.label}, {prediction.reason}"]
 
 
 def _prepare(
@@ -118,6 +122,8 @@ def _as_text(prediction: "Prediction", top: int) -> str:
 
 def answer_json(name: str, prediction: "Prediction") -> dict[str, Any]:
     """Return an answer for the picture ``name`` as JSON-ready values."""
+    from edge_digits_runtime.model.reasons import reason_code
+
     shares = zip(prediction.labels, prediction.probabilities, strict=True)
     return {
         "file": name,
@@ -126,4 +132,5 @@ def answer_json(name: str, prediction: "Prediction") -> dict[str, Any]:
         "probabilities": {label: round(float(share), 5) for label, share in shares},
         "sure": prediction.sure,
         "reason": prediction.reason,
+        "reason_code": reason_code(prediction.reason),
     }

@@ -2,14 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from edge_digits_runtime.errors import DeployError
 
-from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option
-from edge_digits.formatting import percent
-from edge_digits.options import WORSE, WRONG_INPUT, UserPath, unverified_option
+from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
+from edge_digits.options import WORSE, WRONG_INPUT, UserPath, check_gate, gate_options, unverified_option
 from edge_digits.printing import print_error, printable
 from edge_digits.progress import say
 
@@ -17,9 +16,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_digits.deploy.ssh import Target
+    from edge_digits.gate import Gate
 
 _MOST_AT_ONCE = 16
 """Devices that are deployed to at the same time; the others wait."""
+_remote_dir_option = click.option(
+    "--remote-dir",
+    default="edge-digits",
+    show_default=True,
+    metavar="FOLDER",
+    help="The folder on the device, relative to the login folder unless absolute.",
+)
+_port_option = click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port of the ssh server.")
+_ssh_config_option = click.option(
+    "-F",
+    "--ssh-config",
+    type=UserPath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="An ssh configuration instead of your own.",
+)
+_python_option = click.option(
+    "--python",
+    metavar="PYTHON",
+    help="The interpreter on the device to install with.  [default: python3]",
+)
+
+
+def connection_options(command: Any) -> Any:
+    """Add the options that say how a device is reached and where things go on it."""
+    for option in (_ssh_config_option, _port_option, _python_option, _remote_dir_option):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -28,13 +55,7 @@ _MOST_AT_ONCE = 16
 @scheme_option
 @model_option
 @data_option
-@click.option(
-    "--remote-dir",
-    default="edge-digits",
-    show_default=True,
-    metavar="FOLDER",
-    help="The folder on the device, relative to the login folder unless absolute.",
-)
+@_remote_dir_option
 @click.option("--no-install", is_flag=True, help="Install nothing; only check that edge-digits is there.")
 @click.option(
     "--python",
@@ -42,14 +63,8 @@ _MOST_AT_ONCE = 16
     help="The interpreter on the device: the one to install with, or with --no-install the one that has edge-digits.  "
     "[default: python3, or with --no-install that of the last installation]",
 )
-@click.option("-p", "--port", type=click.IntRange(1, 65535), help="Port of the ssh server.")
-@click.option(
-    "-F",
-    "--ssh-config",
-    type=UserPath(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="An ssh configuration instead of your own.",
-)
+@_port_option
+@_ssh_config_option
 @click.option(
     "--require-better",
     type=UserPath(dir_okay=False),
@@ -62,6 +77,8 @@ _MOST_AT_ONCE = 16
 @click.option(
     "--rollback", is_flag=True, help="Put the model back into use that was before, on each HOST; takes no RUN."
 )
+@wheels_option
+@gate_options
 @unverified_option
 def deploy(
     run: Path,
@@ -77,6 +94,9 @@ def deploy(
     require_better: tuple[Path, ...],
     status: bool,
     rollback: bool,
+    wheels: str | None,
+    max_drop: float | None,
+    point: bool,
     allow_unverified: bool,
 ) -> int:
     """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
@@ -86,7 +106,8 @@ def deploy(
     HOST is what you type after ssh. Your ssh configuration and keys are used, and all steps share one login. On the
     device, edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits evaluate' are
     run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits report RUN' finds it.
-    If anything fails before the new model has answered there, the former one stays in use.
+    If anything fails before the new model has answered there, the former one stays in use. --max-drop holds the
+    answers that the device gave to a limit; the model stays in use there even if it fails.
 
     \b
     Example:
@@ -97,8 +118,10 @@ def deploy(
       edge-digits deploy --status pi1 pi2 pi3
       edge-digits deploy --rollback pi2
     """
+    check_gate(max_drop, point)
     from edge_digits.deploy import deployment, in_use
     from edge_digits.deploy.ssh import Target
+    from edge_digits.pipeline import drop_gate, print_gates, summary
 
     if status or rollback:
         hosts = (os.fspath(run), *hosts)
@@ -119,10 +142,12 @@ def deploy(
 
     if status or rollback:
         return _at_once(say_status if status else go_back, targets)
+    judge = None if max_drop is None else drop_gate(run, max_drop, point)
     if require_better and not _is_better(run, scheme, model, require_better, allow_unverified):
         return WORSE
-    bundle = make(run, scheme, model, data, not no_install, allow_unverified)
+    bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified)
     say(f"{', '.join(hosts)}: {bundle}")
+    gates: list[Gate] = []
 
     def put(target: "Target") -> None:
         out = run / f"{target.label}.{bundle.scheme}.evaluation.json"
@@ -135,12 +160,11 @@ def deploy(
             allow_unverified=allow_unverified,
             progress=say,
         )
-        click.echo(
-            f"{out}: {percent(evaluation.accuracy)} right, {evaluation.latency['invoke'].p50:,.0f} µs a picture "
-            f"(median) on {evaluation.device['name']}"
-        )
+        click.echo(f"{out}: {summary(evaluation)}")
+        if judge is not None:
+            gates.append(judge(evaluation))
 
-    return _at_once(put, targets)
+    return max(_at_once(put, targets), print_gates(gates))
 
 
 def _at_once(work: "Callable[[Target], None]", targets: "Sequence[Target]") -> int:

@@ -16,8 +16,15 @@ model_option = click.option(
 
 @click.command()
 @model_option
+@click.option(
+    "--passport",
+    type=UserPath(),
+    metavar="FILE",
+    help="Also check that what runs here is what 'certify' certified: the model (--model, or model.tflite beside "
+    "FILE), every installed file, and the board.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: Path | None, as_json: bool) -> int:
+def doctor(model: Path | None, passport: Path | None, as_json: bool) -> int:
     """Check whether this device can run a model: Python, processor, memory, interpreter, temperature. For each problem
     it names the command that fixes it. Exits with 1 if there is a problem.
 
@@ -25,10 +32,15 @@ def doctor(model: Path | None, as_json: bool) -> int:
     Example:
       edge-digits doctor
       edge-digits doctor --model runs/mine/crop-s-int8.tflite
+      edge-digits doctor --passport edge-digits/current/passport.json
     """
     from edge_digits_runtime.device.doctor import examine
 
     checks = examine(model=model)
+    if passport is not None:
+        from edge_digits_runtime.device.certified import compare
+
+        checks += compare(passport, model)
     if as_json:
         print_json({"checks": [check.to_dict() for check in checks]})
     else:

@@ -21,6 +21,12 @@ from edge_digits.printing import note_missing_card
     help="The evaluation to write.  [default: MODEL.evaluation.json, beside MODEL if that is a file]",
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads that a call may use.")
+@click.option("--accuracy-only", is_flag=True, help="Measure no times: for a device that is emulated, for example.")
+@click.option(
+    "--device-name",
+    metavar="NAME",
+    help="What the record calls this device.  [default: the board, or the processor]",
+)
 @backend_option
 @unverified_option
 def evaluate(
@@ -31,6 +37,8 @@ def evaluate(
     count: int | None,
     out: Path | None,
     threads: int,
+    accuracy_only: bool,
+    device_name: str | None,
     backend: str | None,
     allow_unverified: bool,
 ) -> None:
@@ -44,9 +52,11 @@ def evaluate(
     \b
     Example:
       edge-digits evaluate model.tflite --data mnist-test.npz -o pi.json
+      edge-digits evaluate model.tflite --accuracy-only --device-name 'Cortex-A72, emulated'
     """
     from edge_digits_runtime.device import facts
     from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_runtime.records.fields import plain_text
 
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
@@ -58,7 +68,12 @@ def evaluate(
     groups = grouping(group_from, test_groups)
     record = None if data or group_from or test_groups else run_of(classifier)
     dataset = load_data_of(record, test_only=True) if record else load_test(data, classifier.input, groups)
-    evaluate_model(classifier, dataset, out or evaluation_path(model), count)
+    if device_name is not None:
+        # As the record takes it: one line of at most 200 characters.
+        device_name = plain_text(device_name).strip()[:200]
+        if not device_name:
+            raise click.UsageError("--device-name is empty: give a name, or leave it out")
+    evaluate_model(classifier, dataset, out or evaluation_path(model), count, not accuracy_only, device_name)
 
 
 def evaluation_path(model: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_digits.options import UserPath, data_option
+from edge_digits.progress import interruption, say
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
@@ -40,6 +41,11 @@ def quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
       edge-digits quickstart
       edge-digits quickstart --out /tmp/first-look --epochs 1
     """
+    with interruption(f"The same command goes on where it stopped; what is done is in {folder}."):
+        _quickstart(folder, epochs, data)
+
+
+def _quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
     from edge_digits_runtime.data.classes import DIGIT_CLASSES
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_train.recipes import catalogue
@@ -47,7 +53,6 @@ def quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
     from edge_digits import pipeline
     from edge_digits import report as reports
     from edge_digits.commands.evaluate import evaluation_path
-    from edge_digits.progress import say
 
     dataset = pipeline.load_data(data)
     evaluations, models = [], []

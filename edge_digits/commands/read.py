@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture: file, lines, digits.")
 @click.option(
-    "--strict", is_flag=True, help="Exit with 1 if a digit in a line is not sure, or a picture has no digits at all."
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if a digit in a line is not sure, or a picture has no digits at all, and say which.",
 )
 @click.option(
     "--annotate",
@@ -67,13 +69,28 @@ def read(
             click.echo("\n".join([f"{printable(name)}:", *page.lines]))
         elif page.lines:
             click.echo("\n".join(page.lines))
-        if not page.lines:
+        # With --strict it is said with what else is doubtful.
+        if not page.lines and not strict:
             say(f"{printable(name)}: no digits found")
 
     prepare = functools.partial(
         _prepare, ModelChoice(model, backend, allow_unverified, min_confidence), annotate, single is None
     )
-    return print_answers(named, prepare, show, lambda page: page.sure, strict)
+    return print_answers(named, prepare, show, _doubts, strict)
+
+
+def _doubts(page: "Page") -> list[str]:
+    """Return each digit of a line that is not sure, by line and place; or that there are none."""
+    if not page.lines:
+        return ["no digits found"]
+    doubts, place, line = [], 0, -1
+    for digit in page.digits:
+        if digit.line is None:
+            continue
+        line, place = (line, place + 1) if digit.line == line else (digit.line, 1)
+        if not digit.sure:
+            doubts.append(f"line {line + 1}, digit {place}: {digit.digit}, {digit.reason}")
+    return doubts
 
 
 def _check_single(file: Path, pictures: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import EvaluationError
 
-from edge_digits.options import WORSE, UserPath
+from edge_digits.options import WORSE, UserPath, check_gate, gate_options
 
 
 @click.command()
@@ -18,12 +18,6 @@ from edge_digits.options import WORSE, UserPath
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")
 @click.option(
-    "--max-drop",
-    type=float,
-    metavar="PP",
-    help="Exit with 1 if a model loses more than PP percentage points against its float original.",
-)
-@click.option(
     "--before",
     type=UserPath(dir_okay=False),
     multiple=True,
@@ -31,16 +25,25 @@ from edge_digits.options import WORSE, UserPath
     help="An evaluation of the model before, on one of the test sets: say what the new one brought there, and exit "
     "with 1 if it is worse by more than chance. May be given for several test sets.",
 )
+@gate_options
 def report(
-    evaluations: tuple[Path, ...], out: Path | None, as_json: bool, max_drop: float | None, before: tuple[Path, ...]
+    evaluations: tuple[Path, ...],
+    out: Path | None,
+    as_json: bool,
+    before: tuple[Path, ...],
+    max_drop: float | None,
+    point: bool,
 ) -> int:
     """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
 
     EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it.
+    --max-drop applies to every converted model: it exits with 1 if one is above the limit, and if these pictures are
+    too few to show that it is within.
 
     \b
     Example:
       edge-digits report runs/cnn-32-64-64-1 from-the-pi.json -o report
+      edge-digits report runs/cnn-32-64-64-1 --max-drop 0.1
       edge-digits report after-mnist.json after-own.json --before before-mnist.json --before before-own.json
     """
     import json
@@ -48,15 +51,16 @@ def report(
     if before:
         return _say_what_was_brought(before, evaluation_files(evaluations), as_json)
 
-    from edge_digits.pipeline import print_drop_verdict, write_report
+    from edge_digits.pipeline import print_gates, write_report
 
-    result = write_report(evaluation_files(evaluations), out)
+    check_gate(max_drop, point)
+    result = write_report(evaluation_files(evaluations), out, max_drop, point)
     from edge_digits import report as reports
 
     click.echo(json.dumps(reports.to_dict(result), ensure_ascii=False) if as_json else reports.to_text(result))
     if out is not None:
         click.echo(f"Wrote {out / 'report.html'}, report.md and report.json.", err=True)
-    return print_drop_verdict(result.worst_drop_pp, max_drop)
+    return print_gates(result.gates)
 
 
 def _say_what_was_brought(before: tuple[Path, ...], after: list[Path], as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,10 +219,17 @@ def _mixture(data: Sequence[Path], form: "Input", share: float, groups: "Groupin
 
 @contextlib.contextmanager
 def _claimed(folder: Path, out: Path | None) -> Iterator[None]:
-    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error."""
+    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error.
+
+    An interruption gets a note of how to go on, if there is something to go on with.
+    """
+    from edge_digits_runtime.records.run import CHECKPOINT, RECORD
+
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (folder / CHECKPOINT).is_file() and not (folder / RECORD).exists():
+            error.add_note(f"Go on with: edge-digits train --resume --out {shlex.quote(str(folder))}")
         if not out:
             # It stays where it is not empty.
             with contextlib.suppress(OSError):

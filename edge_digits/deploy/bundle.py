@@ -4,7 +4,8 @@
     edge-digits-bundle/model.tflite    the model with its card
     edge-digits-bundle/test.npz        the test pictures, see `edge_digits_runtime.data.npz.save_test`
     edge-digits-bundle/samples/        sample pictures
-    edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here
+    edge-digits-bundle/wheels/         edge-digits and its runtime as they are installed here; asked for, all they need
+    edge-digits-bundle/constraints.txt the versions of what they need that are installed here, for ``pip install -c``
     edge-digits-bundle/SHA256SUMS      checksums of the other files, for ``sha256sum -c``
 
 The same model, pictures and packages give the same bytes.
@@ -15,6 +16,7 @@ import io
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import numpy as np
 from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import DataSet
-from edge_digits_runtime.errors import DataError, RunError
+from edge_digits_runtime.errors import DataError, RunError, UsageError
 from edge_digits_runtime.model.card import ModelFile, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records import files
@@ -30,15 +32,17 @@ from edge_digits_runtime.records.run import RunRecord
 from PIL import Image
 
 from edge_digits import samples
-from edge_digits.deploy import wheels
+from edge_digits.deploy import dependencies, wheels
+from edge_digits.deploy.dependencies import Platform
 from edge_digits.formatting import percent
 
 FOLDER = "edge-digits-bundle"
 """The only folder at the top of the ZIP, so that unpacking makes one folder."""
 MODEL, TEST, SUMS, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "SHA256SUMS", "README.txt", "samples", "wheels"
+CONSTRAINTS = "constraints.txt"
 _SAMPLES = 10
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
-"""Distributions packed as wheels; a device gets their dependencies from its package index."""
+"""Distributions packed as wheels; a device gets what they need from its package index, or from wheels as well."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,12 @@ class Bundle:
     """Digest of the test pictures, see `edge_digits_runtime.data.datasets.digest`."""
     pictures: int
     """Number of test pictures."""
+    wheels: Mapping[str, str]
+    """Hex digest of each wheel in it, by file name."""
+    platform: Platform | None
+    """The device whose wheels it carries; None if the device gets them from its package index."""
+    installed_bytes: int
+    """Size of what its wheels install, in bytes."""
 
     @property
     def sha256(self) -> str:
@@ -68,9 +78,11 @@ class Bundle:
         return hashlib.sha256(self.content).hexdigest()
 
     def __str__(self) -> str:
+        installed = f"; its wheels install {self.installed_bytes / 1e6:.1f} MB" if self.wheels else ""
+        carried = f" on {self.platform}, with all they need" if self.platform else ""
         return (
             f"{self.name} {self.scheme} ({self.model_bytes:,} bytes), {self.pictures:,} test pictures of "
-            f"{self.data_name}, {len(self.content):,} bytes in all"
+            f"{self.data_name}, {len(self.content):,} bytes in all{installed}{carried}"
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -113,33 +125,49 @@ def check_data(record: RunRecord, dataset: DataSet) -> None:
         )
 
 
-def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_unverified: bool = False) -> Bundle:
+def make_bundle(
+    model: Path,
+    dataset: DataSet,
+    *,
+    runtime: bool = True,
+    platform: Platform | None = None,
+    allow_unverified: bool = False,
+) -> Bundle:
     """Pack ``model`` and the test pictures of ``dataset``.
 
     Args:
         model: path of a ``.tflite``.
         dataset: data set whose test pictures are packed.
         runtime: pack the wheels of edge-digits and edge-digits-runtime, too.
+        platform: pack the wheels of all that these need on such a device, too; None for none.
         allow_unverified: accept a model whose sha256 is not the one in its card.
 
     Raises:
         ModelError: the model cannot be read or loaded, or its tensors are not those of a classifier.
         ChecksumError: the model does not match the sha256 in its card.
         BackendError: no interpreter is installed.
-        UsageError: edge-digits is not installed here as a package and cannot be packed.
+        UsageError: edge-digits is not installed here as a package and cannot be packed, or the wheels of the platform
+            cannot be had.
     """
+    if platform is not None and not runtime:
+        raise UsageError("the wheels of what edge-digits needs go with those of edge-digits: leave out --no-runtime")
     # Loading it as the device does finds every model that the device would refuse.
     classifier = DigitClassifier(model, allow_unverified=allow_unverified)
     file = classifier.model
     dataset = dataset.with_labels(classifier.labels)
     packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
+    if platform is not None:
+        packed |= dependencies.download(DISTRIBUTIONS, platform)
+    size = dependencies.installed_bytes(list(packed.values()))
     bundle = {
-        README: _readme(model, file, dataset, sorted(packed), classifier.labels).encode(),
+        README: _readme(model, file, dataset, sorted(packed), classifier.labels, platform, size).encode(),
         MODEL: file.content,
         TEST: _test_file(dataset),
     }
     bundle |= {f"{SAMPLES}/{name}": content for name, content in _samples(classifier, dataset).items()}
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
+    if packed:
+        bundle[CONSTRAINTS] = dependencies.constraints(DISTRIBUTIONS).encode()
     bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
     # Not compressed: the large files are compressed already, and the output of zlib depends on its version.
     content = wheels.zipped({f"{FOLDER}/{name}": data for name, data in bundle.items()}, zipfile.ZIP_STORED)
@@ -152,6 +180,9 @@ def make_bundle(model: Path, dataset: DataSet, *, runtime: bool = True, allow_un
         data_name=dataset.name,
         data_sha256=datasets.digest(dataset.test),
         pictures=len(dataset.test),
+        wheels={name: hashlib.sha256(content).hexdigest() for name, content in sorted(packed.items())},
+        platform=platform,
+        installed_bytes=size,
     )
 
 
@@ -175,10 +206,24 @@ def _test_file(dataset: DataSet) -> bytes:
         return path.read_bytes()
 
 
-def _readme(model: Path, file: ModelFile, dataset: DataSet, packed: list[str], labels: tuple[str, ...]) -> str:
+def _readme(
+    model: Path,
+    file: ModelFile,
+    dataset: DataSet,
+    packed: list[str],
+    labels: tuple[str, ...],
+    platform: Platform | None,
+    size: int,
+) -> str:
     flag = "" if file.card is None or file.card.sha256 == file.sha256 else " --allow-unverified"
-    install = f"{WHEELS}/*.whl" if packed else "edge-digits"
-    inside = f"{WHEELS}/         {', '.join(packed)}\n" if packed else ""
+    install = f"-c {CONSTRAINTS} {WHEELS}/*.whl" if packed else "edge-digits"
+    inside = f"{WHEELS}/         {', '.join(packed)}\n{CONSTRAINTS} the versions of what they need\n" if packed else ""
+    if platform is not None:
+        how = f"For {platform}; nothing is downloaded. Takes {size / 1e6:.0f} MB."
+    else:
+        how = "Downloads what is missing from the package index."
+    # pip replaces a package whose version is another one, and the version of ours names their code.
+    how += " The same command in the folder of a newer bundle replaces this one."
     digits = labels == DIGIT_CLASSES
     classes = "" if digits else f"its classes are {', '.join(labels)}\n"
     tries = "ten sample pictures" if digits else "sample pictures"
@@ -196,6 +241,8 @@ python3-venv.
 1. Install:
 
    python3 -m venv venv && venv/bin/pip install {install}
+
+   {how}
 
 2. Classify:
 

@@ -17,7 +17,6 @@ install and to measure, since they share the virtual environment and the process
 """
 
 import datetime
-import importlib.metadata
 import json
 import secrets
 import shlex
@@ -26,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from edge_digits_runtime import installation
 from edge_digits_runtime.errors import DeployError
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.evaluation import Evaluation
@@ -45,7 +45,8 @@ _TURN = "exec 9< .; if command -v flock > /dev/null; then flock 9; fi"
 Without flock, which is in util-linux, deployments do not take turns.
 """
 _CLEAN_UP_TIMEOUT_S = 10
-_PROBE = "import importlib.metadata as m; print(m.version('edge-digits'))"
+_PROBE = "from edge_digits_runtime import installation as i; print(*map(i.build, ('edge-digits', i.RUNTIME)))"
+"""Prints version and code of both distributions, see `edge_digits_runtime.installation.build`."""
 
 
 def deploy(
@@ -57,6 +58,7 @@ def deploy(
     python: str | None = None,
     allow_unverified: bool = False,
     progress: Callable[[str], None] | None = None,
+    afterwards: Callable[[Device, str, str, Evaluation], None] | None = None,
 ) -> Evaluation:
     """Put ``bundle`` into use on the device, evaluate it there and write the evaluation to ``output``.
 
@@ -70,6 +72,8 @@ def deploy(
             the virtual environment.
         allow_unverified: evaluate a model that does not have the sha256 in its card.
         progress: called with one line before each step.
+        afterwards: called at the end over the same login, with the connection, the folder of the bundle and the Python
+            of edge-digits there, and the evaluation.
 
     Raises:
         DeployError: ssh or scp is missing here, or a step failed; the message names the step, the host, the exit
@@ -91,7 +95,10 @@ def deploy(
             _try(device, stamp, program, allow_unverified)
             _switch(device, stamp)
             _evaluate(device, stamp, program, allow_unverified)
-            return _fetch(device, bundle, stamp, output)
+            evaluation = _fetch(device, bundle, stamp, output)
+            if afterwards is not None:
+                afterwards(device, f"bundles/{stamp}", program, evaluation)
+            return evaluation
 
 
 # --- the steps, in order
@@ -146,28 +153,34 @@ def _unpack(device: Device, bundle: Bundle, stamp: str, python: str) -> None:
 
 def _install(device: Device, stamp: str, python: str) -> None:
     pip = f"{_VENV} -m pip install --quiet --disable-pip-version-check"
-    wheels = f"bundles/{stamp}/{bundles.WHEELS}/*.whl"
+    wheels = f"-c bundles/{stamp}/{bundles.CONSTRAINTS} bundles/{stamp}/{bundles.WHEELS}/*.whl"
     device.run(
         "install",
         _TURN,
         f"{_VENV} -m pip --version >/dev/null 2>&1 || {shlex.quote(python)} -m venv --clear venv >&2",
-        # Our packages always, since a changed one may have the same version; then the dependencies that are missing.
-        f"{pip} --no-deps --force-reinstall {wheels}",
         f"{pip} {wheels}",
         advice="check that python3-venv is installed there and that pip reaches its package index",
     )
 
 
 def _check_version(device: Device, program: str) -> None:
-    ours = importlib.metadata.version("edge-digits")
+    ours = _builds()
     theirs = device.run(
         "check edge-digits",
         _TURN,
         shlex.join([program, "-c", _PROBE]),
-        advice=f"leave out --no-install, or install edge-digits {ours} there and name its interpreter with --python",
+        advice="leave out --no-install, or install the edge-digits of this machine there and name its interpreter with "
+        "--python",
     ).strip()
     if theirs != ours:
-        raise DeployError(f"{device.target.host}: has edge-digits {theirs}, here is {ours}; leave out --no-install")
+        raise DeployError(
+            f"{device.target.host}: has edge-digits and its runtime {theirs}, here are {ours}; leave out --no-install"
+        )
+
+
+def _builds() -> str:
+    """Return what `_PROBE` prints where the code is that of this machine."""
+    return f"{installation.build('edge-digits')} {installation.build(installation.RUNTIME)}"
 
 
 def _doctor(device: Device, program: str) -> None:
@@ -219,12 +232,12 @@ def _evaluate(device: Device, stamp: str, program: str, allow_unverified: bool) 
     words = ["evaluate", f"{folder}/{bundles.MODEL}", "--data", f"{folder}/{bundles.TEST}"]
     words += ["-o", f"{folder}/{_EVALUATION}"]
     words += ["--allow-unverified"] if allow_unverified else []
-    ours = importlib.metadata.version("edge-digits")
+    ours = _builds()
     device.run(
         "evaluate",
         _TURN,
         f"theirs=$({shlex.join([program, '-c', _PROBE])})",
-        f'[ "$theirs" = {ours} ] || {{ echo "another deployment has installed edge-digits $theirs" >&2; exit 1; }}',
+        f'[ "$theirs" = "{ours}" ] || {{ echo "another deployment has installed edge-digits $theirs" >&2; exit 1; }}',
         f"{command_line(program)} {shlex.join(words)}",
         advice="the new bundle is in use there; log in and run the third command of its README.txt to see more",
         note="this takes a minute or more",

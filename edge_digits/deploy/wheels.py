@@ -9,11 +9,13 @@ import base64
 import hashlib
 import importlib.metadata
 import io
+import re
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from edge_digits_runtime.errors import UsageError
+from edge_digits_runtime.installation import build, package_files
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 """Time of every file: the oldest that a ZIP can hold, so that the same files give the same bytes."""
@@ -22,6 +24,9 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: edge-digits\nRoot-Is-Purelib: true\nTag
 
 def pack(name: str) -> tuple[str, bytes]:
     """Pack the installed distribution ``name``, whose import package is its name with underscores.
+
+    The version is that of `edge_digits_runtime.installation.build`: pip keeps what is installed where the version is
+    the same, so changed code has another version.
 
     Returns:
         File name and content of the wheel; the same package gives the same bytes.
@@ -34,8 +39,9 @@ def pack(name: str) -> tuple[str, bytes]:
     except importlib.metadata.PackageNotFoundError as error:
         raise UsageError(f"{name} is not installed here and cannot be packed: use --no-runtime") from error
     package = name.replace("-", "_")
-    stem = f"{package}-{distribution.version}"
-    content = _package_files(package) | _info_files(distribution, package, f"{stem}.dist-info")
+    version = build(name)
+    stem = f"{package}-{version}"
+    content = package_files(package) | _info_files(distribution, package, version)
     record = f"{stem}.dist-info/RECORD"
     content[record] = "".join(f"{path},{_digest(data)},{len(data)}\n" for path, data in content.items()).encode()
     content[record] += f"{record},,\n".encode()
@@ -60,18 +66,15 @@ def _package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _package_files(package: str) -> dict[str, bytes]:
-    folder = _package_folder(package)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    return {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in files}
-
-
-def _info_files(distribution: importlib.metadata.Distribution, package: str, folder: str) -> dict[str, bytes]:
+def _info_files(distribution: importlib.metadata.Distribution, package: str, version: str) -> dict[str, bytes]:
     """Return the files that describe the package, without those about this installation (``RECORD``, ``INSTALLER``)."""
+    folder = f"{package}-{version}.dist-info"
     content = {f"{folder}/WHEEL": _WHEEL.encode()}
     for name in ("METADATA", "entry_points.txt"):
         text = distribution.read_text(name)
         if text is not None:
+            if name == "METADATA":
+                text = re.sub(r"^Version: .*$", f"Version: {version}", text, count=1, flags=re.MULTILINE)
             content[f"{folder}/{name}"] = text.encode()
     for name in distribution.metadata.get_all("License-File") or ():
         text = distribution.read_text(f"licenses/{name}")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from edge_digits_runtime.records import files
 
+from edge_digits.paired import Paired
 from edge_digits.report.compare import compare
 from edge_digits.report.html import to_html
 from edge_digits.report.json_record import to_dict
 from edge_digits.report.markdown import to_markdown
-from edge_digits.report.paired import Paired
 from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.text import to_text
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_digits.report.paired import pair
+from edge_digits.paired import pair
 from edge_digits.report.structure import FLOAT, INT8, KERAS, Row, Step
 
 FORMAT, QUANTIZATION, DEVICE = "format", "quantization", "device"

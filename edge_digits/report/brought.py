@@ -14,7 +14,7 @@ from edge_digits_runtime.records.evaluation import Evaluation
 from numpy.typing import NDArray
 
 from edge_digits.formatting import p_value, percent, points
-from edge_digits.report.paired import Paired, pair
+from edge_digits.paired import Paired, pair
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
 from edge_digits.formatting import microseconds, percent
-from edge_digits.report.paired import wilson_interval
+from edge_digits.paired import wilson_interval
 from edge_digits.report.reliability import WANTED_ACCURACY
 from edge_digits.report.structure import ORIGINAL, Row
 from edge_digits.report.verdict import tone
@@ -83,15 +83,22 @@ def drops(rows: Sequence[Row]) -> bytes:
 
 
 def latencies(rows: Sequence[Row]) -> bytes:
-    """Draw median, 90th and 99th percentile of the latency of each row on a logarithmic axis."""
+    """Draw median, 90th and 99th percentile of both latencies of each row on a logarithmic axis.
+
+    An invocation has a filled dot, the way from a picture file to the answer a hollow one.
+
+    Args:
+        rows: rows with a latency, at least one.
+    """
     with drawing(_WIDTH, _height(rows)) as figure:
         axes = figure.subplots()
         for y, row in enumerate(rows):
             colour = MUTED if row.role == ORIGINAL else SERIES[0 if row.role == "int8" else 1]
-            latency = row.latency
-            axes.plot([latency.p50, latency.p99], [y, y], color=colour, linewidth=2, solid_capstyle="round")
-            axes.plot(latency.p90, y, "|", color=colour, markersize=9, markeredgewidth=2)
-            axes.plot(latency.p50, y, "o", color=colour, markersize=6)
+            for latency, face in ((row.latency, colour), (row.file, "white")):
+                if latency:
+                    axes.plot([latency.p50, latency.p99], [y, y], color=colour, linewidth=2, solid_capstyle="round")
+                    axes.plot(latency.p90, y, "|", color=colour, markersize=9, markeredgewidth=2)
+                    axes.plot(latency.p50, y, "o", color=colour, markerfacecolor=face, markersize=6)
         axes.set_xscale("log")
         _plain_log_ticks(axes)
         _name_rows(axes, rows)

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.errors import EvaluationError
+from edge_digits_runtime.records.device_facts import device_key, setting_key
 from edge_digits_runtime.records.evaluation import ROLES, Evaluation
 from numpy.typing import NDArray
 
-from edge_digits.formatting import counted
+from edge_digits.formatting import counted, device_facts
+from edge_digits.paired import pair
 from edge_digits.report.breakdown import breakdowns
-from edge_digits.report.paired import pair
 from edge_digits.report.reliability import judge, top_confidence
 from edge_digits.report.structure import (
     FLOAT,
@@ -24,6 +25,7 @@ from edge_digits.report.structure import (
     Report,
     Row,
     device_name,
+    latency_ratio,
 )
 
 FEW_PICTURES = 1000
@@ -34,6 +36,7 @@ _KINDS = ("lost", "won", "other")
 class _Named(NamedTuple):
     name: str
     label: str
+    device: str
     evaluation: Evaluation
 
 
@@ -87,12 +90,13 @@ def _what(evaluation: Evaluation) -> str:
 
 def _identity(evaluation: Evaluation) -> tuple[object, ...]:
     """Return what is equal for copies of one evaluation; two measurements never have the same thousand latencies."""
+    invoke = evaluation.latency.get("invoke")
     return (
         evaluation.model,
         device_name(evaluation),
         evaluation.created,
         evaluation.probabilities.tobytes(),
-        evaluation.latency["invoke"].samples_us.tobytes(),
+        invoke.samples_us.tobytes() if invoke else b"",
     )
 
 
@@ -124,14 +128,27 @@ def _named(evaluations: Sequence[Evaluation]) -> list[_Named]:
     origins = [f"({_origin(evaluation)[:7]})" for evaluation in evaluations]
     labels = _told_apart([_base_name(evaluation) for evaluation in evaluations], origins, " {}")
     names = labels
-    devices = [device_name(evaluation) for evaluation in evaluations]
+    devices = _device_labels(evaluations)
     backends = [str(evaluation.device.get("backend", "unknown backend")) for evaluation in evaluations]
     threads = [_threads(evaluation) for evaluation in evaluations]
     for join, values in ((" on {}", devices), (", {}", backends), (", {}", threads)):
         names = _told_apart(names, values, join)
     # The same model measured again in the same way gets a number.
     names = [f"{name} #{names[:k].count(name) + 1}" if names.count(name) > 1 else name for k, name in enumerate(names)]
-    return [_Named(*parts) for parts in zip(names, labels, evaluations, strict=True)]
+    return [_Named(*parts) for parts in zip(names, labels, devices, evaluations, strict=True)]
+
+
+def _device_labels(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return the name of the device of each evaluation, with the facts that differ where two devices share a name."""
+    labels = []
+    for evaluation in evaluations:
+        name = device_name(evaluation)
+        namesakes = {device_key(e.device): e.device for e in evaluations if device_name(e) == name}
+        described = [device_facts(facts) for facts in namesakes.values()]
+        own = device_facts(evaluation.device)
+        differing = [own[key] or f"{key} not known" for key in own if len({facts[key] for facts in described}) > 1]
+        labels.append(f"{name} ({', '.join(differing)})" if differing else name)
+    return labels
 
 
 def _threads(evaluation: Evaluation) -> str:
@@ -167,15 +184,18 @@ def _place_in_family(named: _Named) -> tuple[int, bool]:
 def _row(named: _Named, original: Evaluation | None, members: Sequence[_Named]) -> Row:
     evaluation = named.evaluation
     before = None if evaluation is original else original
-    p50 = evaluation.latency["invoke"].p50
+    latency = evaluation.latency
+    was = before.latency if before else {}
     return Row(
         name=named.name,
         label=named.label,
+        device=named.device,
         evaluation=evaluation,
         reliability=judge(evaluation),
         drop=pair(evaluation.labels, before.predicted, evaluation.predicted) if before else None,
         bytes_ratio=before.model.bytes / evaluation.model.bytes if before else None,
-        latency_ratio=p50 / before.latency["invoke"].p50 if before else None,
+        latency_ratio=latency_ratio(latency.get("invoke"), was.get("invoke")),
+        file_ratio=latency_ratio(latency.get("file"), was.get("file")),
         float_tflite=_like_for_like(evaluation, members),
     )
 
@@ -184,18 +204,15 @@ def _like_for_like(evaluation: Evaluation, members: Sequence[_Named]) -> LikeFor
     """Compare with the float32 ``.tflite`` that ran on the same device in the same way; None if there is none."""
     if evaluation.model.scheme in (KERAS, FLOAT):
         return None
-    for name, _, other in members:
-        if other.model.scheme == FLOAT and _setting(other.device) == _setting(evaluation.device):
+    for name, _, _, other in members:
+        if other.model.scheme == FLOAT and setting_key(other.device) == setting_key(evaluation.device):
             return LikeForLike(
                 name,
                 other.model.bytes / evaluation.model.bytes,
-                evaluation.latency["invoke"].p50 / other.latency["invoke"].p50,
+                latency_ratio(evaluation.latency.get("invoke"), other.latency.get("invoke")),
+                latency_ratio(evaluation.latency.get("file"), other.latency.get("file")),
             )
     return None
-
-
-def _setting(device: Mapping[str, object]) -> tuple[object, ...]:
-    return tuple(device.get(name) for name in ("name", "machine", "backend", "threads"))
 
 
 def _comparisons(
@@ -223,7 +240,7 @@ def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]
         before=before,
         after=after,
         paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted),
-        recall_change_pp=100 * (recalls[1] - recalls[0]),
+        recall_drop_pp=100 * (recalls[0] - recalls[1]),
         lost=_count_by_class(changes, "lost", len(recalls[0])),
         won=_count_by_class(changes, "won", len(recalls[0])),
         changes=changes,

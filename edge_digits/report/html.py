@@ -13,7 +13,7 @@ from PIL import Image
 
 from edge_digits.formatting import percent
 from edge_digits.report import charts, tables, verdict
-from edge_digits.report.structure import Comparison, Family, Report, Row
+from edge_digits.report.structure import TITLE, Comparison, Family, Report, Row
 
 MAX_GALLERY = 60
 """Largest number of pictures in the gallery of one comparison."""
@@ -33,6 +33,7 @@ def to_html(report: Report) -> str:
     environment.filters |= {"percent": percent, "agreement": verdict.agreement, "scheme": verdict.scheme, "png": _png}
     return environment.get_template("report.html.j2").render(
         report=report,
+        title=TITLE,
         verdicts=[verdict.verdict(family) for family in report.families],
         tables=tables,
         max_gallery=MAX_GALLERY,
@@ -52,9 +53,11 @@ class _Figures:
         rows = [row for row in self._report.rows if row.drop]
         return _figure(charts.drops, rows, "Accuracy drop of each model with its 95 % interval") if rows else None
 
-    def latencies(self) -> Markup:
+    def latencies(self) -> Markup | None:
+        """Draw the latencies; None if only accuracies were measured."""
+        rows = [row for row in self._report.rows if row.latency]
         words = "Latency of each model: median, 90th and 99th percentile"
-        return _figure(charts.latencies, self._report.rows, words)
+        return _figure(charts.latencies, rows, words) if rows else None
 
     def reliability(self, family: Family) -> Markup:
         rows = _distinct(family.rows)

@@ -6,21 +6,23 @@ from typing import Any
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.records.evaluation import Latency
 
-from edge_digits.report.paired import Paired
+from edge_digits.paired import Paired
 from edge_digits.report.reliability import Reliability
 from edge_digits.report.structure import Change, Comparison, Family, Report, Row, Step
 from edge_digits.report.verdict import verdict
 
-FORMAT = "edge-digits-report/2"
+FORMAT = "edge-digits-report/3"
 
 
 def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as JSON-ready values.
 
     ``rows`` has one entry for each evaluation: ``name``, ``role`` (``float-original``, ``float-tflite`` or ``int8``),
-    ``accuracy`` and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage points, ``p50_us`` in microseconds,
-    ``bytes``, and more. Values relative to a float original are null if it is not among the evaluations. ``families``
-    has for each family the verdict, the comparisons picture by picture and the breakdown of each difference.
+    ``accuracy`` and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage points, ``p50_us`` of an invocation and
+    ``file_p50_us`` from a picture file to the answer in microseconds, ``bytes``, and more. Values relative to a float
+    original are null if it is not among the evaluations, times if only the accuracy was measured. ``families`` has for
+    each family the verdict, the comparisons picture by picture and the breakdown of each difference. ``gates`` has for
+    each converted model whether its drop is within the limit, if one was given.
     """
     return {
         "format": FORMAT,
@@ -32,6 +34,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "classes": list(report.classes),
         },
         "worst_drop_pp": _rounded(report.worst_drop_pp),
+        "gates": [gate.to_dict() for gate in report.gates],
         "rows": [_row(row, family) for family in report.families for row in family.rows],
         "families": [_family(family) for family in report.families],
         "notes": list(report.notes),
@@ -40,7 +43,7 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def _row(row: Row, family: Family) -> dict[str, Any]:
     evaluation, drop, like = row.evaluation, row.drop, row.float_tflite
-    model, latency = evaluation.model, row.latency
+    model = evaluation.model
     is_original = row is family.original
     return {
         "name": row.name,
@@ -49,14 +52,17 @@ def _row(row: Row, family: Family) -> dict[str, Any]:
         "accuracy_drop_pp": _rounded(row.accuracy_drop_pp),
         "drop": _paired(drop) if drop else None,
         "agreement": 1.0 if is_original else _rounded(drop.agreement if drop else None),
-        "p50_us": round(latency.p50, 3),
+        "p50_us": round(row.latency.p50, 3) if row.latency else None,
+        "file_p50_us": round(row.file.p50, 3) if row.file else None,
         "bytes": model.bytes,
         "bytes_ratio": _rounded(row.bytes_ratio),
         "latency_ratio": _rounded(row.latency_ratio),
+        "file_ratio": _rounded(row.file_ratio),
         "against_float_tflite": {
             "name": like.name,
             "bytes_ratio": _rounded(like.bytes_ratio),
             "latency_ratio": _rounded(like.latency_ratio),
+            "file_ratio": _rounded(like.file_ratio),
         }
         if like
         else None,
@@ -139,7 +145,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "before": comparison.before.name,
         "after": comparison.after.name,
         "answers": _paired(comparison.paired),
-        "recall_change_pp": _list(comparison.recall_change_pp),
+        "recall_drop_pp": _list(comparison.recall_drop_pp),
         "lost": comparison.lost.tolist(),
         "won": comparison.won.tolist(),
         "changes": [_change(change, comparison.before.evaluation.classes) for change in comparison.changes],

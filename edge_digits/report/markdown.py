@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_digits.formatting import percent
 from edge_digits.report import tables
-from edge_digits.report.structure import Comparison, Family, Report, Row, class_word
+from edge_digits.report.structure import TITLE, Comparison, Family, Report, Row, class_word
 from edge_digits.report.tables import Cell, Table
 from edge_digits.report.verdict import agreement, verdict
 
@@ -19,7 +19,7 @@ def to_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield "# What quantization and the device cost"
+    yield f"# {TITLE}"
     yield ""
     yield f"{escaped(report.data.name)} {report.data.split}, {report.count:,} pictures."
     yield ""
@@ -27,6 +27,15 @@ def _lines(report: Report) -> Iterator[str]:
         words = verdict(family)
         yield f"**{escaped(words.title)}: {escaped(words.headline)}.** " + escaped(" ".join(words.sentences))
         yield ""
+    for gate in report.gates:
+        yield f"- {escaped(str(gate))}"
+    if report.gates:
+        yield ""
+    yield "## Where and how it was measured"
+    yield ""
+    yield from table(tables.measured(report.rows))
+    yield "## What was measured"
+    yield ""
     yield from table(tables.summary(report.rows))
     yield (
         "The drop is counted from the float original of the same weights, with its 95 % interval for paired samples "
@@ -40,9 +49,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     for family in report.families:
         yield from _family(family)
-    yield "## Measured"
+    yield "## What else was timed"
     yield ""
-    yield from table(tables.measured(report.rows))
     for optional in (tables.parts(report.rows), tables.threads(report.rows)):
         if optional:
             yield from table(optional)

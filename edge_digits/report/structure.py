@@ -1,17 +1,20 @@
 """The parts of a report: evaluations compared with each other, before anything is drawn or put into words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from edge_digits_runtime.data.classes import are_digits
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
 from numpy.typing import NDArray
 
-from edge_digits.report.paired import Paired
+from edge_digits.gate import Gate
+from edge_digits.paired import Paired
 from edge_digits.report.reliability import Reliability
 
 KERAS, FLOAT, INT8 = "keras", "float32", "int8"
 ORIGINAL = "float-original"
+TITLE = "Accuracy-drop report"
+"""Of every form of a report."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Row:
     """Unique in the report: the label, and device, backend and threads as far as they are needed to tell rows apart."""
     label: str
     """Model and scheme, such as ``cnn-32-64-64 int8``, for places that show the device separately."""
+    device: str
+    """Name of the device, followed by cores, features, memory or governor where another device has the same name."""
     evaluation: Evaluation
     reliability: Reliability
     drop: Paired | None
@@ -29,7 +34,9 @@ class Row:
     bytes_ratio: float | None
     """Bytes of the original divided by bytes of this file; above 1 this file is smaller. None as for ``drop``."""
     latency_ratio: float | None
-    """Median latency divided by that of the original, whatever their devices; below 1 this row is faster."""
+    """Median of an invocation divided by that of the original, whatever their devices; below 1 this row is faster."""
+    file_ratio: float | None
+    """The same of the way from a picture file to the answer."""
     float_tflite: "LikeForLike | None"
     """Compared with the float32 ``.tflite`` on the same device, backend and threads; None if there is none."""
 
@@ -44,14 +51,14 @@ class Row:
         return self.evaluation.model.scheme
 
     @property
-    def latency(self) -> Latency:
-        """Latency of one bare invocation."""
-        return self.evaluation.latency["invoke"]
+    def latency(self) -> Latency | None:
+        """Latency of one bare invocation; None if only the accuracy was measured."""
+        return self.evaluation.latency.get("invoke")
 
     @property
-    def device(self) -> str:
-        """Name of the device."""
-        return device_name(self.evaluation)
+    def file(self) -> Latency | None:
+        """Latency from a picture file to the answer, which is what a person waits for; None if it was not measured."""
+        return self.evaluation.latency.get("file")
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -74,8 +81,10 @@ class LikeForLike:
     """Name of the float32 row."""
     bytes_ratio: float
     """Bytes of the float32 file divided by bytes of this one; above 1 this one is smaller."""
-    latency_ratio: float
-    """Median latency divided by that of the float32 file; below 1 this model is faster."""
+    latency_ratio: float | None
+    """Median of an invocation divided by that of the float32 file; below 1 this model is faster."""
+    file_ratio: float | None
+    """The same of the way from a picture file to the answer."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +121,9 @@ class Comparison:
     before: Row
     after: Row
     paired: Paired
-    recall_change_pp: NDArray[np.float64]
-    """Recall after minus recall before for each class, in percentage points, shape ``(k,)``."""
+    recall_drop_pp: NDArray[np.float64]
+    """Recall before minus recall after for each class, in percentage points, shape ``(k,)``: as of every drop,
+    positive where something was lost."""
     lost: NDArray[np.int64]
     """Number of right answers that became wrong, for each true class, shape ``(k,)``."""
     won: NDArray[np.int64]
@@ -140,9 +150,9 @@ class Step:
         return self.before.evaluation.model.bytes / self.after.evaluation.model.bytes
 
     @property
-    def latency_ratio(self) -> float:
-        """Median latency after divided by that before; below 1 the model became faster."""
-        return self.after.latency.p50 / self.before.latency.p50
+    def latency_ratio(self) -> float | None:
+        """Median of an invocation after divided by that before; below 1 the model became faster."""
+        return latency_ratio(self.after.latency, self.before.latency)
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,8 @@ class Report:
     families: tuple[Family, ...]
     notes: tuple[str, ...]
     """Warnings of the evaluations and of the comparison itself."""
+    gates: tuple[Gate, ...] = ()
+    """Whether each converted model keeps within a limit, if one was given."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -196,6 +208,16 @@ class Report:
         A model without its float original among the evaluations has no drop and does not count.
         """
         return max((row.drop.drop_pp for row in self.rows if row.drop and row.role != ORIGINAL), default=None)
+
+    def gated(self, limit_pp: float, by_point: bool) -> "Report":
+        """Return the report with the answer, for each converted model with a drop, whether it is within a limit."""
+        gates = (Gate(r.name, r.drop, limit_pp, by_point) for r in self.rows if r.drop and r.role != ORIGINAL)
+        return replace(self, gates=tuple(gates))
+
+
+def latency_ratio(after: Latency | None, before: Latency | None) -> float | None:
+    """Return the median of ``after`` divided by that of ``before``; None if either was not measured."""
+    return after.p50 / before.p50 if after and before else None
 
 
 def class_word(classes: tuple[str, ...]) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
+from edge_digits_runtime.records.evaluation import Latency
 
 from edge_digits.formatting import (
     NONE,
     counted,
+    device_facts,
     joined,
     megabytes,
     microseconds,
@@ -51,14 +53,22 @@ class Table:
 
 def summary(rows: Sequence[Row]) -> Table:
     """Return the main table: accuracy, drop, size and speed of each row."""
-    columns = ("model", "measured on", "accuracy", "drop, pp", "same answers", "bytes", "µs a picture", "peak memory")
+    columns = (
+        "model",
+        "measured on",
+        "accuracy",
+        "drop, pp",
+        "same answers",
+        "bytes",
+        "µs an invocation",
+        "µs picture file → answer",
+        "peak memory",
+    )
     return Table(columns, tuple(_summary_line(row) for row in rows))
 
 
 def _summary_line(row: Row) -> tuple[Cell, ...]:
-    model, drop, like, latency = row.evaluation.model, row.drop, row.float_tflite, row.latency
-    spread = f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)}"
-    compared = (than(speed(like.latency_ratio), "float32"),) if like else ()
+    model, drop, like = row.evaluation.model, row.drop, row.float_tflite
     return (
         Cell(row.label, (ROLE_WORDS[row.role],)),
         Cell(row.device, (settings(row),)),
@@ -66,9 +76,18 @@ def _summary_line(row: Row) -> tuple[Cell, ...]:
         Cell(points(drop.drop_pp), (interval(drop), p_value(drop.p_value)), tone(drop)) if drop else Cell(NONE),
         Cell(agreement(drop), (f"{drop.changed:,} differ",)) if drop else Cell(NONE),
         Cell(f"{model.bytes:,}", (than(smaller(row.bytes_ratio), "Keras"),) if row.bytes_ratio else ()),
-        Cell(microseconds(latency.p50), (spread, *compared)),
+        _latency_cell(row.latency, like.latency_ratio if like else None),
+        _latency_cell(row.file, like.file_ratio if like else None),
         Cell(megabytes(row.evaluation.peak_memory_bytes)),
     )
+
+
+def _latency_cell(latency: Latency | None, ratio: float | None) -> Cell:
+    """Return median and spread of a latency, and how it compares with that of float TFLite on the same device."""
+    if latency is None:
+        return Cell(NONE)
+    spread = f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)}"
+    return Cell(microseconds(latency.p50), (spread, than(speed(ratio), "float32")) if ratio else (spread,))
 
 
 def settings(row: Row) -> str:
@@ -82,7 +101,16 @@ def settings(row: Row) -> str:
 
 def breakdown(steps: Sequence[Step]) -> Table:
     """Return the steps of a breakdown, and below them the whole difference if there is more than one step."""
-    columns = ("what changes", "from", "to", "drop, pp", "same answers", "largest probability change", "bytes", "µs")
+    columns = (
+        "what changes",
+        "from",
+        "to",
+        "drop, pp",
+        "same answers",
+        "largest probability change",
+        "bytes",
+        "µs an invocation",
+    )
     lines = [_step_line(part, causes(part.causes)) for part in steps]
     if len(steps) > 1:
         lines.append(_step_line(step(steps[0].before, steps[-1].after), "all together"))
@@ -99,8 +127,15 @@ def _step_line(part: Step, what: str) -> tuple[Cell, ...]:
         Cell(agreement(part.paired), (f"{part.paired.changed:,} differ",)),
         Cell(f"{part.largest_difference:.5f}"),
         Cell(smaller(part.bytes_ratio)),
-        Cell(speed(part.latency_ratio), (f"{microseconds(before.latency.p50)} → {microseconds(after.latency.p50)}",)),
+        _speed_cell(part),
     )
+
+
+def _speed_cell(part: Step) -> Cell:
+    before, after, ratio = part.before.latency, part.after.latency, part.latency_ratio
+    if before is None or after is None or ratio is None:
+        return Cell(NONE)
+    return Cell(speed(ratio), (f"{microseconds(before.p50)} → {microseconds(after.p50)}",))
 
 
 def recall(comparison: Comparison) -> Table:
@@ -112,7 +147,7 @@ def recall(comparison: Comparison) -> Table:
         "pictures",
         "recall before",
         "after",
-        "change, pp",
+        "drop, pp",
         "right → wrong",
         "wrong → right",
     )
@@ -124,7 +159,7 @@ def recall(comparison: Comparison) -> Table:
                 Cell(f"{before.support[k]:,}"),
                 Cell(percent(before.recall[k])),
                 Cell(percent(after.recall[k])),
-                Cell(points(comparison.recall_change_pp[k], signed=True)),
+                Cell(points(comparison.recall_drop_pp[k])),
                 Cell(f"{comparison.lost[k]:,}"),
                 Cell(f"{comparison.won[k]:,}"),
             )
@@ -185,14 +220,18 @@ def measured(rows: Sequence[Row]) -> Table:
 
 def _measured_line(row: Row) -> tuple[Cell, ...]:
     device, latency = row.evaluation.device, row.latency
-    cores, memory, python = device.get("cores"), device.get("memory_bytes"), device.get("python")
-    size = joined(counted(cores, "core") if cores else "", f"{memory / 1e9:.1f} GB" if memory else "")
+    facts, python = device_facts(device), device.get("python")
+    parts = (
+        joined(device.get("kind"), facts["machine"], facts["cpu"]),
+        joined(facts["cores"], facts["memory"]),
+        facts["features"],
+    )
     return (
         Cell(row.label),
-        Cell(row.device, (joined(device.get("kind"), device.get("machine")), size)),
+        Cell(row.device, tuple(part for part in parts if part and part != NONE)),
         Cell(joined(device.get("system")), (f"Python {python}",) if python else ()),
         Cell(settings(row) or NONE),
-        Cell(latency.what or "one picture", (f"{len(latency.samples_us):,} times",)),
+        Cell(latency.what or "one picture", (f"{len(latency.samples_us):,} times",)) if latency else Cell("nothing"),
         _state(row),
         Cell(utc(row.evaluation.created)),
     )
@@ -212,7 +251,7 @@ def parts(rows: Sequence[Row]) -> Table | None:
     """Return the other times: parts of an answer, loading and starting; None if only the invocation was timed."""
     names = list(dict.fromkeys(name for row in rows for name in row.evaluation.latency))
     extras = [name for name in ("load_ms", "cold_start_ms") if any(name in row.evaluation.extra for row in rows)]
-    if names == ["invoke"] and not extras:
+    if set(names) <= {"invoke"} and not extras:
         return None
     lines = []
     for row in rows:

@@ -3,27 +3,26 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from edge_digits.formatting import NONE, joined, microseconds, percent, points
+from edge_digits.formatting import NONE, device_facts, joined, microseconds, percent, points
 from edge_digits.report import tables
-from edge_digits.report.structure import Report, Row
+from edge_digits.report.structure import TITLE, Report, Row
 from edge_digits.report.verdict import agreement, interval, verdict
 
 WIDTH = 100
 """Largest number of characters in a line."""
 _NAME_WIDTH = 32
-_COLUMNS = ("model", "accuracy", "drop, pp (95 % interval)", "same", "bytes", "p50 µs")
+_COLUMNS = ("model", "accuracy", "drop, pp (95 %)", "same", "bytes", "invoke µs", "file µs")
+_REPORT_NAME_WIDTH = 23
 _PLAIN = str.maketrans({"−": "-", "→": "->", "–": "-"})
 
 
 def to_text(report: Report) -> str:
-    """Return the main table, what it means and where it was measured, in lines of at most 100 characters."""
+    """Return the verdict, where it was measured and the main table, in lines of at most 100 characters."""
     return "\n".join(_lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"{report.data.name} {report.data.split}, {report.count:,} pictures"
-    yield ""
-    yield from table(_COLUMNS, [_cells(row) for row in report.rows])
+    yield f"{TITLE}: {report.data.name} {report.data.split}, {report.count:,} pictures"
     for family in report.families:
         words = verdict(family)
         yield ""
@@ -33,16 +32,27 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield "Measured on"
     for row in report.rows:
-        latency = row.latency
-        yield from item(
-            f"{row.name}: {joined(row.device, tables.settings(row))}; "
-            f"p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)} µs"
-        )
+        yield from item(f"{row.name}: {_where(row)}")
+    yield ""
+    yield from table(_COLUMNS, [_cells(row) for row in report.rows], _REPORT_NAME_WIDTH)
+    yield from item("invoke: the interpreter alone; file: from a picture file to the answer; medians")
     if report.notes:
         yield ""
         yield "Notes"
         for note in report.notes:
             yield from item(note)
+
+
+def _where(row: Row) -> str:
+    """Return device and settings, and the spread of what was timed."""
+    facts = device_facts(row.evaluation.device)
+    where = joined(row.device, *(facts[name] for name in ("cores", "features") if facts[name] not in row.device))
+    spreads = [
+        f"{what} p90 {microseconds(latency.p90)}, p99 {microseconds(latency.p99)} µs"
+        for what, latency in (("invoke", row.latency), ("file", row.file))
+        if latency
+    ]
+    return "; ".join([joined(where, tables.settings(row)), *(spreads or ["accuracy only"])])
 
 
 def item(text: str) -> list[str]:
@@ -78,6 +88,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{points(row.drop.drop_pp)} ({interval(row.drop)})" if row.drop else NONE,
         agreement(row.drop) if row.drop else NONE,
         f"{row.evaluation.model.bytes:,}",
-        microseconds(row.latency.p50),
+        *(microseconds(latency.p50) if latency else NONE for latency in (row.latency, row.file)),
     )
     return tuple(map(plain, cells))

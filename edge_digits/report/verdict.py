@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_digits.formatting import microseconds, p_value, percent, points, smaller, speed, than
-from edge_digits.report.paired import Paired
+from edge_digits.paired import Paired
 from edge_digits.report.structure import INT8, KERAS, ORIGINAL, Family, Row
 
 ROLE_WORDS = {"float-original": "float original", "float-tflite": "float TFLite", "int8": "int8 TFLite"}
@@ -122,21 +122,35 @@ def _same_answers(row: Row, family: Family) -> str:
 
 def _cost(row: Row, family: Family) -> str:
     """Return bytes and microseconds of one row, compared with float TFLite on the same device where there is one."""
-    model, like, original = row.evaluation.model, row.float_tflite, family.original
+    model, like = row.evaluation.model, row.float_tflite
     sizes = [than(smaller(like.bytes_ratio), "float TFLite")] if like else []
     sizes += [than(smaller(row.bytes_ratio), "the Keras file")] if row.bytes_ratio else []
     size = f"{_who(row, family)}: {model.bytes:,} bytes" + (f", {' and '.join(sizes)}" if sizes else "") + "."
+    return f"{size} {_times(row, family.original)}"
+
+
+def _times(row: Row, original: Row | None) -> str:
+    """Say what an invocation takes and what the whole way from a picture file does, and compare both."""
     # A row whose name already says the device does not repeat it.
     where = f" on {row.device}" if row.name == row.label else ""
-    took = f"{microseconds(row.latency.p50)} µs a picture{where} (median)"
-    if like:
-        took += f", {than(speed(like.latency_ratio), 'float TFLite there')}"
-    elif original and row.latency_ratio:
-        took += (
-            f"; Keras took {microseconds(original.latency.p50)} µs on {original.device}. "
-            "How much of that is due to int8 cannot be told without float TFLite on the same device"
-        )
-    return f"{size} {took}."
+    like = row.float_tflite
+    if row.latency is None:
+        return f"No time was measured{where}."
+    parts = [("An invocation takes", row.latency, like.latency_ratio if like else None)]
+    parts += [("picture file → answer", row.file, like.file_ratio if like else None)] if row.file else []
+    words = []
+    for what, latency, ratio in parts:
+        compared = f", {than(speed(ratio), 'float TFLite there')}" if ratio else ""
+        words.append(f"{what} {microseconds(latency.p50)} µs{compared}")
+    took = f"{'; '.join(words)} (medians{where})."
+    if like or original is None or original.latency is None:
+        return took
+    keras = f"Keras took {microseconds(original.latency.p50)} µs"
+    keras += f" and {microseconds(original.file.p50)} µs" if original.file and row.file else ""
+    return (
+        f"{took} {keras} on {original.device}. "
+        "How much of that is due to int8 cannot be told without float TFLite on the same device."
+    )
 
 
 def _who(row: Row, family: Family) -> str:

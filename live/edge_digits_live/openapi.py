@@ -3,6 +3,7 @@
 from typing import Any
 
 from edge_digits_runtime import __version__
+from edge_digits_runtime.model import reasons
 
 from edge_digits_live.limits import Limits
 
@@ -214,6 +215,7 @@ def _prediction() -> dict[str, Any]:
             "probabilities": {"type": "object", "additionalProperties": _SHARE},
             "sure": {"type": "boolean"},
             "reason": _REASON,
+            "reason_code": {"type": ["string", "null"], "enum": [*reasons.ALL, None]},
             "seen": seen,
         },
         optional=("seen",),

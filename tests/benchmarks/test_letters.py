@@ -46,7 +46,7 @@ def test_forty_classes_train_convert_and_report(source: Path, tmp_path: Path) ->
     assert "of 40 classes" in ok("data", source, "--input", "crop:16x16")
     steps = ("--epochs", "30", "--batch-size", "16", "--learning-rate", "0.004")
     ok("train", "cnn-8-16-32", "--data", source, "--input", "crop:16x16", *steps, "--out", run)
-    ok("convert", run, "--int8", "--max-drop", "10")
+    ok("convert", run, "--int8", "--max-drop", "10", "--point")
     model = run / "cnn-8-16-32-int8.tflite"
     ok("evaluate", model)
     ok("report", run, "-o", tmp_path)

@@ -4,6 +4,7 @@ import pytest
 
 from edge_digits.formatting import (
     counted,
+    device,
     joined,
     megabytes,
     microseconds,
@@ -54,3 +55,14 @@ from edge_digits.formatting import (
 )
 def test_numbers_as_people_read_them(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_a_device_is_named_with_what_tells_it_from_its_namesakes() -> None:
+    facts = {"name": "AMD EPYC", "cpu": "AMD EPYC", "cores": 2, "cpu_features": ["avx2", "dot product"]}
+    assert device(facts) == "AMD EPYC, 2 cores, avx2 dot-product"
+    board = {"name": "Raspberry Pi 5", "cpu": "Cortex-A76", "cores": 4, "cpu_features": []}
+    assert device(board) == "Raspberry Pi 5, Cortex-A76, 4 cores, no vector features"
+    # Not the vector instructions of the processor beside it.
+    gpu = {"name": "NVIDIA H200", "cpu": "Xeon", "kind": "GPU", "cores": 16, "cpu_features": ["avx2"]}
+    assert device(gpu) == "NVIDIA H200, Xeon, host with 16 cores"
+    assert device({"name": "quick"}) == "quick"

@@ -80,7 +80,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, pictures: Path) -> tuple[P
 
 @pytest.fixture(scope="module")
 def model(trained: tuple[Path, Result]) -> Path:
-    ok("convert", trained[0], "--int8", "--max-drop", "5")
+    ok("convert", trained[0], "--int8", "--max-drop", "5", "--point")
     return trained[0] / "cnn-8-16-32-int8.tflite"
 
 
@@ -195,7 +195,7 @@ def test_a_training_starts_from_a_run_and_keeps_the_classes_that_it_has_no_pictu
     record = RunRecord.load(tmp_path / "run")
     assert (record.data["classes"], record.data["input"]) == (NAMES, Input("crop", 32, 24))
     assert record.accuracy["test"] > 0.7
-    ok("convert", tmp_path / "run", "--max-drop", "50")
+    ok("convert", tmp_path / "run", "--max-drop", "50", "--point")
     answer = ok("classify", "--model", tmp_path / "run" / "cnn-8-16-32-int8.tflite", pictures / "C" / "fay-1.png")
     assert ": C (" in answer.stdout
     (tmp_path / "new" / "D").mkdir()

@@ -120,6 +120,7 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     assert (tmp_path / "runs" / "cnn-8-16-32-1" / "run.json").is_file()
 
     converted = run("convert", "--int8", "--dynamic", "--max-drop", "50")
+    assert converted.stderr.count("is within the limit of 50.00 pp") == 2
     assert converted.exit_code == 0, converted.output
     # Without RUN the newest one is taken, and named.
     assert "runs/cnn-8-16-32-1" in converted.stdout
@@ -129,7 +130,10 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     assert (card.name, card.scheme) == ("cnn-8-16-32", "int8")
     assert (card.recipe["seed"], card.recipe["corruption"]) == (7, 0.1)
 
-    assert run("convert", "--int8", "--max-drop", "-100").exit_code == 1
+    # 600 pictures cannot show that nothing is lost.
+    refused = run("convert", "--int8", "--max-drop", "0")
+    assert refused.exit_code == 1
+    assert "limit of 0.00 pp" in refused.stderr
 
     packed = run("testset", "--data", slice_of_mnist, "-o", "test.npz")
     assert packed.exit_code == 0, packed.output
@@ -140,6 +144,15 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     assert len(evaluation.labels) == 200
     assert len(evaluation.latency["invoke"].samples_us) >= 1000
 
+    # As for an emulated board, whose times say nothing.
+    named = ["--accuracy-only", "--device-name", "Cortex-A72, emulated"]
+    quick = run("evaluate", model, "--data", "test.npz", "-o", "emulated.json", "--count", "200", *named)
+    assert quick.exit_code == 0, quick.output
+    emulated = Evaluation.load(tmp_path / "emulated.json")
+    assert (emulated.latency, emulated.device["name"]) == ({}, "Cortex-A72, emulated")
+    assert emulated.predicted.tolist() == evaluation.predicted.tolist()
+    assert run("evaluate", model, "--data", "test.npz", "--device-name", "\n").exit_code == 2
+
     # The first 200 pictures are not the 600 of the float original.
     refused = run("report", "runs/cnn-8-16-32-1", "device.json")
     assert refused.exit_code == 2
@@ -148,7 +161,9 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     assert run("evaluate", model, "--data", "test.npz", "-o", "device.json").exit_code == 0
     reported = run("report", "runs/cnn-8-16-32-1", "device.json", "-o", "out", "--max-drop", "100")
     assert reported.exit_code == 0, reported.output
-    assert run("report", "runs/cnn-8-16-32-1", "device.json", "--max-drop", "-100").exit_code == 1
+    record = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert [gate["outcome"] for gate in record["gates"]] == ["within"]
+    assert run("report", "runs/cnn-8-16-32-1", "device.json", "--max-drop", "0").exit_code == 1
 
     classified = run("classify", "--model", model, "--json", SAMPLES[0])
     assert classified.exit_code == 0, classified.output
@@ -220,7 +235,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(slice_of_mnist: Path, tmp_path: Path) 
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     assert process.wait(60) == 130
-    assert rest.splitlines()[-1] == "Interrupted."
+    assert rest.splitlines()[-1] == "Interrupted. Go on with: edge-digits train --resume --out run"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.npz"]
     refused = subprocess.run(
         [*command[:-2], "convert", "run"], cwd=tmp_path, capture_output=True, text=True, timeout=120

@@ -5,20 +5,25 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from edge_digits_runtime.errors import DataError, OutputError
+from edge_digits_runtime.errors import DataError, OutputError, RunError
+from edge_digits_runtime.installation import how_to_get
+from edge_digits_train.engine.checkpoint import Checkpoint
 
 from edge_digits import cli
 from edge_digits.cli import VERBS, main
 from edge_digits.options import UserPath
-from edge_digits.pipeline import next_run, print_drop_verdict
+from edge_digits.pipeline import next_run, unfinished_run
+from edge_digits.progress import interruption
 from edge_digits.samples import SAMPLES
 
 
@@ -70,7 +75,7 @@ def test_a_verb_whose_extra_is_absent_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name in absent else real(name))
     result = CliRunner().invoke(main, ["train", "mlp-256-128", "--epochs", "3"])
     assert result.exit_code == 2
-    assert result.stderr == "Error: 'train' needs more than the device profile: pip install 'edge-digits[train]'\n"
+    assert result.stderr == f"Error: 'train' needs more than the device profile: {how_to_get(['train'])}\n"
     # Help stays the same wherever it is asked for.
     assert CliRunner().invoke(main, ["--help"]).output.count("Train a recipe") == 1
 
@@ -143,7 +148,16 @@ def test_a_fault_while_pictures_are_done_keeps_its_traceback(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["no-such-verb"], ["classify"], ["classify", "a.png", "--top", "129"], ["report", "--max-drop", "much", "x.json"]],
+    [
+        ["no-such-verb"],
+        ["classify"],
+        ["classify", "a.png", "--top", "129"],
+        ["report", "--max-drop", "much", "x.json"],
+        ["report", "--max-drop", "-1", "x.json"],
+        ["convert", "--max-drop", "-0.1"],
+        ["convert", "--max-drop", "nan"],
+        ["convert", "--point"],
+    ],
     ids=" ".join,
 )
 def test_wrong_use_is_one_line(arguments: list[str]) -> None:
@@ -229,19 +243,48 @@ def test_a_pipe_whose_reader_is_gone_is_no_error(arguments: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_drop_that_equals_the_limit_is_within_it(capsys: pytest.CaptureFixture[str]) -> None:
-    for right in range(9500, 10_000):
-        drop = 100 * (right / 10_000 - (right - 10) / 10_000)
-        assert print_drop_verdict(drop, 0.1) == 0
-    assert print_drop_verdict(0.11, 0.1) == 1
-    assert "above the limit" in capsys.readouterr().err
-
-
 def test_two_trainings_get_two_folders(tmp_path: Path) -> None:
     (tmp_path / "mlp-7").mkdir()
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: next_run("mlp", tmp_path), range(8)))
     assert sorted(folder.name for folder in folders) == sorted(f"mlp-{number}" for number in range(8, 16))
+
+
+def test_a_run_is_found_by_its_recipe_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    def begin(folder: str, recipe: str, age_s: int) -> Path:
+        (tmp_path / folder).mkdir()
+        Checkpoint({"name": recipe}, "a" * 64, {"loss": []}, [np.zeros(3)]).save(tmp_path / folder)
+        moment = time.time() - age_s
+        os.utime(tmp_path / folder / "checkpoint.npz", (moment, moment))
+        return tmp_path / folder
+
+    mine = begin("mine", "mlp", 30)
+    begin("mlp-1", "mlp", 60)
+    # Its folder has the name of another recipe.
+    named = begin("mlp-2", "cnn", 10)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "checkpoint.npz").write_bytes(b"PK")
+    os.utime(tmp_path / "damaged" / "checkpoint.npz", (1, 1))
+    assert unfinished_run("mlp", tmp_path) == mine
+    assert unfinished_run("cnn", tmp_path) == unfinished_run(None, tmp_path) == named
+    with pytest.raises(RunError, match="nothing to resume of digits-m"):
+        unfinished_run("digits-m", tmp_path)
+    (mine / "run.json").touch()
+    assert unfinished_run("mlp", tmp_path).name == "mlp-1"
+
+
+@pytest.mark.parametrize("by_click", [True, False])
+def test_what_was_interrupted_says_how_to_go_on(by_click: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        with interruption("The same command goes on."):
+            raise KeyboardInterrupt
+
+    target = "edge_digits.commands.quickstart._quickstart" if by_click else "click.Group.main"
+    monkeypatch.setattr(target, interrupted)
+    result = CliRunner().invoke(main, ["quickstart"])
+    assert result.exit_code == 130
+    assert result.stderr.lstrip().startswith("Interrupted. ")
+    assert "The same command goes on" in result.stderr
 
 
 def test_a_broken_link_in_place_of_the_runs_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import base64
 import csv
 import hashlib
-import importlib.metadata
 import io
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from edge_digits_runtime.data import loading, npz
+from edge_digits_runtime.installation import build
 from edge_digits_runtime.model.card import ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
 
@@ -23,7 +23,7 @@ from edge_digits.cli import main
 from edge_digits.deploy import wheels
 
 MakeRun = Callable[..., Path]
-VERSION = importlib.metadata.version("edge-digits")
+VERSION, RUNTIME = build("edge-digits"), build("edge-digits-runtime")
 DATA = Path(__file__).parents[1] / "runtime" / "models"
 INT8, FLOAT = (
     file.content[: file.flatbuffer_bytes]
@@ -48,8 +48,9 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
     assert result.exit_code == 0, result.output
     size = (tmp_path / "pi.zip").stat().st_size
     model_size = (run / "mlp-8-int8.tflite").stat().st_size
-    assert result.stdout == (
-        f"{tmp_path / 'pi.zip'}: mlp-8 int8 ({model_size:,} bytes), 20 test pictures of Noise, {size:,} bytes in all\n"
+    assert result.stdout.startswith(
+        f"{tmp_path / 'pi.zip'}: mlp-8 int8 ({model_size:,} bytes), 20 test pictures of Noise, {size:,} bytes in all; "
+        "its wheels install "
     )
 
     folder = unpacked(tmp_path / "pi.zip", tmp_path / "device")
@@ -57,11 +58,12 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
     assert names == [
         "README.txt",
         "SHA256SUMS",
+        "constraints.txt",
         "model.tflite",
         *(f"samples/{digit}.png" for digit in range(10)),
         "test.npz",
         f"wheels/edge_digits-{VERSION}-py3-none-any.whl",
-        f"wheels/edge_digits_runtime-{VERSION}-py3-none-any.whl",
+        f"wheels/edge_digits_runtime-{RUNTIME}-py3-none-any.whl",
     ]
     assert (folder / "model.tflite").read_bytes() == (run / "mlp-8-int8.tflite").read_bytes()
     written, given = (loading.load_test(file).test for file in (folder / "test.npz", tmp_path / "noise.npz"))
@@ -73,7 +75,9 @@ def test_a_bundle_holds_what_the_device_needs(make_run: MakeRun, tmp_path: Path)
 
     readme = (folder / "README.txt").read_text(encoding="utf-8")
     assert [line.strip() for line in readme.splitlines() if line.startswith("   ")] == [
-        "python3 -m venv venv && venv/bin/pip install wheels/*.whl",
+        "python3 -m venv venv && venv/bin/pip install -c constraints.txt wheels/*.whl",
+        "Downloads what is missing from the package index. The same command in the folder of a newer bundle replaces "
+        "this one.",
         "venv/bin/edge-digits classify samples --model model.tflite",
         "venv/bin/edge-digits evaluate model.tflite --data test.npz -o evaluation.json",
         "edge-digits report RUN evaluation.json",

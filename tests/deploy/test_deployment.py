@@ -1,204 +1,23 @@
-"""Deploying to a real sshd on this machine: the whole way, several deployments at once, and failures on the way."""
+"""Deploying to a real sshd on this machine: the whole way."""
 
+import dataclasses
 import datetime
-import getpass
-import importlib.metadata
-import json
 import os
 import re
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from edge_digits_runtime.data import datasets, loading
+from board import STEPS, VERSION, Deploy, in_use, virtual_environment
+from click.testing import CliRunner
 from edge_digits_runtime.data.datasets import Split
-from edge_digits_runtime.errors import DeployError, UsageError
-from edge_digits_runtime.model.card import read_model_file
-from edge_digits_runtime.model.classifier import DigitClassifier
-from edge_digits_runtime.model.registry import DEFAULT_MODEL
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo
-from edge_digits_train.data import mnist
-from packaging.requirements import Requirement
+from edge_digits_runtime.records.evaluation import Evaluation, wrong_pictures
 
 from edge_digits.cli import main
-from edge_digits.deploy import deployment
-from edge_digits.deploy.bundle import make_bundle
-from edge_digits.deploy.ssh import Target
-
-VERSION = importlib.metadata.version("edge-digits")
-Deploy = Callable[..., Result]
-Stub = Callable[[str], Path]
-STEPS = (
-    "connect",
-    "copy",
-    "check and unpack",
-    "install",
-    "check edge-digits",
-    "doctor",
-    "try the model",
-    "switch over",
-    "evaluate",
-    "fetch the evaluation",
-)
-
-
-@pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of an sshd on the loopback interface, with ``log`` and ``ssh_config``; the host is ``device``."""
-    # It is on root's PATH alone, and insists on being started by its full path.
-    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert program, "these tests need the OpenSSH server: apt-get install openssh-server"
-    if os.geteuid() == 0:
-        # Where it puts itself to lose its rights; made by its start script, which does not run here.
-        Path("/run/sshd").mkdir(exist_ok=True)
-    folder = tmp_path_factory.mktemp("sshd")
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True, timeout=60)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
-    (folder / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/user.pub\n"
-        "PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-        "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\nSetEnv PIP_NO_INDEX=1\n"
-    )
-    (folder / "ssh_config").write_text(
-        f"Host device gone\n  HostName 127.0.0.1\n  User {getpass.getuser()}\n  IdentityFile {folder}/user\n"
-        f"  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known_hosts\n  StrictHostKeyChecking yes\n"
-        f"  BatchMode yes\nHost device\n  Port {port}\nHost gone\n  Port 1\n"
-    )
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([program, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
-    try:
-        wait_for(port, server, folder / "log")
-        yield folder
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"sshd does not answer: {log.read_text()}")
-
-
-@pytest.fixture(scope="session")
-def digits() -> Split:
-    """200 test pictures of MNIST."""
-    test = mnist.load().test
-    return Split(test.images[:200], test.labels[:200])
-
-
-@pytest.fixture
-def run(make_run: Callable[..., Path], digits: Split) -> Path:
-    """A run folder with a trained int8 model."""
-    file = read_model_file(DEFAULT_MODEL)
-    return make_run({"mlp-8-int8.tflite": (file.content[: file.flatbuffer_bytes], "int8")}, digits)
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> Path:
-    """The remote folder."""
-    return tmp_path / "device"
-
-
-@pytest.fixture
-def python(tmp_path: Path) -> Stub:
-    """``python(script)``: an interpreter that runs a shell script first; in it $REAL is the real interpreter."""
-
-    def make(script: str) -> Path:
-        path = tmp_path / "python"
-        path.write_text(f'#!/bin/sh\nREAL={sys.executable}\n{script}\nexec $REAL "$@"\n')
-        path.chmod(0o755)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def quick(run: Path, digits: Split, tmp_path: Path) -> str:
-    """A script for ``python`` that answers 'evaluate' and 'doctor' without measuring anything."""
-    file = read_model_file(run / "mlp-8-int8.tflite")
-    evaluation = Evaluation(
-        model=ModelInfo("mlp-8", "int8", "int8", len(file.content), file.sha256),
-        data=DataInfo("Noise", "test", datasets.digest(digits)),
-        labels=digits.labels,
-        probabilities=np.eye(10, dtype=np.float32)[digits.labels],
-        latency={"invoke": Latency(np.array([7.0]))},
-        device={"name": "quick", "machine": "here", "python": "3.11", "backend": "none"},
-    )
-    evaluation.save(tmp_path / "quick.json")
-    return (
-        'case "$*" in *" doctor "*) echo "{\\"checks\\": []}"; exit;; '
-        f'*" evaluate "*) for out; do :; done; cp {tmp_path}/quick.json "$out"; exit;; esac'
-    )
-
-
-@pytest.fixture
-def deploy(run: Path, device: Path, sshd: Path, quick: str, python: Stub) -> Deploy:
-    """``deploy(*arguments, host=..., interpreter=...)`` runs the command; `quick` replaces the evaluation."""
-
-    def call(*arguments: str, host: str = "device", interpreter: str | Path | None = None) -> Result:
-        words = [run, "-F", sshd / "ssh_config", "--remote-dir", device]
-        words += ["--no-install", "--python", interpreter or python(quick)]
-        return CliRunner().invoke(main, ["deploy", *map(str, words), *arguments, "--", host])
-
-    return call
-
-
-@pytest.fixture
-def scp(tmp_path: Path, sshd: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextManager[None]]:
-    """``with scp(script)`` replaces scp by a shell script, in which $1 and $2 are the files and $REAL is scp."""
-    real = f"{shutil.which('scp')} -q -F {sshd / 'ssh_config'}"
-
-    @contextmanager
-    def replaced(script: str) -> Iterator[None]:
-        path = tmp_path / "bin" / "scp"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f'#!/bin/sh\nREAL="{real}"\nwhile [ $# -gt 2 ]; do shift; done\n{script}\n')
-        path.chmod(0o755)
-        with monkeypatch.context() as patch:
-            patch.setenv("PATH", str(path.parent), prepend=os.pathsep)
-            yield
-
-    return replaced
-
-
-def in_use(device: Path) -> str:
-    """The bundle that ``current`` points to; its checksums match and its model classifies."""
-    current = device / "current"
-    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=current, check=True, timeout=60)
-    assert DigitClassifier(current / "model.tflite").classify(current / "samples" / "7.png").digit == 7
-    return str(current.readlink())
-
-
-def error(result: Result) -> str:
-    """The error, which is the last line, after those of the progress."""
-    assert result.exit_code == 2, result.output
-    *progress, last = result.stderr.splitlines()
-    assert not [line for line in progress if not re.match("(device|gone): ", line)]
-    assert last.startswith("Error: ")
-    return last.removeprefix("Error: ")
-
-
-# --- the whole way
 
 
 def test_a_deployment_installs_measures_and_brings_the_evaluation_back(
@@ -218,7 +37,8 @@ def test_a_deployment_installs_measures_and_brings_the_evaluation_back(
     evaluation = Evaluation.load(out)
     assert evaluation.labels.tolist() == digits.labels.tolist()
     assert evaluation.accuracy > 0.9
-    assert result.stdout.startswith(f"{out}: {evaluation.accuracy * 100:.2f} % right, ")
+    assert result.stdout.startswith(f"{out}: {evaluation.accuracy * 100:.2f} % of 200 pictures right; an invocation ")
+    assert "; picture file to answer " in result.stdout
 
     (unpacked,) = (device / "bundles").iterdir()
     assert in_use(device) == f"bundles/{unpacked.name}"
@@ -226,36 +46,6 @@ def test_a_deployment_installs_measures_and_brings_the_evaluation_back(
     assert (site / "edge_digits" / "cli.py").is_file()
     version = subprocess.run([device / "venv/bin/edge-digits", "--version"], capture_output=True, text=True, timeout=60)
     assert version.stdout == f"edge-digits, version {VERSION}\n"
-
-
-def virtual_environment(folder: Path) -> Path:
-    """Make a virtual environment in which pip finds the dependencies of edge-digits installed; sshd hides every index.
-
-    Returns:
-        Its folder of packages.
-    """
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=120)
-    (site,) = (folder / "lib").glob("python*/site-packages")
-    dependencies = folder.parent.with_name("dependencies")
-    dependencies.mkdir()
-    for distribution in dependency_tree("edge-digits"):
-        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
-            (dependencies / top).symlink_to(Path(str(distribution.locate_file(top))))
-    (site / "dependencies.pth").write_text(f"{dependencies}\n")
-    return site
-
-
-def dependency_tree(name: str) -> list[importlib.metadata.Distribution]:
-    """Return the distributions that ``name`` depends on without extras, except those of edge-digits."""
-    found: dict[str, importlib.metadata.Distribution] = {}
-    waiting = [name]
-    while waiting:
-        for text in importlib.metadata.distribution(waiting.pop()).requires or ():
-            required = Requirement(text)
-            if required.name not in found and (required.marker is None or required.marker.evaluate({"extra": ""})):
-                found[required.name] = importlib.metadata.distribution(required.name)
-                waiting.append(required.name)
-    return [distribution for required, distribution in found.items() if not required.startswith("edge-digits")]
 
 
 def test_without_installing_the_last_installation_is_used(run: Path, device: Path, sshd: Path, quick: str) -> None:
@@ -266,7 +56,7 @@ def test_without_installing_the_last_installation_is_used(run: Path, device: Pat
     words = ["deploy", run, "device", "-F", sshd / "ssh_config", "--remote-dir", device, "--no-install"]
     result = CliRunner().invoke(main, list(map(str, words)))
     assert result.exit_code == 0, result.output
-    assert "100.00 % right, 7 µs a picture (median) on quick" in result.stdout
+    assert "100.00 % of 200 pictures right; an invocation 7.0 µs (p99 7.0); on quick" in result.stdout
     assert not (device / "current" / "wheels").exists()
 
 
@@ -302,198 +92,33 @@ def test_one_bundle_can_be_deployed_twice_within_one(
     assert {f"bundles/{path.name}" for path in (device / "bundles").iterdir()} == {former, latest}
 
 
-# --- several deployments at once
-
-
-@pytest.fixture
-def call(run: Path, device: Path, sshd: Path, tmp_path: Path) -> Callable[..., Evaluation]:
-    """``call(interpreter, progress)`` deploys as the command does, but may be called in a thread or within another."""
-    bundle = make_bundle(run / "mlp-8-int8.tflite", loading.load_test(run.parent / "noise.npz"), runtime=False)
-    target = Target("device", str(device), config=sshd / "ssh_config")
-
-    def deploy(interpreter: Path, progress: Callable[[str], None] | None = None) -> Evaluation:
-        output = tmp_path / f"{secrets.token_hex(8)}.json"
-        return deployment.deploy(bundle, target, output, install=False, python=str(interpreter), progress=progress)
-
-    return deploy
-
-
-def test_a_deployment_survives_others_between_any_two_of_its_steps(
-    call: Callable[..., Evaluation], device: Path, python: Stub, quick: str
+@pytest.mark.parametrize(
+    ("wrong", "limit", "code", "said"),
+    [
+        (0, "10", 0, "mlp-8 int8 on quick: the drop of 0.00 pp is within the limit of 10.00 pp"),
+        (0, "0.1", 1, "is not shown to be within the limit of 0.10 pp with 200 pictures"),
+        (100, "10", 1, "the drop of 50.00 pp is above the limit of 10.00 pp"),
+    ],
+)
+def test_the_drop_on_the_device_is_held_to_a_limit(
+    wrong: int, limit: str, code: int, said: str, deploy: Deploy, run: Path, tmp_path: Path, digits: Split
 ) -> None:
-    # Classifying is not the subject, and would take the most time.
-    interpreter = python(f'{quick}; case "$*" in *" classify "*) exit;; *m.version*) echo {VERSION}; exit;; esac')
-    steps: list[str] = []
-    others: list[str] = []
-
-    def progress(line: str) -> None:
-        steps.append(re.sub(r" \(.*\)$", "", line.removeprefix("device: ")))
-        # Two: one alone would keep this bundle as the former one. None before there is a bundle.
-        for _ in range(2 if len(steps) > 2 else 0):
-            call(interpreter)
-            others.append((device / "current").readlink().name)
-
-    assert call(interpreter, progress).accuracy == 1.0
-    assert steps == [step for step in STEPS if step != "install"]
-    left = sorted(path.name for path in (device / "bundles").iterdir())
-    (own,) = set(left) - set(others)
-    assert left == sorted([own, *others[-2:]]), "its own, and of the others the last and the former one of that"
-    assert not list(device.glob("bundles/*/.deploying"))
-    assert in_use(device) == f"bundles/{others[-1]}"
+    answered = Evaluation.load(tmp_path / "quick.json")
+    keras = dataclasses.replace(answered.model, role="float-original", scheme="keras")
+    dataclasses.replace(answered, model=keras).save(run / "evaluation.json")
+    probabilities = answered.probabilities.copy()
+    probabilities[:wrong] = np.roll(probabilities[:wrong], 1, axis=1)
+    pictures = wrong_pictures(digits.images, digits.labels, probabilities.argmax(axis=1).astype(np.uint8))
+    dataclasses.replace(answered, probabilities=probabilities, pictures=pictures).save(tmp_path / "quick.json")
+    result = deploy("--max-drop", limit)
+    assert result.exit_code == code, result.output
+    assert said in result.stderr.splitlines()[-1]
+    # What was brought back stays, whatever the verdict.
+    assert (run / "device.int8.evaluation.json").is_file()
 
 
-def test_deployments_at_the_same_time_take_turns_to_measure(
-    call: Callable[..., Evaluation], device: Path, python: Stub, quick: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
-    note = f'note() {{ case "$2" in *" evaluate "*) echo $1 >> {log}; sleep 0.3;; esac; }}'
-    interpreter = python(f'{note}; note begin "$*"; trap \'note end "$*"\' EXIT; {quick}')
-    with ThreadPoolExecutor(3) as pool:
-        evaluations = list(pool.map(lambda _: call(interpreter), range(3)))
-    assert [evaluation.accuracy for evaluation in evaluations] == [1.0] * 3
-    assert log.read_text().split() == ["begin", "end"] * 3
-    assert in_use(device)
-
-
-def test_another_version_that_was_installed_in_between_is_noticed(
-    call: Callable[..., Evaluation], python: Stub, quick: str, tmp_path: Path
-) -> None:
-    asked = tmp_path / "asked"
-    change = f'case "$2" in *m.version*) [ -e {asked} ] && echo 0.0.9 && exit; touch {asked};; esac'
-    with pytest.raises(DeployError, match=r"evaluate failed .*: another deployment has installed edge-digits 0\.0\.9;"):
-        call(python(f"{change}; {quick}"))
-
-
-# --- failures on the way
-
-
-def test_a_failure_at_any_step_leaves_the_former_bundle_in_use(
-    deploy: Deploy, device: Path, scp: Callable[[str], AbstractContextManager[None]], python: Stub, tmp_path: Path
-) -> None:
-    assert deploy().exit_code == 0
-    former = in_use(device)
-    send_half = 'head -c 1000 "$1" > "$0.half"; $REAL "$0.half" "$2"'
-
-    with scp(f"{send_half}; kill -9 $$"):
-        killed = error(deploy())
-    assert re.match(r"device: copy failed \(ended by signal 9\): no message; the former bundle", killed)
-    assert in_use(device) == former
-
-    with scp(f"{send_half}; exit 0"):
-        short = error(deploy())
-    assert re.match(r"device: check and unpack failed \(exit status 1\): sha256sum: .* the former bundle", short)
-    assert in_use(device) == former
-
-    checks = json.dumps({"checks": [{"name": "interpreter", "status": "problem", "found": "none", "remedy": "pip"}]})
-    sick = python(f"case \"$*\" in *' doctor '*) echo '{checks}'; exit 1;; esac")
-    assert error(deploy(interpreter=sick)) == (
-        "device: the doctor has a problem with interpreter: none; the former bundle is still in use there; "
-        "fix it there: pip"
-    )
-    assert in_use(device) == former
-
-    broken = python("case \"$*\" in *' doctor '*) echo 'ImportError: no numpy' >&2; exit 1;; esac")
-    assert error(deploy(interpreter=broken)).startswith("device: doctor failed (exit status 1): ImportError: no numpy;")
-    assert in_use(device) == former
-
-    (tmp_path / "bad.tflite").write_bytes(b"\x18\0\0\0TFL3" + bytes(99))
-    assert str(tmp_path / "bad.tflite") in error(deploy("--model", str(tmp_path / "bad.tflite")))
-    assert in_use(device) == former
-
-    old = python("case \"$*\" in *' classify '*) echo 'Error: model.tflite: too new' >&2; exit 2;; esac")
-    bad = error(deploy(interpreter=old))
-    assert re.match(
-        r"device: try the model failed \(exit status 2\): Error: model\.tflite: too new; the former bundle", bad
-    )
-    assert in_use(device) == former
-
-    assert deploy().exit_code == 0
-    assert in_use(device) != former
-
-
-def test_an_evaluation_of_other_pictures_is_refused(
-    deploy: Deploy, run: Path, tmp_path: Path, quick: str, python: Stub
-) -> None:
-    assert deploy().exit_code == 0
-    out = run / "device.int8.evaluation.json"
-    former = out.read_bytes()
-    values = json.loads(former)
-    values["data"]["sha256"] = "0" * 64
-    (tmp_path / "other.json").write_text(json.dumps(values))
-    names = sorted(path.name for path in run.iterdir())
-    other = python(quick.replace("quick.json", "other.json"))
-    assert error(deploy(interpreter=other)) == "device: the evaluation is of another model or other pictures; try again"
-    assert out.read_bytes() == former
-    assert sorted(path.name for path in run.iterdir()) == names
-
-
-WRONG_PYTHONS = {
-    "too old": (
-        'case "$2" in *version_info*) exec $REAL -c "import sys; sys.version_info = (3, 9, 2); $2";; esac',
-        "device: connect failed (exit status 1): Python 3.9 is too old; Python 3.11 or newer must be installed there",
-    ),
-    "without edge-digits": (
-        'exec $REAL -I -S "$@"',
-        "device: check edge-digits failed (exit status 1): importlib.metadata.PackageNotFoundError: ",
-    ),
-    "other edge-digits": (
-        'case "$2" in *m.version*) echo 0.0.9; exit;; esac',
-        f"device: has edge-digits 0.0.9, here is {VERSION}; leave out --no-install",
-    ),
-}
-
-
-@pytest.mark.parametrize(("script", "message"), WRONG_PYTHONS.values(), ids=WRONG_PYTHONS)
-def test_a_wrong_python_is_noticed_before_it_is_used(
-    script: str, message: str, deploy: Deploy, device: Path, python: Stub
-) -> None:
-    assert error(deploy(interpreter=python(script))).startswith(message)
-    assert not (device / "current").exists()
-
-
-def test_a_missing_python_is_an_error(deploy: Deploy) -> None:
-    message = error(deploy(interpreter="no-such-python"))
-    assert re.match(r"device: connect failed \(exit status 127\): .*no-such-python: (command )?not found; ", message)
-    assert message.endswith(
-        "Python 3.11 or newer must be installed there as no-such-python; name another with --python"
-    )
-
-
-def test_a_host_that_does_not_answer_is_an_error(deploy: Deploy, run: Path) -> None:
-    assert error(deploy(host="gone")) == (
-        "gone: connect failed (exit status 255): ssh: connect to host 127.0.0.1 port 1: Connection refused; "
-        "check that 'ssh gone' logs in, then try again"
-    )
-    assert not list(run.glob("*evaluation.json"))
-
-
-def test_a_missing_ssh_is_an_error(deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert error(deploy()) == "ssh is not on the PATH: install the OpenSSH client (openssh-client on Debian)"
-
-
-# --- names
-
-ADDRESSES = [
-    ("pi", "pi", "pi:edge-digits/x.zip"),
-    ("me@raspberrypi.local", "raspberrypi.local", "me@raspberrypi.local:edge-digits/x.zip"),
-    ("me@fe80::1%eth0", "fe80-1-eth0", "me@[fe80::1%eth0]:edge-digits/x.zip"),
-    ("[::1]", "1", "[::1]:edge-digits/x.zip"),
-]
-
-
-@pytest.mark.parametrize(("host", "label", "path"), ADDRESSES, ids=[host for host, *_ in ADDRESSES])
-def test_a_host_in_file_names_and_in_paths_for_scp(host: str, label: str, path: str) -> None:
-    target = Target(host)
-    assert (target.label, target.path("x.zip")) == (label, path)
-
-
-@pytest.mark.parametrize("host", ["-oProxyCommand=touch x", "-x", "me@-x", "a b", "ssh://pi", "pi:/etc", "", "a@b@c"])
-def test_hosts_that_ssh_could_take_for_something_else_are_refused(host: str, deploy: Deploy) -> None:
-    assert "host " in error(deploy(host=host))
-
-
-@pytest.mark.parametrize("folder", ["a b", "$(reboot)", "-x", "a;b", "~/x", "", "ä"])
-def test_folders_that_a_shell_could_take_for_something_else_are_refused(folder: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"remote folder {folder!r}: allowed are ")):
-        Target("pi", folder)
+def test_a_limit_without_the_original_is_refused_before_anything_is_copied(deploy: Deploy, device: Path) -> None:
+    result = deploy("--max-drop", "1")
+    assert result.exit_code == 2
+    assert "evaluation.json" in result.stderr
+    assert not device.exists()

@@ -193,7 +193,13 @@ def test_a_blank_page_is_not_sure_and_strict_says_no(tmp_path: Path) -> None:
     assert row["reason"]
     assert "not sure" in run("classify", blank).stdout
     assert run("classify", "--strict", SAMPLES[0]).exit_code == 0
-    assert run("classify", "--strict", "--min-confidence", "1", SAMPLES[0]).exit_code == 1
+    doubtful = run("classify", "--strict", "--min-confidence", "1", SAMPLES[0], SAMPLES[1])
+    assert doubtful.exit_code == 1
+    # Which ones, after all the answers.
+    assert [line.split(": ")[:2] for line in doubtful.stderr.splitlines()] == [
+        ["Not sure", str(SAMPLES[0])],
+        ["Not sure", str(SAMPLES[1])],
+    ]
 
 
 @pytest.mark.parametrize("shape", [(300, 200), (28, 28), (1, 1)], ids=str)
@@ -201,9 +207,9 @@ def test_read_says_where_there_are_no_digits_and_strict_says_no(shape: tuple[int
     blank = tmp_path / "blank.png"
     Image.new("L", shape, 240).save(blank)
     says = f"{blank}: no digits found\n"
-    for options, code in (([], 0), (["--strict"], 1)):
+    for options, code, start in (([], 0, ""), (["--strict"], 1, "Not sure: ")):
         result = run("read", blank, *options)
-        assert (result.exit_code, result.stdout, result.stderr) == (code, "", says)
+        assert (result.exit_code, result.stdout, result.stderr) == (code, "", start + says)
         assert answers(run("read", blank, "--json", *options))[0]["lines"] == []
         assert run("read", SAMPLES[0], *options).exit_code == 0
     assert run("read", "--strict", tmp_path / "missing.png", blank).exit_code == 2
@@ -292,7 +298,7 @@ def test_evaluate_measures_and_writes_every_answer(ten_pictures: Path, tmp_path:
     assert result.exit_code == 0, result.stderr
     evaluation = Evaluation.load(out)
     assert (evaluation.accuracy, evaluation.model.role) == (1.0, "int8")
-    assert set(evaluation.latency) == {"invoke", "preprocess", "postprocess", "total"}
+    assert set(evaluation.latency) == {"invoke", "preprocess", "postprocess", "total", "picture", "file"}
     assert "100.00 %" in result.stdout
 
 
@@ -345,7 +351,9 @@ def test_read_prints_the_lines(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     row = json.loads(result.stdout)
     assert [line.replace(" ", "") for line in row["lines"]] == ["738", "052"]
-    assert [set(digit) for digit in row["digits"]] == [{"digit", "confidence", "sure", "reason", "box", "line"}] * 6
+    assert [set(digit) for digit in row["digits"]] == [
+        {"digit", "confidence", "sure", "reason", "reason_code", "box", "line"}
+    ] * 6
     drawn = annotate(page, reading.read(page, DigitClassifier()))
     with Image.open(tmp_path / "seen.png") as image:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(drawn))
@@ -363,6 +371,9 @@ def test_read_marks_what_looks_like_no_digit(drawn: dict[str, int], text: str, c
     page.save(file := tmp_path / "page.png")
     result = run("read", "--strict", file)
     assert (result.exit_code, result.stdout) == (code, f"{text}\n")
+    said = f"Not sure: {file}: line 1, digit 2: " if code else ""
+    assert result.stderr.startswith(said)
+    assert bool(result.stderr) == bool(said)
     assert run("read", file).exit_code == 0
     assert run("read", "--strict", "--min-confidence", "0", file).exit_code == 0
 

@@ -8,7 +8,7 @@ import pytest
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.records.evaluation import Evaluation
 
-from edge_digits.report import Report, compare
+from edge_digits.report import Report, compare, to_dict, to_text
 from edge_digits.report.breakdown import breakdowns
 from edge_digits.report.verdict import verdict
 
@@ -76,7 +76,7 @@ def test_changed_answers_are_sorted_by_kind_and_have_their_pictures(make_evaluat
         np.testing.assert_array_equal(change.pixels, expected)
     assert comparison.lost.tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
     assert comparison.won.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert comparison.recall_change_pp.tolist() == [0, 0, 0, -100, -100, 100, 0, 0, 0, 0]
+    assert comparison.recall_drop_pp.tolist() == [0, 0, 0, 100, 100, -100, 0, 0, 0, 0]
 
 
 def test_equal_answers_are_compared_once(trio: list[Evaluation], make_evaluation: Make) -> None:
@@ -259,6 +259,74 @@ def test_notes_of_the_device_are_kept_and_a_small_data_set_is_noted(make_evaluat
     assert report.notes[1].startswith("3 pictures are few")
 
 
+# --- devices and the way from a picture file
+
+
+BIG = {"cores": 64, "cpu_features": ["avx2"], "memory_bytes": 256 * 10**9, "governor": "performance"}
+
+
+@pytest.mark.parametrize(
+    ("differs", "label"),
+    [
+        ({"cores": 2}, "2 cores"),
+        ({"cpu_features": ["avx2", "avx512_vnni"]}, "avx2 avx512_vnni"),
+        ({"cpu_features": []}, "no vector features"),
+        ({"cpu_features": None}, "features not known"),
+        ({"memory_bytes": 8 * 10**9}, "8.0 GB"),
+        ({"governor": "powersave"}, "powersave"),
+        ({"machine": "i686"}, "i686"),
+        ({"cpu": "another"}, "another"),
+    ],
+)
+def test_devices_of_one_name_are_not_one_device(differs: dict[str, object], label: str, make_evaluation: Make) -> None:
+    on_big = make_evaluation(LABELS, LABELS, "float32", latency_us=20, device=BIG)
+    report = compare([on_big, make_evaluation(LABELS, LABELS, latency_us=84, device=BIG | differs)])
+    float32, int8 = report.rows
+    assert int8.device == f"Laptop ({label})"
+    assert float32.device != int8.device
+    # 4.2 times as slow, but not "there".
+    assert int8.float_tflite is None
+    assert "there" not in to_text(report)
+    assert [step.causes for step in breakdowns(report.rows)[0]] == [("quantization", "device")]
+    assert label in to_text(report)
+
+
+@pytest.mark.parametrize("setting", [{"threads": 2}, {"backend": "litert 2.4.0"}])
+def test_other_settings_are_not_compared_as_alike(setting: dict[str, object], make_evaluation: Make) -> None:
+    int8 = make_evaluation(LABELS, LABELS, device=BIG | setting)
+    rows = compare([make_evaluation(LABELS, LABELS, "float32", device=BIG), int8]).rows
+    assert rows[1].float_tflite is None
+    assert rows[0].device == rows[1].device == "Laptop"
+
+
+def test_a_few_kilobytes_of_memory_do_not_make_another_device(make_evaluation: Make) -> None:
+    more = BIG | {"memory_bytes": BIG["memory_bytes"] + 40_000}  # type: ignore[operator]
+    rows = compare(
+        [make_evaluation(LABELS, LABELS, "float32", device=BIG), make_evaluation(LABELS, LABELS, device=more)]
+    ).rows
+    assert rows[1].float_tflite is not None
+
+
+def test_the_way_from_a_picture_file_stands_beside_the_invocation(make_evaluation: Make) -> None:
+    keras = make_evaluation(LABELS, LABELS, "keras", latency_us=2000, file_us=4000)
+    float32 = make_evaluation(LABELS, LABELS, "float32", latency_us=40, file_us=1120)
+    int8 = make_evaluation(LABELS, LABELS, latency_us=10, file_us=1090)
+    report = compare([keras, float32, int8])
+    row = report.rows[2]
+    assert row.float_tflite is not None
+    assert (row.float_tflite.latency_ratio, row.latency_ratio) == (0.25, 0.005)
+    assert (row.float_tflite.file_ratio, row.file_ratio) == (pytest.approx(1090 / 1120), 0.2725)
+    said = (
+        "An invocation takes 10.0 µs, 4.0× faster than float TFLite there; picture file → answer 1,090 µs, about as "
+        "fast as float TFLite there (medians on Laptop)."
+    )
+    assert verdict(report.families[0]).sentences[-1].endswith(said)
+    record = to_dict(report)["rows"][2]
+    assert (record["p50_us"], record["file_p50_us"]) == (10.0, 1090.0)
+    alone = verdict(compare([keras, int8]).families[0]).sentences[-1]
+    assert "Keras took 2,000 µs and 4,000 µs on Laptop." in alone
+
+
 # --- words
 
 
@@ -272,7 +340,7 @@ def test_a_loss_beyond_chance_is_called_a_loss(trio: list[Evaluation]) -> None:
     )
     assert cost == (
         "int8: 10,000 bytes, 4.0× smaller than float TFLite and 8.0× smaller than the Keras file. "
-        "45.0 µs a picture on Laptop (median), 1.5× slower than float TFLite there."
+        "An invocation takes 45.0 µs, 1.5× slower than float TFLite there (medians on Laptop)."
     )
 
 
@@ -336,7 +404,7 @@ def test_speed_on_another_device_is_not_attributed_to_int8(trio: list[Evaluation
         verdict(family)
         .sentences[-1]
         .endswith(
-            "45.0 µs a picture on Laptop (median); Keras took 2,000 µs on GPU. "
+            "An invocation takes 45.0 µs (medians on Laptop). Keras took 2,000 µs on GPU. "
             "How much of that is due to int8 cannot be told without float TFLite on the same device."
         )
     )

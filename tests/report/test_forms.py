@@ -50,7 +50,7 @@ def report(make_evaluation: Make) -> Report:
         [
             make_evaluation(LABELS, LABELS, "keras", size=90_000, latency_us=2000, confidence=confidence),
             make_evaluation(LABELS, LABELS, "float32", size=30_000, latency_us=20, confidence=confidence),
-            make_evaluation(LABELS, wrong, size=9_000, latency_us=30),
+            make_evaluation(LABELS, wrong, size=9_000, latency_us=30, file_us=1200),
             on_pi,
             make_evaluation(LABELS, wrong, name=EVIL, weights_sha256="b" * 64),
         ]
@@ -144,21 +144,14 @@ def test_text_fits_the_terminal(report: Report) -> None:
     assert "\x1b" not in text
     # A Latin-1 terminal can show it.
     assert text.encode("latin-1")
-    table = text.splitlines()[2:11]
-    assert table[0].split() == [
-        "model",
-        "accuracy",
-        "drop,",
-        "pp",
-        "(95",
-        "%",
-        "interval)",
-        "same",
-        "bytes",
-        "p50",
-        "µs",
-    ]
-    assert re.search(r"^net int8 on Laptop +97\.00 % +3\.00 \(2\.0\d to 4\.2\d\) +97\.00 % +9,000 +30\.0$", text, re.M)
+    lines = text.splitlines()
+    assert lines[0] == "Accuracy-drop report: MNIST test, 1,000 pictures"
+    (heading,) = (line for line in lines if line.startswith("model"))
+    assert heading.split("  ")[-1] == "file µs"
+    # The verdict first, then what was measured where, then the table.
+    assert lines.index("net: int8 loses 3.00 pp of accuracy") < lines.index("Measured on") < lines.index(heading)
+    row = r"^net int8 on Laptop +97\.00 % +3\.00 \(2\.0\d to 4\.2\d\) +97\.00 % +9,000 +30\.0 +1,200$"
+    assert re.search(row, text, re.M)
     assert "net: int8 loses 3.00 pp of accuracy" in text
     assert "1.5× slower than float TFLite there" in text
     assert "throttled now" in text
@@ -180,7 +173,8 @@ def test_markdown_tables_are_whole_with_any_name(report: Report) -> None:
         columns = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
         assert len(columns) == 1, table
     assert "<script>" not in text
-    summary = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in tables[0].splitlines()]
+    assert text.index("loses 3.00 pp") < text.index("## Where and how") < text.index("## What was measured")
+    summary = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in tables[1].splitlines()]
     assert unescaped(summary[6][0]) == f"{EVIL} int8 (int8 TFLite)"
     assert summary[4][3].startswith("**3.00** (2.")
     assert summary[3][3].startswith("0.00 (−0.")
@@ -335,6 +329,33 @@ def test_every_form_works_with_few_evaluations(given: list[tuple[str, list[int]]
     assert "MNIST test, 3 pictures" in to_text(report)
     assert "| model |" in to_markdown(report)
     assert "How to read this" in "".join(Reader(to_html(report)).text)
+
+
+def test_every_form_works_where_only_the_accuracy_was_measured(make_evaluation: Make) -> None:
+    here = [make_evaluation(LABELS, LABELS, scheme, file_us=900) for scheme in ("keras", "float32", "int8")]
+    emulated = make_evaluation(LABELS, LABELS, device={"name": "Cortex-A72, emulated"})
+    emulated.latency.clear()
+    report = compare([*here, Evaluation.from_dict(json.loads(json.dumps(emulated.to_dict())))])
+    record = to_dict(report)["rows"][3]
+    assert (record["p50_us"], record["file_p50_us"], record["latency_ratio"]) == (None, None, None)
+    assert "net int8 on Cortex-A72, emulated: Cortex-A72, emulated, litert 2.3.0, 1 thread; accuracy only" in re.sub(
+        r"\s+", " ", to_text(report)
+    )
+    assert "No time was measured" in to_markdown(report)
+    assert "emulated" in "".join(Reader(to_html(report)).text)
+    # And where nothing was timed at all.
+    assert "Latency" in to_html(report)
+    assert "<b>Latency</b>: median" not in to_html(compare([emulated]))
+
+
+def test_every_form_says_whether_the_limit_is_kept(report: Report) -> None:
+    gated = report.gated(0.5, by_point=False)
+    assert [gate.outcome for gate in gated.gates] == ["within", "above", "above"]
+    for form in (to_markdown(gated), "".join(Reader(to_html(gated)).text)):
+        assert "above the limit of 0.50 pp" in form
+    assert to_dict(gated)["gates"][1]["outcome"] == "above"
+    assert {"verdict bad"} <= set(Reader(to_html(report.gated(50, by_point=False))).all("class"))
+    assert to_dict(report)["gates"] == []
 
 
 def test_a_picture_that_no_evaluation_has_leaves_a_gap(make_evaluation: Make) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import PIL
 
+import edge_digits_runtime
+from edge_digits_runtime import installation
 from edge_digits_runtime.device import facts
 from edge_digits_runtime.errors import BackendError, EdgeDigitsError
 from edge_digits_runtime.model import backends
@@ -75,6 +77,7 @@ def examine(backend: str | None = None, model: str | os.PathLike[str] | None = N
         _architecture(backends.architecture()),
         _processor(found),
         _memory(found),
+        _runtime(),
         Check("numpy", "ok", np.__version__),
         Check("pillow", "ok", PIL.__version__),
         chosen,
@@ -90,6 +93,10 @@ def _python(version: tuple[int, int]) -> Check:
     if version < PYTHON:
         return Check("python", "problem", platform.python_version(), "install Python 3.11 or newer")
     return Check("python", "ok", platform.python_version())
+
+
+def _runtime() -> Check:
+    return Check("runtime", "ok", f"{edge_digits_runtime.__version__}, sha256 {installation.package_sha256()}")
 
 
 def _architecture(machine: str) -> Check:
@@ -136,7 +143,7 @@ def _backend(name: str | None) -> Check:
 
 
 def _default_model(backend: backends.Backend) -> Check:
-    name, again = "default model", "pip install --force-reinstall edge-digits-runtime"
+    name, again = "default model", installation.how_to_renew()
     command = [sys.executable, "-c", _ANSWER, backend.name]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)

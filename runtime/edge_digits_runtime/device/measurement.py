@@ -4,13 +4,16 @@ The rules are those of MLPerf Tiny where they fit, see `edge_digits_runtime.devi
 pictures is the one that is timed, so accuracy and speed are those of the same interpreter.
 """
 
+import dataclasses
 import datetime
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +35,11 @@ from edge_digits_runtime.records.fields import plain_text
 SECONDS = 0.3
 """Seconds that each of five loops takes, about."""
 COLD_STARTS = 5
+FILE_CALLS = 200
+"""Fewest picture files that each of five loops reads, so that the 99th percentile is one of a thousand."""
+PICTURE_FILES = 10
 _LOADS = 5
 _ENLARGED = 6
-_UNSTEADY = 1.25
 # Writes one byte as soon as the answer is there, then the memory that it took to get there.
 _COLD_START = """
 import sys, numpy
@@ -54,18 +59,19 @@ def evaluate(
     *,
     seconds: float = SECONDS,
     threads: Sequence[int] | None = None,
+    timed: bool = True,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Answer all pictures of ``split`` and measure what an answer costs.
 
     Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (the
     interpreter alone), ``postprocess`` (output to class, confidence and doubts) and ``total`` (all of
-    `DigitClassifier.classify`). ``peak_memory_bytes`` is that of a process that loads the model and answers one
-    picture. ``extra`` holds
+    `DigitClassifier.classify` from such pixels). What a person waits for is ``file``: from the path of a picture file
+    to the answer, with opening it, finding the digit in it and framing it; ``picture`` is the part of that from the
+    opened picture to the pixels. The files are the first ten pictures, six times as large, and digits dark on light.
+    ``peak_memory_bytes`` is that of a process that loads the model and answers one picture. ``extra`` holds
 
     - ``loops``: for each of these latencies five loops and their median (`edge_digits_runtime.device.timing.Loops`);
-    - ``picture``: the same for making the pixels of a photograph, which comes before all this: the first picture, six
-      times as large, and a digit dark on light;
     - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
     - ``cold_start_ms``: the same from the start of the process;
     - ``threads``: for each number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
@@ -77,6 +83,7 @@ def evaluate(
         data: which pictures they are.
         seconds: how long each of the five loops of ``invoke`` and ``total`` takes; those of the others take a third.
         threads: numbers of threads to try; None for 1 to 4, powers of two above, and all cores.
+        timed: measure what an answer costs, too; else ``latency`` and ``extra`` are empty.
         progress: called with a few words before each step.
 
     Raises:
@@ -92,6 +99,20 @@ def evaluate(
     before = facts.conditions()
     say(f"answering {len(split):,} pictures")
     predictions = classifier.classify_batch(split.images)
+    evaluation = Evaluation(
+        model=model_info(classifier),
+        data=data,
+        labels=split.labels,
+        probabilities=predictions.probabilities,
+        latency={},
+        device=found,
+        pictures=wrong_pictures(split.images, split.labels, predictions.labels),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        classes=classifier.labels,
+        input=classifier.input,
+    )
+    if not timed:
+        return evaluation
     say("timing one picture at a time")
     parts = _time_parts(classifier, split, seconds)
     say("timing by number of threads")
@@ -99,28 +120,19 @@ def evaluate(
     say("timing cold starts")
     cold = _cold_starts(classifier)
     after = facts.conditions()
-    notes = [_unsteady(parts["invoke"]), facts.slowed_down(before, after)]
-    return Evaluation(
-        model=model_info(classifier),
-        data=data,
-        labels=split.labels,
-        probabilities=predictions.probabilities,
+    notes = [parts["invoke"].unsteady(), parts["file"].unsteady(), facts.slowed_down(before, after)]
+    return dataclasses.replace(
+        evaluation,
         latency={name: part.latency for name, part in parts.items()},
-        device=found,
-        pictures=wrong_pictures(split.images, split.labels, predictions.labels),
         peak_memory_bytes=cold.peak_memory_bytes,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=tuple(note for note in notes if note),
         extra={
             "loops": {name: part.to_dict() for name, part in parts.items()},
-            "picture": _time_picture(classifier.input, split, seconds / 3).to_dict(),
             "load_ms": _load_ms(classifier),
             "cold_start_ms": cold.median_ms,
             "threads": by_threads,
             "conditions": {"before": before, "after": after},
         },
-        classes=classifier.labels,
-        input=classifier.input,
     )
 
 
@@ -160,6 +172,8 @@ def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> di
         "invoke": invocations(classifier, pixels, seconds),
         "postprocess": loops(lambda: classifier.read_output(output, pixels), "output to prediction", seconds / 3),
         "total": loops(lambda: classifier.classify(pixels), "uint8 pixels to prediction", seconds),
+        "picture": _time_picture(classifier.input, split, seconds / 3),
+        "file": time_files(lambda file: classifier.classify(file), split, classifier.input, seconds),
     }
 
 
@@ -176,9 +190,38 @@ def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds:
     return loops(lane.invoke, "invoke", seconds)
 
 
+def time_files(answer: Callable[[Path], object], split: Split, form: Input, seconds: float = SECONDS) -> Loops:
+    """Time the way from a picture file to an answer; each call takes another of ten files.
+
+    Args:
+        answer: answers the picture in a file.
+        split: at least one picture; the first ten are written to files.
+        form: input of the model, which says how a picture becomes pixels.
+        seconds: how long each of the five loops takes, or longer for `FILE_CALLS` calls.
+    """
+    with _picture_files(split, form) as files:
+        names = itertools.cycle(files)
+        return loops(lambda: answer(next(names)), "picture file to prediction", seconds, minimum=FILE_CALLS)
+
+
+@contextmanager
+def _picture_files(split: Split, form: Input) -> Iterator[list[Path]]:
+    """Yield PNG files of the first pictures, as large as small scans."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / f"{index}.png" for index in range(min(PICTURE_FILES, len(split)))]
+        for file, pixels in zip(files, split.images, strict=False):
+            _enlarged(pixels, form).save(file)
+        yield files
+
+
+def _enlarged(pixels: NDArray[np.uint8], form: Input) -> Image.Image:
+    """Return a picture six times as large as the model's input; where the model takes ink, a dark digit on paper."""
+    picture = 255 - pixels if form.kind == "ink" else pixels
+    return Image.fromarray(np.kron(picture, np.ones((_ENLARGED, _ENLARGED), np.uint8)))
+
+
 def _time_picture(form: Input, split: Split, seconds: float) -> Loops:
-    picture = 255 - split.images[0] if form.kind == "ink" else split.images[0]
-    image = Image.fromarray(np.kron(picture, np.ones((_ENLARGED, _ENLARGED), np.uint8)))
+    image = _enlarged(split.images[0], form)
     return loops(lambda: prepare(image, form), f"picture to {form} pixels", seconds, minimum=20)
 
 
@@ -233,14 +276,3 @@ def _cold_starts(classifier: DigitClassifier) -> _Cold:
             if child.returncode:
                 raise RuntimeError(f"a process that answers one picture ended with {child.returncode}")
     return _Cold(round(statistics.median(times), 3), int(peaks[0]) if peaks[0] else None)
-
-
-def _unsteady(invoke: Loops) -> str | None:
-    """Return a note if the five loops are further apart than on a device that does nothing else."""
-    ratio = max(invoke.loop_us) / min(invoke.loop_us)
-    if ratio < _UNSTEADY:
-        return None
-    return (
-        f"the slowest of five loops took {ratio:.1f} times as long as the fastest: "
-        "something else was running, or the device slowed down"
-    )

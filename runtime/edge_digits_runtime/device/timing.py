@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from edge_digits_runtime.records.evaluation import Latency
 
 LOOPS = 5
+UNSTEADY_LOOPS, UNSTEADY_CALLS = 1.25, 5.0
+"""From how many times the fastest loop, and the median call, the slowest ones are worth a note."""
 STORED = 1000
 """Most samples that a `Latency` of this module holds, so that an evaluation stays a small file."""
 
@@ -46,6 +48,25 @@ class Loops:
             "loop_us": [round(us, 3) for us in self.loop_us],
             "invocations": self.invocations,
         }
+
+    def unsteady(self) -> str | None:
+        """Return a note if the measurement was disturbed; None where loops and calls lie close together.
+
+        Both are looked at: a load that comes and goes parts the loops, and one that interrupts parts the calls.
+        """
+        ratio = max(self.loop_us) / min(self.loop_us)
+        if ratio >= UNSTEADY_LOOPS:
+            return (
+                f"{self.latency.what}: the slowest of {len(self.loop_us)} loops took {ratio:.1f} times as long as the "
+                "fastest: something else was running, or the device slowed down"
+            )
+        spread = self.latency.p99 / self.latency.p50
+        if spread >= UNSTEADY_CALLS:
+            return (
+                f"{self.latency.what}: one call in a hundred took {spread:.1f} times the median or longer: something "
+                "else was running"
+            )
+        return None
 
 
 def latency(function: Callable[[], object], what: str, count: int = 1000, warmup: int = 50) -> Latency:

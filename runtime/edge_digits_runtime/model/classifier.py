@@ -165,9 +165,11 @@ class DigitClassifier:
         if card is not None and card.input.kind == "line":
             raise ModelError(f"{self.name}: reads lines; here a model of single digits is needed, such as digits-m")
         if card is not None and release(card.runtime) > release(edge_digits_runtime.__version__):
+            from edge_digits_runtime.installation import how_to_renew
+
             raise ModelError(
                 f"{self.name}: needs edge-digits-runtime {card.runtime} or newer, here is "
-                f"{edge_digits_runtime.__version__}: pip install --upgrade edge-digits-runtime"
+                f"{edge_digits_runtime.__version__}: {how_to_renew()}"
             )
         default = MIN_CONFIDENCE if card is None else card.min_confidence
         self.min_confidence = default if min_confidence is None else min_confidence

@@ -151,7 +151,9 @@ def find(model: str | os.PathLike[str]) -> Path:
     known = paths() | line_paths()
     if path.name in known:
         return known[path.name]
-    more = "" if find_spec(PACKAGE) else f" ('pip install {DISTRIBUTION}' brings more)"
+    from edge_digits_runtime.installation import how_to_get
+
+    more = "" if find_spec(PACKAGE) else f" (for more: {how_to_get(['models'])})"
     raise UsageError(f"no model {path.name!r} is installed, only {', '.join(known)}{more}; or give a .tflite file")
 
 

@@ -18,6 +18,7 @@ from edge_digits_runtime.image.ink import Ink, best_mix, find_ink, to_gray, to_p
 from edge_digits_runtime.image.picture import in_file
 from edge_digits_runtime.mnist_format import SIDE
 from edge_digits_runtime.model.classifier import NO_DIGIT, DigitClassifier, Prediction
+from edge_digits_runtime.model.reasons import reason_code
 from edge_digits_runtime.page.glyphs import Glyph, find_glyphs
 from edge_digits_runtime.page.limits import check_candidates
 from edge_digits_runtime.page.rows import numbers, rows
@@ -80,7 +81,7 @@ class Page:
         return bool(self.lines) and all(digit.sure for digit in self.digits if digit.line is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, sure, reason, box, line``."""
+        """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, sure, reason, reason_code, box, line``."""
         return {
             "lines": list(self.lines),
             "digits": [
@@ -89,6 +90,7 @@ class Page:
                     "confidence": round(d.confidence, 5),
                     "sure": d.sure,
                     "reason": d.reason,
+                    "reason_code": reason_code(d.reason),
                     "box": list(d.box),
                     "line": d.line,
                 }

@@ -3,7 +3,8 @@
 None stands for what the system does not show.
 """
 
-from typing import Annotated, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from edge_digits_runtime.records.fields import Count, Line, Name, Positive, Within
 
@@ -59,3 +60,28 @@ class DeviceFacts(TypedDict):
     temperature_c: NotRequired[_Celsius | None]
     throttled: NotRequired[list[Line] | None]
     throttle_count: NotRequired[Count | None]
+
+
+DEVICE = ("name", "machine", "cpu", "cpu_features", "cores", "memory_bytes", "governor")
+"""The facts that make a device one and the same. Processors of one name differ in cores and vector instructions, and
+one processor answers several times as fast under another governor."""
+SETTINGS = ("kind", "backend", "threads")
+"""What a model ran with on a device: the backend with its version, and how many cores a call may use."""
+
+
+def device_key(facts: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return a value that is equal for measurements on the same device, and hashable.
+
+    Args:
+        facts: as in `DeviceFacts`. The memory counts to 0.1 GB: a new kernel changes it by a few kB.
+    """
+    values = {name: facts.get(name) for name in DEVICE}
+    features, memory = values["cpu_features"], values["memory_bytes"]
+    values["cpu_features"] = None if features is None else tuple(features)
+    values["memory_bytes"] = None if memory is None else round(memory / 1e8)
+    return tuple(values.values())
+
+
+def setting_key(facts: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return `device_key` and the settings: latencies of which this differs are not those of the same device."""
+    return (*device_key(facts), *(facts.get(name) for name in SETTINGS))

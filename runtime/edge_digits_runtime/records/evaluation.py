@@ -45,7 +45,7 @@ from edge_digits_runtime.records.picture_column import PictureColumn
 FORMAT = "edge-digits-evaluation/3"
 Role = Literal["float-original", "float-tflite", "int8"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Part = Literal["preprocess", "invoke", "postprocess", "total"]
+Part = Literal["preprocess", "invoke", "postprocess", "total", "picture", "file"]
 # A year in microseconds: nothing that is timed here takes as long.
 _LONGEST_US = 32_000_000_000_000
 _Milliseconds = Annotated[float, Within(0, _LONGEST_US)]
@@ -164,8 +164,6 @@ class Extra(TypedDict, total=False):
 
     loops: Mapping[Part, LoopTimes]
     """The parts of an answer."""
-    picture: LoopTimes
-    """Finding the digit in a photograph, which goes before all parts."""
     load_ms: _Milliseconds
     """Median time to read the model, check it and answer the first picture, in a running process."""
     cold_start_ms: _Milliseconds
@@ -187,7 +185,8 @@ class Evaluation:
     probabilities: NDArray[np.float32]
     """Calibrated probabilities, shape ``(n, k)``, each in [0, 1]; the answer is the largest."""
     latency: Mapping[str, Latency]
-    """By `Part`: ``invoke`` always; ``preprocess``, ``postprocess`` and ``total`` where they were timed."""
+    """By `Part`, see `edge_digits_runtime.device.measurement.evaluate`: ``invoke`` always, the others where they were
+    timed. Empty if only the accuracy was measured."""
     device: Mapping[str, Any]
     """Facts of the device, see `DeviceFacts`."""
     pictures: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
@@ -368,7 +367,7 @@ def _checked(file: _File) -> Evaluation:
     if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
         raise FieldError("probabilities are not 1 together")
     _repair_ties(probabilities, predicted)
-    if "invoke" not in file.latency_us:
+    if file.latency_us and "invoke" not in file.latency_us:
         raise FieldError("latency_us.invoke is missing")
     latency: dict[str, Latency] = {
         name: Latency(part["samples_us"], part["what"]) for name, part in file.latency_us.items()

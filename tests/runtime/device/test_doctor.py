@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from edge_digits_runtime.device import doctor, facts
 from edge_digits_runtime.device.doctor import Check, examine
+from edge_digits_runtime.installation import how_to_renew, package_sha256
 from edge_digits_runtime.model import backends
 
 NAMES = [
-    "python", "architecture", "processor", "memory", "numpy", "pillow", "backend", "default model",
+    "python", "architecture", "processor", "memory", "runtime", "numpy", "pillow", "backend", "default model",
     "governor", "temperature", "throttling",
 ]  # fmt: skip
 
@@ -39,6 +40,7 @@ def test_this_machine_can_run_the_default_model() -> None:
     assert all((check.remedy is None) == (check.status == "ok") for check in checks.values())
     assert checks["default model"].found == "loads, and calls an upright stroke a 1"
     assert checks["numpy"].found == np.__version__
+    assert checks["runtime"].found.endswith(f", sha256 {package_sha256()}")
     wanted = backends.choose()
     assert checks["backend"].found.startswith(f"{wanted.name} {wanted.version}")
 
@@ -173,9 +175,9 @@ def test_the_slower_backend_where_there_is_a_faster_one(monkeypatch: pytest.Monk
     ("program", "found", "remedy"),
     [
         ("print(1)", "loads, and calls an upright stroke a 1", None),
-        ("print(7)", "calls an upright stroke a 7", "reinstall edge-digits-runtime"),
-        ("import sys; sys.exit('one line')", "one line", "reinstall edge-digits-runtime"),
-        ("raise KeyError('a fault')", "KeyError: 'a fault'", "reinstall edge-digits-runtime"),
+        ("print(7)", "calls an upright stroke a 7", how_to_renew()),
+        ("import sys; sys.exit('one line')", "one line", how_to_renew()),
+        ("raise KeyError('a fault')", "KeyError: 'a fault'", how_to_renew()),
         (
             f"import os; os.kill(os.getpid(), {int(signal.SIGILL)})",
             "running it died of SIGILL",

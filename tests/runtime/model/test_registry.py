@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.errors import ChecksumError, EvaluationError, ModelError, UsageError
+from edge_digits_runtime.installation import how_to_get
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.model.card import FloatReference, ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
@@ -81,7 +82,7 @@ def test_an_unknown_name_gives_one_line_with_the_known_ones(shelf: Path, tiny: T
 
 def test_without_the_distribution_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "PACKAGE", "edge_digits_no_such_package")
-    with pytest.raises(UsageError, match=re.escape("('pip install edge-digits-models' brings more)")):
+    with pytest.raises(UsageError, match=re.escape(f"(for more: {how_to_get(['models'])})")):
         registry.find("digits-nowhere")
     assert list(registry.paths().values()) == [DEFAULT_MODEL]
 

@@ -57,6 +57,19 @@ class Checkpoint:
         with files.replacing(folder / CHECKPOINT) as temporary, temporary.open("wb") as stream:
             np.savez(stream, record=np.array(json.dumps(fields)), **arrays)
 
+    @staticmethod
+    def recipe_name(folder: Path) -> str | None:
+        """Return the name of the recipe whose unfinished training is in a run folder; None if that cannot be read.
+
+        The weights are not read.
+        """
+        try:
+            with np.load(folder / CHECKPOINT, allow_pickle=False) as archive:
+                fields = json.loads(str(archive["record"]))
+            return str(fields["recipe"]["name"])
+        except (*NUMPY, *JSON, KeyError, TypeError):
+            return None
+
     @classmethod
     def load(cls, folder: Path) -> "Checkpoint":
         """Read the checkpoint of the run folder.

@@ -15,20 +15,19 @@ import numpy as np
 from edge_digits_runtime.data import datasets, metrics
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.device import facts
-from edge_digits_runtime.device.timing import latency
+from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.records import files, run
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
 
+from edge_digits_train.engine import original
 from edge_digits_train.engine.cluster import ALONE, Cluster
 from edge_digits_train.engine.curves import save_curves
-from edge_digits_train.engine.feed import pixels
 from edge_digits_train.engine.keras_model import weights_sha256
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.engine.scoring import predict
 from edge_digits_train.recipes.recipe import Recipe
 
-_SINGLE = "Keras Model.predict_on_batch, compiled, one picture"
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
@@ -141,8 +140,21 @@ def _gpu_name() -> str:
 
 
 def _evaluate(saved: Path, finished: FinishedTraining) -> Evaluation:
-    """Return the evaluation of the network, which was saved as ``saved``, on the test pictures."""
+    """Return the evaluation of the network, which was saved as ``saved``, on the test pictures.
+
+    Answers come from this process, times and memory from a fresh one that loads what was saved.
+
+    Raises:
+        RunError: the fresh process failed.
+    """
     model, test = finished.model, finished.dataset.test
+    try:
+        cost = original.measure(saved, test, finished.dataset.input)
+    except RuntimeError as error:
+        raise RunError(
+            f"{saved}: cannot be loaded and measured in a new process ({error}); the training is kept, try again with "
+            "--resume"
+        ) from error
     weights = weights_sha256(model)
     probabilities = metrics.softmax(predict(model, test.images)).astype(np.float32)
     return Evaluation(
@@ -157,19 +169,16 @@ def _evaluate(saved: Path, finished: FinishedTraining) -> Evaluation:
         data=DataInfo(finished.dataset.name, "test", datasets.digest(test)),
         labels=test.labels,
         probabilities=probabilities,
-        latency={"invoke": _single_latency(model, test)},
+        latency=cost.latency,
         device=device_facts(),
         pictures=wrong_pictures(test.images, test.labels, probabilities.argmax(axis=1).astype(np.uint8)),
-        peak_memory_bytes=facts.peak_memory_bytes(),
+        peak_memory_bytes=cost.peak_memory_bytes,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        notes=cost.notes,
+        extra=cost.extra,
         classes=finished.dataset.classes,
         input=finished.dataset.input,
     )
-
-
-def _single_latency(model: keras.Model, test: Split) -> Latency:
-    picture = pixels(test.images[:1])
-    return latency(lambda: model.predict_on_batch(picture), _SINGLE)
 
 
 def _class_metrics(evaluation: Evaluation) -> dict[str, Any]:

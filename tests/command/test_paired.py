@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
-from edge_digits.report.paired import Paired, mcnemar, newcombe_interval, pair, wilson_interval
+from edge_digits.paired import Paired, mcnemar, newcombe_interval, pair, wilson_interval
 
 
 def test_pairs_are_counted_by_right_and_wrong() -> None:
@@ -99,3 +100,12 @@ def test_the_interval_contains_the_drop_and_changes_sign_with_the_order(table: t
     assert -1 - 1e-9 <= low <= drop + 1e-12
     assert drop - 1e-12 <= high <= 1 + 1e-9
     assert newcombe_interval(both_right, won, lost, both_wrong) == pytest.approx((-high, -low), abs=1e-9)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_interval_is_that_of_scipy(counts: tuple[int, int]) -> None:
+    wanted = binomtest(*counts).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(*counts) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+    # At the same rate a third of a picture is as good as a whole one.
+    low, high = wilson_interval(counts[0] / 3, counts[1] / 3)
+    assert low <= counts[0] / counts[1] <= high

@@ -7,10 +7,11 @@ or a test for independent samples would be far too wide here.
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 CONFIDENCE_LEVEL = 0.95
 SIGNIFICANCE = 0.05
@@ -78,11 +79,11 @@ class Paired:
         return (low > 0 or high < 0) and self.p_value < SIGNIFICANCE
 
 
-def pair(labels: NDArray[np.integer], before: NDArray[np.integer], after: NDArray[np.integer]) -> Paired:
+def pair(labels: NDArray[Any], before: NDArray[Any], after: NDArray[Any]) -> Paired:
     """Count two lists of answers to the same pictures by which of them is right.
 
     Args:
-        labels: true classes, shape ``(n,)``.
+        labels: true classes or texts, shape ``(n,)``.
         before: answers of the first model, shape ``(n,)``.
         after: answers of the second model, shape ``(n,)``.
     """
@@ -106,12 +107,13 @@ def mcnemar(lost: int, won: int) -> float:
     return float(binomtest(min(lost, won), lost + won, 0.5).pvalue)
 
 
-def newcombe_interval(both_right: int, lost: int, won: int, both_wrong: int) -> tuple[float, float]:
+def newcombe_interval(both_right: float, lost: float, won: float, both_wrong: float) -> tuple[float, float]:
     """Return the 95 % interval of the difference of two paired proportions, first minus second, in [-1, 1].
 
     Method 10 of Newcombe, Statistics in Medicine 17 (1998) 2635-2650: Wilson's score intervals of the two
     proportions, combined with their correlation, which is corrected for continuity. Unlike Wald's interval it does
     not shrink to a point if no answer is lost or won, which is the usual case here. scipy has no such interval.
+    The counts may be fractions, for what more pictures would give at the same rates.
     """
     n = both_right + lost + won + both_wrong
     first, second = both_right + lost, both_right + won
@@ -124,20 +126,26 @@ def newcombe_interval(both_right: int, lost: int, won: int, both_wrong: int) -> 
     return difference - math.sqrt(max(below, 0.0)), difference + math.sqrt(max(above, 0.0))
 
 
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 % score interval of a proportion, both ends in [0, 1]."""
-    interval = binomtest(successes, n).proportion_ci(CONFIDENCE_LEVEL, method="wilson")
-    return float(interval.low), float(interval.high)
+def wilson_interval(successes: float, n: float) -> tuple[float, float]:
+    """Return Wilson's 95 % score interval of a proportion, both ends in [0, 1].
+
+    scipy's takes whole numbers only.
+    """
+    share, z = min(successes / n, 1.0), float(norm.ppf((1 + CONFIDENCE_LEVEL) / 2))
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    arm = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # The end is the share itself where nothing, or all, succeeded.
+    return (0.0 if successes == 0 else middle - arm), (1.0 if successes == n else middle + arm)
 
 
-def _wilson_arms(successes: int, n: int) -> tuple[float, float]:
+def _wilson_arms(successes: float, n: float) -> tuple[float, float]:
     """Return how far Wilson's interval reaches below and above the proportion."""
     low, high = wilson_interval(successes, n)
     share = successes / n
     return share - low, high - share
 
 
-def _correlation(both_right: int, lost: int, won: int, both_wrong: int) -> float:
+def _correlation(both_right: float, lost: float, won: float, both_wrong: float) -> float:
     """Return Newcombe's phi: the correlation of the two proportions, with n/2 subtracted from a positive numerator."""
     margins = (both_right + lost) * (won + both_wrong) * (both_right + won) * (lost + both_wrong)
     if margins == 0:

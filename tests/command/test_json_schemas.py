@@ -1,0 +1,119 @@
+"""What --json prints is what the schemas in docs/reference/schemas say."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from edge_digits_runtime.image import model_input
+from edge_digits_runtime.model import classifier, reasons
+from edge_digits_runtime.page import line, reading
+from edge_digits_runtime.records.evaluation import Evaluation
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+from edge_digits import report
+from edge_digits.cli import VERBS, main
+from edge_digits.samples import SAMPLES
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
+
+
+def schema(verb: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((SCHEMAS / f"{verb}.schema.json").read_text(encoding="utf-8"))
+    return values
+
+
+def check(verb: str, values: Any) -> None:
+    Draft202012Validator(schema(verb)).validate(values)
+
+
+def printed(verb: str, *arguments: object) -> list[Any]:
+    """What a verb prints with --json: an object for each line."""
+    result = CliRunner().invoke(main, [verb, *map(str, arguments), "--json"])
+    assert result.exit_code in (0, 1), result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture
+def blank(tmp_path: Path) -> Path:
+    Image.new("L", (60, 60), 255).save(tmp_path / "blank.png")
+    return tmp_path / "blank.png"
+
+
+def test_every_verb_with_json_has_a_schema() -> None:
+    with_json = {verb for verb in VERBS if "--json" in CliRunner().invoke(main, [verb, "--help"]).output}
+    assert {path.name.partition(".")[0] for path in SCHEMAS.iterdir()} == with_json
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.iterdir()), ids=lambda path: path.name)
+def test_a_schema_is_one_and_allows_nothing_else(path: Path) -> None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(values)
+    assert not Draft202012Validator(values).is_valid({})
+
+
+def test_classify(blank: Path) -> None:
+    answers = printed("classify", SAMPLES[7], blank)
+    for answer in answers:
+        check("classify", answer)
+    assert [answer["reason_code"] for answer in answers] == [None, "no_ink"]
+
+
+def test_read(blank: Path) -> None:
+    answers = printed("read", SAMPLES[7], blank, "--min-confidence", "1")
+    for answer in answers:
+        check("read", answer)
+    assert answers[0]["digits"][0]["reason_code"] == "ambiguous"
+
+
+@pytest.mark.parametrize("verb", ["doctor", "models", "recipes"])
+def test_what_is_listed(verb: str) -> None:
+    lines = printed(verb)
+    assert lines
+    for values in lines:
+        check(verb, values)
+
+
+def test_data(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (40, 28, 28), np.uint8)
+    images[1] = images[0]
+    labels = np.arange(40, dtype=np.uint8) % 10
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images[:20], y_test=labels[:20])
+    (values,) = printed("data", tmp_path / "own.npz")
+    check("data", values)
+    assert values["across_splits"] or values["equal"]
+
+
+def test_report(make_evaluation: Callable[..., Evaluation]) -> None:
+    labels = [k % 10 for k in range(300)]
+    wrong = [(label + (k < 9)) % 10 for k, label in enumerate(labels)]
+    given = [make_evaluation(labels, labels, "keras"), make_evaluation(labels, wrong, file_us=900)]
+    emulated = make_evaluation(labels, wrong, "float32", device={"name": "emulated"})
+    emulated.latency.clear()
+    result = report.compare([*given, emulated])
+    for each in (result, result.gated(1.0, by_point=False)):
+        check("report", json.loads(json.dumps(report.to_dict(each))))
+
+
+def test_every_reason_has_a_code() -> None:
+    sentences = {
+        model_input.NO_INK: "no_ink",
+        model_input.NO_CONTRAST: "no_contrast",
+        classifier.NO_DIGIT: "no_digit",
+        classifier.NO_CLASS: "no_class",
+        reading.SLASH: "slash",
+        line.NO_NUMBER: "no_number",
+        line.EMPTY: "empty",
+        "could be a 3 or an 8 (52 % / 44 %)": "ambiguous",
+        "confidence 81%, sure from 90%": "low_confidence",
+        "something new": "other",
+    }
+    assert {sentence: reasons.reason_code(sentence) for sentence in sentences} == sentences
+    assert reasons.reason_code(None) is None
+    assert set(schema("classify")["properties"]["reason_code"]["enum"]) == {*reasons.ALL, None}
+    assert schema("read")["properties"]["digits"]["items"]["properties"]["reason_code"]["enum"] == [*reasons.ALL, None]
