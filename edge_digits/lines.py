@@ -9,6 +9,7 @@ import click
 from edge_digits_runtime.errors import RunError
 
 from edge_digits.formatting import percent, points
+from edge_digits.printing import printable
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def train_line_run(recipe: "LineRecipe", out: Path, resume: bool, start: Path | 
 
         record = train_lines(recipe, out, resume, show, processes=_processes(recipe.lines), start=start)
     click.echo(
-        f"{out}: {percent(record.exact)} of {record.validation_lines:,} validation lines read right, "
+        f"{printable(out)}: {percent(record.exact)} of {record.validation_lines:,} validation lines read right, "
         f"after {record.lines:,} made lines, on {record.device['name']}"
     )
     return record
@@ -107,7 +108,8 @@ def convert_line_run(
         progress=lambda step: say(f"{record.name} int8: {step}"),
     )
     click.echo(
-        f"{result.path}: {result.file_bytes:,} bytes with labels and card; validation {percent(result.exact)} of "
+        f"{printable(result.path)}: "
+        f"{result.file_bytes:,} bytes with labels and card; validation {percent(result.exact)} of "
         f"{record.validation_lines:,} lines read right (drop {points(result.drop_pp)} pp), "
         f"{percent(result.silently_wrong)} wrong and sure"
     )

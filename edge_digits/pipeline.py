@@ -12,6 +12,7 @@ import click
 from edge_digits_runtime.errors import DataError, OutputError, RunError, UsageError
 
 from edge_digits.formatting import device, microseconds, percent, points
+from edge_digits.printing import printable
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
@@ -144,7 +145,10 @@ def train_run(
 
     cluster = cluster or ALONE
     if not cluster.chief:
-        say(f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; process 0 writes {folder}.")
+        say(
+            f"Training {recipe.name} as process {cluster.index} of {cluster.processes}; "
+            f"process 0 writes {printable(folder)}."
+        )
         return train(recipe, dataset, folder, source=source, resume=resume, cluster=cluster, start=start)
     if cluster.replicas > 1:
         say(f"Splitting each batch between {cluster.replicas} devices of {cluster.processes} processes.")
@@ -165,7 +169,8 @@ def train_run(
     if "origin" in record.extra:
         say(f"{record.name}: {record.extra['origin']}.")
     click.echo(
-        f"{folder}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
+        f"{printable(folder)}: "
+        f"validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
     warning = gap_warning(record.history, record.data["counts"])
@@ -242,7 +247,7 @@ def finish_run(recipe: "Recipe", dataset: "DataSet", folder: Path, source: Path 
     from edge_digits_runtime.records.run import CHECKPOINT
 
     if finished_run(recipe, folder, dataset):
-        say(f"{folder}: already trained")
+        say(f"{printable(folder)}: already trained")
         return
     train_run(recipe, dataset, folder, source, resume=(folder / CHECKPOINT).exists())
 
@@ -297,7 +302,8 @@ def convert_run(
     paired = pair(original.labels, original.predicted, result.test_answers)
     low, high = paired.interval_pp
     click.echo(
-        f"{result.path}: {result.bytes_before:,} -> {result.bytes_after:,} bytes "
+        f"{printable(result.path)}: "
+        f"{result.bytes_before:,} -> {result.bytes_after:,} bytes "
         f"({result.file_bytes:,} with labels and card); "
         f"validation {percent(result.accuracy['validation'])} (drop {points(result.drop_pp['validation'])} pp), "
         f"test {percent(result.accuracy['test'])} (drop {points(paired.drop_pp)} pp, 95 % interval {points(low)} to "
@@ -326,7 +332,7 @@ def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
     except ModelError:
         card = None
     if card is not None and (card.scheme, card.weights_sha256) == (scheme, record.weights_sha256):
-        say(f"{path}: already converted")
+        say(f"{printable(path)}: already converted")
         return path
     return convert_run(run, scheme, data)[0].path
 
@@ -375,7 +381,7 @@ def evaluate_model(
     if device_name is not None:
         evaluation = dataclasses.replace(evaluation, device=dict(evaluation.device) | {"name": device_name})
     evaluation.save(output)
-    click.echo(f"{output}: {summary(evaluation)}")
+    click.echo(f"{printable(output)}: {summary(evaluation)}")
     for note in evaluation.notes:
         say(f"Note: {note}")
     return evaluation
@@ -414,7 +420,7 @@ def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output:
         and done.data.sha256 == digest(dataset.with_labels(classifier.labels).test)
         and device_key(done.device) == device_key(device_facts())
     ):
-        say(f"{output}: already evaluated")
+        say(f"{printable(output)}: already evaluated")
         return
     evaluate_model(classifier, dataset, output)
 

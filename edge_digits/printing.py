@@ -6,12 +6,13 @@ from typing import Any
 import click
 
 
-def printable(text: str) -> str:
-    r"""Return ``text`` with every invisible character escaped: a line break becomes ``\n``.
+def printable(value: object) -> str:
+    r"""Return a text or path with every invisible character escaped: a line break becomes ``\n``.
 
     A file name may hold line breaks, control sequences for a terminal, or bytes that are not UTF-8. Printed raw, they
     would break the rule of one line for each picture.
     """
+    text = str(value)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

@@ -7,6 +7,7 @@ import click
 from edge_digits_runtime.errors import UsageError
 
 from edge_digits.options import UserPath, unverified_option
+from edge_digits.printing import printable
 
 if TYPE_CHECKING:
     from edge_digits.deploy.bundle import Bundle
@@ -81,7 +82,7 @@ def bundle(
     """
     packed = make(run, scheme, model, data, runtime, wheels, allow_unverified)
     packed.save(out)
-    click.echo(f"{out}: {packed}")
+    click.echo(f"{printable(out)}: {packed}")
 
 
 def make(

@@ -160,7 +160,7 @@ def deploy(
             allow_unverified=allow_unverified,
             progress=say,
         )
-        click.echo(f"{out}: {summary(evaluation)}")
+        click.echo(f"{printable(out)}: {summary(evaluation)}")
         if judge is not None:
             gates.append(judge(evaluation))
 
@@ -202,5 +202,5 @@ def _is_better(
         say(str(result))
     worse = [result.data for result in results if result.worse]
     if worse:
-        say(f"{path} is worse than the model before on {', '.join(worse)}: it is not put into use.")
+        say(f"{printable(path)} is worse than the model before on {', '.join(worse)}: it is not put into use.")
     return not worse

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_digits.options import UserPath
+from edge_digits.printing import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ def export(model: Path | None, out: Path, data: Path | None, measure: bool) -> N
     written = write(path, out, pictures, origin, measured=measure, progress=say)
     network = written.network
     click.echo(
-        f"{out}: {written.card.name}, {network.macs:,} multiply-accumulates a picture; "
+        f"{printable(out)}: {written.card.name}, {network.macs:,} multiply-accumulates a picture; "
         f"{network.weight_bytes:,} bytes of weights and {written.plan.size:,} bytes of RAM"
     )
     if written.compiler:

@@ -51,12 +51,15 @@ def label(folder: Path, only_list: bool) -> int:
         for item in waiting:
             click.echo(f"{item.id}  {_said(item)}")
     elif not waiting:
-        say(f"{folder}: nothing waits for a label")
+        say(f"{printable(folder)}: nothing waits for a label")
     elif sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("label needs a terminal; 'serve --collect' has the same on its page")
     else:
         _label_all(collection, waiting)
-    say(f"{folder}: {counted(len(collection.labelled()), 'picture')} labelled, {len(collection.waiting())} waiting")
+    say(
+        f"{printable(folder)}: "
+        f"{counted(len(collection.labelled()), 'picture')} labelled, {len(collection.waiting())} waiting"
+    )
     return 0
 
 

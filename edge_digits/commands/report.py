@@ -6,6 +6,7 @@ import click
 from edge_digits_runtime.errors import EvaluationError
 
 from edge_digits.options import WORSE, UserPath, check_gate, gate_options
+from edge_digits.printing import printable
 
 
 @click.command()
@@ -59,7 +60,7 @@ def report(
 
     click.echo(json.dumps(reports.to_dict(result), ensure_ascii=False) if as_json else reports.to_text(result))
     if out is not None:
-        click.echo(f"Wrote {out / 'report.html'}, report.md and report.json.", err=True)
+        click.echo(f"Wrote {printable(out / 'report.html')}, report.md and report.json.", err=True)
     return print_gates(result.gates)
 
 

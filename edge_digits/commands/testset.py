@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
+from edge_digits.printing import printable
 
 
 @click.command()
@@ -37,4 +38,4 @@ def testset(
 
     dataset = load_test(data, form.resolved(SHAPE), grouping(group_from, test_groups))
     save_test(out, dataset)
-    click.echo(f"{out}: {len(dataset.test):,} test pictures of {dataset.name}, {out.stat().st_size:,} bytes")
+    click.echo(f"{printable(out)}: {len(dataset.test):,} test pictures of {dataset.name}, {out.stat().st_size:,} bytes")

@@ -17,6 +17,9 @@ from edge_digits_runtime.errors import DeployError, UsageError
 REMOTE_FOLDER = "edge-digits"
 _SSH_FAILED = 255
 """Exit status of ssh if ssh itself failed, not the command."""
+_MOST_PRINTED = 1 << 20
+"""Bytes of what a step prints; the longest, 'doctor --json', prints some 4 KB."""
+_LAST_BYTES = 4096
 _KEEPALIVE_S = 15
 """A lost connection is noticed after three times this many seconds."""
 
@@ -124,7 +127,10 @@ class Device:
                 last = _last_line(errors) or _last_line(output) or "no message"
                 raise DeployError(f"{self.target.host}: {step} failed ({how}): {last}; {advice}")
             output.seek(0)
-            return output.read().decode(errors="replace")
+            printed = output.read(_MOST_PRINTED + 1)
+            if len(printed) > _MOST_PRINTED:
+                raise DeployError(f"{self.target.host}: {step} printed more than {_MOST_PRINTED >> 20} MB; {advice}")
+            return printed.decode(errors="replace")
 
 
 @contextmanager
@@ -151,6 +157,7 @@ def connected(target: Target, progress: Callable[[str], None]) -> Iterator[Devic
 
 
 def _last_line(stream: IO[bytes]) -> str:
-    stream.seek(0)
+    # However much a device prints, only its end is looked at.
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LAST_BYTES))
     lines = [line.strip() for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else ""

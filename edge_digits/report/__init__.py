@@ -44,9 +44,9 @@ def write(report: Report, folder: str | os.PathLike[str]) -> tuple[Path, Path, P
     Raises:
         OutputError: the folder cannot be made or written to.
     """
-    html, markdown, record = to_html(report), to_markdown(report), to_dict(report)
+    html, markdown, record = to_html(report), to_markdown(report), files.json_bytes(to_dict(report))
     page, text, values = (Path(folder) / f"report.{suffix}" for suffix in ("html", "md", "json"))
     files.write_bytes(page, html.encode())
     files.write_bytes(text, markdown.encode())
-    files.write_json(values, record)
+    files.write_bytes(values, record)
     return page, text, values

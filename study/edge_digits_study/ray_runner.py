@@ -217,7 +217,8 @@ def _ray(machines: Machines, folder: Path, dataset: "DataSet") -> Iterator[Path]
         contextlib.redirect_stdout(sys.stderr),
     ):
         if machines.address is None:
-            _start(machines, dataset, temporary)
+            # Ray opens its folder to all users; the one above it stays closed.
+            _start(machines, dataset, os.path.join(temporary, "r"))  # noqa: PTH118
         else:
             _join(machines, machines.address)
         import ray

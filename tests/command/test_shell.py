@@ -291,3 +291,15 @@ def test_a_broken_link_in_place_of_the_runs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "runs").symlink_to(tmp_path / "unmounted" / "runs")
     with pytest.raises(OutputError, match="this folder cannot be made"):
         next_run("mlp", tmp_path / "runs")
+
+
+def test_a_path_that_was_written_is_shown_as_one_printable_line(tmp_path: Path) -> None:
+    for digit in range(10):
+        folder = tmp_path / "data" / "test" / str(digit)
+        folder.mkdir(parents=True)
+        (folder / "x.png").write_bytes(SAMPLES[digit].read_bytes())
+    out = tmp_path / "a\n\x1b[31mError: fake.npz"
+    result = CliRunner().invoke(main, ["testset", "-o", str(out), "--data", str(tmp_path / "data")])
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert "a\\n\\x1b[31mError: fake.npz: 10 test pictures" in result.output

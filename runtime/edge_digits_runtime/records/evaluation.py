@@ -8,6 +8,7 @@ a gallery of changed answers needs.
 
 import dataclasses
 import gzip
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -43,6 +44,8 @@ from edge_digits_runtime.records.fields import (
 from edge_digits_runtime.records.picture_column import PictureColumn
 
 FORMAT = "edge-digits-evaluation/3"
+_LARGEST = 64 << 20
+"""Bytes of an evaluation, unpacked; one of 10,000 pictures has 1 MB."""
 Role = Literal["float-original", "float-tflite", "int8"]
 ROLES: tuple[Role, ...] = get_args(Role)
 Part = Literal["preprocess", "invoke", "postprocess", "total", "picture", "file"]
@@ -274,14 +277,18 @@ class Evaluation:
             EvaluationError: the file is missing, not JSON, or not an evaluation; the message names it.
         """
         try:
-            content = Path(path).read_bytes()
+            with Path(path).open("rb") as file:
+                content = file.read(_LARGEST + 1)
         except OSError as error:
             raise EvaluationError(f"{path}: cannot be read: {error.strerror}") from error
         if _is_gzip(path):
             try:
-                content = gzip.decompress(content)
+                with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+                    content = unpacked.read(_LARGEST + 1)
             except GZIP as error:
                 raise EvaluationError(f"{path}: not an evaluation: cannot be decompressed ({error})") from error
+        if len(content) > _LARGEST:
+            raise EvaluationError(f"{path}: not an evaluation: more than {_LARGEST >> 20} MB")
         try:
             values = json.loads(content)
         except JSON as error:

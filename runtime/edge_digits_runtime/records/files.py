@@ -14,6 +14,8 @@ from edge_digits_runtime.errors import OutputError
 
 _TEMPORARY = ".edge-digits-"
 """How the name of a file that is being written begins. Names that begin with a point are never taken for input."""
+_claimed: dict[str, int] = {}
+"""Descriptor of each folder that `claim` keeps."""
 _NO_ROOM = frozenset(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name))
 """Errors of a write that name no file, since it was open already."""
 
@@ -81,6 +83,27 @@ def lock(descriptor: int) -> bool | None:
         return False
     except OSError:
         return None
+    return True
+
+
+def claim(folder: Path) -> bool:
+    """Keep a folder for this process until it ends, however it ends.
+
+    Returns:
+        False if another process has it. True where the system has no such locks, too.
+    """
+    key = os.path.realpath(folder)
+    if key in _claimed:
+        return True
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        # Not every system opens folders.
+        return True
+    if lock(descriptor) is False:
+        os.close(descriptor)
+        return False
+    _claimed[key] = descriptor
     return True
 
 

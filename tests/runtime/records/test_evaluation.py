@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import gzip
 import io
 import json
 from pathlib import Path
@@ -175,3 +176,19 @@ def test_a_picture_that_is_answered_with_ten_times_zero_keeps_its_answer(record:
     found = Evaluation.from_dict(values)
     assert found.predicted[3] == int(record["predicted"][3])
     assert found.probabilities[3].max() < 1e-30
+
+
+def test_an_evaluation_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "x.evaluation.json.gz"
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        for _ in range(70):
+            file.write(b" " * (1 << 20))
+    with pytest.raises(EvaluationError, match=r"not an evaluation: more than 64 MB$"):
+        Evaluation.load(path)
+
+
+def test_an_evaluation_as_large_as_a_disk_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.json").open("wb") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(EvaluationError, match=r"not an evaluation: more than 64 MB$"):
+        Evaluation.load(tmp_path / "x.json")

@@ -110,3 +110,22 @@ def test_what_a_killed_process_left_is_hidden_and_removed_by_the_next_write(tmp_
         process.kill()
     files.write_bytes(tmp_path / "second.json", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]
+
+
+def test_a_folder_is_claimed_by_one_process_until_it_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from edge_digits_runtime.records import files\n"
+        "print(files.claim(Path(sys.argv[1])), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        assert not files.claim(tmp_path)
+        process.kill()
+    assert files.claim(tmp_path)
+    # Once more by the same process, which may train and then resume.
+    assert files.claim(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_digits_runtime.data import datasets
 from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import RunError, UsageError
+from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import CHECKPOINT, RECORD, RunRecord
 
 from edge_digits_train.data import mnist
@@ -140,6 +141,8 @@ def check_folder(folder: Path, resume: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{folder}: cannot be made a run folder: {error.strerror}") from error
+    if not files.claim(folder):
+        raise RunError(f"{folder}: another process is training in it; wait until it is done, or choose another folder")
 
 
 def _check_teachers(recipe: Recipe, dataset: DataSet) -> None:
