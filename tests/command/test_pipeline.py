@@ -151,7 +151,7 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     emulated = Evaluation.load(tmp_path / "emulated.json")
     assert (emulated.latency, emulated.device["name"]) == ({}, "Cortex-A72, emulated")
     assert emulated.predicted.tolist() == evaluation.predicted.tolist()
-    assert run("evaluate", model, "--data", "test.npz", "--device-name", "\n").exit_code == 2
+    assert run("evaluate", model, "--data", "test.npz", "--device-name", " ").exit_code == 2
 
     # The first 200 pictures are not the 600 of the float original.
     refused = run("report", "runs/cnn-8-16-32-1", "device.json")
