@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from edge_digits.gate import Gate
 
-CALIBRATION_LINES = 500
-"""Lines that int8 is calibrated on where nothing else is asked for."""
+CALIBRATION_LINES, CALIBRATION_PAGES = 500, 100
+"""Lines and pages that int8 is calibrated on where nothing else is asked for."""
 
 
 def choose_line_recipe(name: str | None, unfinished: Path | None, options: dict[str, Any]) -> "LineRecipe | None":
@@ -85,20 +85,60 @@ def is_line_run(folder: Path) -> bool:
 def convert_line_run(
     run: Path, calibration_count: int | None = None, seed: int | None = None, out: Path | None = None
 ) -> "LineConversionResult":
-    """Convert the run of a line reader to int8 and say what came out."""
-    from edge_digits_convert.line_conversion import LinePictures, convert_lines
+    """Convert the run of a line reader or row finder to int8 and say what came out."""
     from edge_digits_runtime.records.line_run import LineRunRecord
+
+    record = LineRunRecord.load(run)
+    if record.recipe["kind"] == "rows":
+        result = _convert_rows(record, run, calibration_count or CALIBRATION_PAGES, seed or 0, out)
+        read, silently = f"{record.validation_lines:,} pages: F1 score of parts", ""
+    else:
+        result = _convert_lines(record, run, calibration_count or CALIBRATION_LINES, seed or 0, out)
+        read = f"{record.validation_lines:,} lines read right"
+        silently = f", {percent(result.silently_wrong)} wrong and sure"
+    click.echo(
+        f"{printable(result.path)}: "
+        f"{result.file_bytes:,} bytes with labels and card; validation {percent(result.exact)} of "
+        f"{read} (drop {points(result.drop_pp)} pp){silently}"
+    )
+    return result
+
+
+def _convert_rows(
+    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None
+) -> "LineConversionResult":
+    from edge_digits_convert.row_conversion import convert_rows
+    from edge_digits_train.engine.line_training import VALIDATION_SEED, number_f1
+    from edge_digits_train.lines.generator import page_maker
+
+    say(f"{record.name} int8: making {count:,} pages for calibration and {record.validation_lines:,} for validation")
+    with page_maker() as maker:
+        calibration = maker.make(count, seed)
+        validation = maker.make(record.validation_lines, VALIDATION_SEED, held_out=True)
+    say(f"{record.name} int8: quantizing")
+    return convert_rows(
+        run,
+        calibration.pictures,
+        seed,
+        validation.pictures,
+        lambda outputs: number_f1(outputs, validation.targets),
+        out,
+    )
+
+
+def _convert_lines(
+    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None
+) -> "LineConversionResult":
+    from edge_digits_convert.line_conversion import LinePictures, convert_lines
     from edge_digits_train.engine.line_training import VALIDATION_SEED
     from edge_digits_train.lines.charset import LABELS
     from edge_digits_train.lines.generator import line_maker
 
-    record = LineRunRecord.load(run)
-    count, seed = calibration_count or CALIBRATION_LINES, seed or 0
     say(f"{record.name} int8: making {count:,} lines for calibration and {record.validation_lines:,} for validation")
     with line_maker(_processes(count + record.validation_lines)) as maker:
         calibration = maker.make(count, seed)
         validation = maker.make(record.validation_lines, VALIDATION_SEED, held_out=True)
-    result = convert_lines(
+    return convert_lines(
         run,
         LABELS,
         LinePictures(calibration.pictures, calibration.labels),
@@ -107,13 +147,6 @@ def convert_line_run(
         out,
         progress=lambda step: say(f"{record.name} int8: {step}"),
     )
-    click.echo(
-        f"{printable(result.path)}: "
-        f"{result.file_bytes:,} bytes with labels and card; validation {percent(result.exact)} of "
-        f"{record.validation_lines:,} lines read right (drop {points(result.drop_pp)} pp), "
-        f"{percent(result.silently_wrong)} wrong and sure"
-    )
-    return result
 
 
 def line_gate(result: "LineConversionResult", max_drop: float, by_point: bool) -> "Gate":

@@ -19,7 +19,7 @@ from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.image.picture import digit_pixels, open_picture
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
-from edge_digits_runtime.page import reading
+from edge_digits_runtime.page import digit_reading, reading
 from edge_digits_train.data import mnist
 from numpy.typing import NDArray
 from PIL import Image
@@ -45,7 +45,7 @@ FORMS = (
     "with slashes",
 )
 SEED = 2026
-_APART = str.maketrans("", "", f" {reading.NO_DIGIT_MARK}")
+_APART = str.maketrans("", "", f" {digit_reading.NO_DIGIT_MARK}")
 """Removes all characters of a line that are no digits."""
 
 
@@ -135,7 +135,7 @@ def read_all(name: str, texts: Lines, classifiers: list[DigitClassifier]) -> Non
         digits = sum(character.isdigit() for character in truth)
         count, pictures = count + digits, pictures + 1
         for k, classifier in enumerate(classifiers):
-            got = "|".join(reading.read(image, classifier).lines)
+            got = "|".join(digit_reading.read(image, classifier).lines)
             edits = alignment(got, truth)
             found[k] += digits - edits.missing
             right[k] += edits.right

@@ -18,7 +18,7 @@ import numpy as np
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.device.facts import peak_memory_bytes
 from edge_digits_runtime.image.picture import SHORTER_SIDE, digit_pixels, open_picture
-from edge_digits_runtime.page import reading
+from edge_digits_runtime.page import digit_reading
 from edge_digits_train.data import mnist
 from PIL import Image
 
@@ -60,11 +60,11 @@ def main() -> None:
     classifier = DigitClassifier()
     for name, gap in SPACES.items():
         numbers = [number(images[5 * k : 5 * k + 5], np.random.default_rng([3, k]), gap) for k in range(NUMBERS)]
-        times = [_median(lambda image=image: reading.read(image, classifier), 3) for image in numbers]
+        times = [_median(lambda image=image: digit_reading.read(image, classifier), 3) for image in numbers]
         print(f"read, numbers of 5 digits, {name}: {statistics.median(times) * 1e3:.1f} ms")
     rows = [np.hstack(images[20 * k : 20 * k + 20]) for k in range(30)]
     page = Image.fromarray(255 - np.vstack(rows)).resize((20 * 84, 30 * 84), Image.Resampling.BICUBIC)
-    print(f"read, a page of 600 digits: {_median(lambda: reading.read(page, classifier), 3):.2f} s")
+    print(f"read, a page of 600 digits: {_median(lambda: digit_reading.read(page, classifier), 3):.2f} s")
 
 
 def _photo(digit: np.ndarray) -> bytes:

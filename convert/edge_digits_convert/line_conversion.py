@@ -15,7 +15,8 @@ from edge_digits_runtime.errors import ModelError, RunError, UsageError
 from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
 from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
 from edge_digits_runtime.native_stderr import quiet
-from edge_digits_runtime.page.line import Decoded, LineReader, decode
+from edge_digits_runtime.page.decoding import Decoded, decode
+from edge_digits_runtime.page.line import LineReader
 from edge_digits_runtime.page.line_metrics import score
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.line_run import LineRunRecord
@@ -107,11 +108,11 @@ def convert_lines(
     path = folder / MODEL
     say(f"quantizing with {len(calibration.labels):,} lines for calibration")
     with naming(path):
-        _check_sha256(path, record)
-        model, flatbuffer = _quantized(path, len(labels) + 1, calibration.pictures)
+        check_sha256(path, record)
+        model, flatbuffer = quantized(path, (len(labels) + 1,), calibration.pictures)
         slim = _verified(flatbuffer, labels, tuple(model.output_shape[1:]), calibration.pictures[:PROBE])
     say(f"measuring on {len(validation.labels):,} validation lines")
-    original = [decode(logits, labels) for logits in _keras_logits(model, validation.pictures)]
+    original = [decode(logits, labels) for logits in keras_outputs(model, validation.pictures)]
     reader = LineReader(append_card(slim, _bare_card(slim, labels)))
     logits = [reader.logits(picture) for picture in validation.pictures]
     temperature = fit_temperature(logits, labels, validation.labels)
@@ -200,7 +201,12 @@ def _right(decoded: Sequence[Decoded], texts: Sequence[str]) -> NDArray[np.bool_
     return np.array([line.text == text for line, text in zip(decoded, texts, strict=True)])
 
 
-def _check_sha256(path: Path, record: LineRunRecord) -> None:
+def check_sha256(path: Path, record: LineRunRecord) -> None:
+    """Check that the Keras model of a run is the one that its record is of.
+
+    Raises:
+        RunError: it is missing or another.
+    """
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -209,8 +215,17 @@ def _check_sha256(path: Path, record: LineRunRecord) -> None:
         raise RunError(f"{path}: does not have the sha256 in {RECORD}: it is damaged or of another run; train again")
 
 
-def _quantized(path: Path, classes: int, calibration: NDArray[np.uint8]) -> tuple[Any, bytes]:
-    """Return the Keras model of a run and the int8 flatbuffer that TensorFlow makes of it."""
+def quantized(path: Path, outputs: tuple[int, ...], calibration: NDArray[np.uint8]) -> tuple[Any, bytes]:
+    """Return the Keras model of a run and the int8 flatbuffer that TensorFlow makes of it.
+
+    Args:
+        path: of the Keras model.
+        outputs: the last sides of the shape of its output.
+        calibration: pictures whose activations give the ranges of int8, shape ``(n, height, width)``.
+
+    Raises:
+        RunError: it cannot be loaded, or has other shapes.
+    """
     with quiet():
         import keras
         import tensorflow as tf
@@ -224,14 +239,15 @@ def _quantized(path: Path, classes: int, calibration: NDArray[np.uint8]) -> tupl
         except (OSError, ValueError, TypeError, KeyError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise RunError(f"Keras {keras.__version__} cannot load it ({reason}): train again") from error
-        shapes = model.input_shape, model.output_shape
-        if shapes[0] != (None, *LINE_SHAPE, 1) or len(shapes[1]) != 3 or shapes[1][2] != classes:
-            raise RunError(
-                f"a model of shapes {shapes}; a line reader has (None, 32, 264, 1), (None, steps, {classes})"
-            )
+        shape = (*calibration.shape[1:], 1)
         # With an open batch size, the shape in front of the reshape would be computed at run time.
-        single = keras.models.clone_model(model, input_tensors=keras.Input((*LINE_SHAPE, 1), batch_size=1))
+        single = keras.models.clone_model(model, input_tensors=keras.Input(shape, batch_size=1))
         single.set_weights(model.get_weights())
+        fits = model.input_shape in ((None, *shape), (None, None, None, 1))
+        if not fits or single.output_shape[-len(outputs) :] != outputs:
+            raise RunError(
+                f"a model of shapes {model.input_shape}, {single.output_shape}; wanted is {shape}, (..., {outputs[-1]})"
+            )
         converter = tf.lite.TFLiteConverter.from_keras_model(single)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -243,11 +259,12 @@ def _quantized(path: Path, classes: int, calibration: NDArray[np.uint8]) -> tupl
 
 
 def _examples(pictures: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
-    """Give the converter the calibration lines one by one, and first one with the whole range of greys."""
+    """Give the converter the calibration pictures one by one, and first one with the whole range of greys."""
     # The range of the input becomes its scale, which must be 1/255.
-    whole = np.linspace(0, 255, math.prod(LINE_SHAPE)).reshape(LINE_SHAPE).astype(np.uint8)
+    shape = pictures.shape[1:]
+    whole = np.linspace(0, 255, math.prod(shape)).reshape(shape).astype(np.uint8)
     for picture in (whole, *pictures):
-        yield [_pixels(picture[None])]
+        yield [pixels(picture[None])]
 
 
 def _verified(flatbuffer: bytes, labels: Sequence[str], output: tuple[int, ...], probe: NDArray[np.uint8]) -> bytes:
@@ -266,13 +283,15 @@ def _bare_card(flatbuffer: bytes, labels: Sequence[str]) -> ModelCard:
     return ModelCard("line", "int8", digest, labels=tuple(labels), input=Input("line", *LINE_SHAPE))
 
 
-def _keras_logits(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def keras_outputs(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what a Keras model gives for pictures, shape ``(n, height, width)``."""
     parts = [
-        np.asarray(model.predict_on_batch(_pixels(pictures[start : start + 100])))
+        np.asarray(model.predict_on_batch(pixels(pictures[start : start + 100])))
         for start in range(0, len(pictures), 100)
     ]
     return np.concatenate(parts)
 
 
-def _pixels(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+def pixels(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pictures, shape ``(n, height, width)``, as Keras takes them: ``(n, height, width, 1)``, in [0, 1]."""
     return pictures[..., None].astype(np.float32) / np.float32(255)

@@ -70,6 +70,8 @@ def convert(
                 "the run of a line reader is converted by --int8 alone, and its lines are made: leave out --data"
             )
         lines = convert_line_run(run, calibration_count, seed, out)
+        if max_drop is not None and not lines.written:
+            raise click.UsageError("--max-drop is for classifiers and line readers; a row finder reads no lines")
         return 0 if max_drop is None else print_gates([line_gate(lines, max_drop, point)])
     results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
     if max_drop is None:

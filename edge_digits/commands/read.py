@@ -3,8 +3,9 @@
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from edge_digits_runtime.errors import PictureError
@@ -17,16 +18,42 @@ from edge_digits.sources import STDIN, flat_name, open_source, sources
 
 if TYPE_CHECKING:
     from edge_digits_runtime.page.reading import Page
+    from PIL.Image import Image
 
 
 @click.command()
 @pictures_argument
 @model_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per picture: file, lines, digits.")
+@click.option(
+    "--expect",
+    metavar="FORMAT",
+    help="What every number looks like: a regular expression such as '\\d{1,3}\\.\\d', or integer, decimal, number, "
+    "date, time, phone or amount. It is read so that it fits; what does not fit is not sure.",
+)
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ",", "auto"]),
+    default="auto",
+    show_default=True,
+    help="The decimal mark in the 'value' of --json; auto: the last of two different marks, or a single one.",
+)
+@click.option(
+    "--by-digit",
+    is_flag=True,
+    help="For clean pages of handwritten digits: cut the ink into digits by rules, and classify each. MODEL is then a "
+    "classifier. It knows no signs, and is worse on anything else.",
+)
+@click.option("--digits-only", is_flag=True, help="Leave out signs, points and spaces.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object per picture: file, how it was turned, and its lines with value, confidence and boxes.",
+)
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with 1 if a digit in a line is not sure, or a picture has no digits at all, and say which.",
+    help="Exit with 1 if a number is not sure, or a picture has no number at all, and say which.",
 )
 @click.option(
     "--annotate",
@@ -37,6 +64,10 @@ if TYPE_CHECKING:
 def read(
     pictures: tuple[str, ...],
     model: Path | None,
+    expect: str | None,
+    decimal: str,
+    by_digit: bool,
+    digits_only: bool,
     as_json: bool,
     min_confidence: float | None,
     strict: bool,
@@ -44,10 +75,11 @@ def read(
     backend: str | None,
     allow_unverified: bool,
 ) -> int:
-    """Read all digits of a picture: a number, several lines of numbers, or a whole page, also of ruled paper.
+    """Read all numbers of a picture as they are written: in a cell, on a list, a form, a table, or a whole page.
 
-    Prints the lines from top to bottom, with a space between two numbers and a ? in a number for what looks like no
-    digit. What has no digit beside it is left out. A picture without digits is one line on standard error.
+    Prints a line for each row, with a space between two numbers, and a ? for a character that is doubtful or no part of
+    a number. Words are left out. A page that lies on its side or on its head is turned. A picture without numbers is a
+    line on standard error.
 
     IMAGE is as for 'classify'. Where there are several pictures, the name of each stands above its lines.
 
@@ -55,42 +87,81 @@ def read(
     Example:
       edge-digits read meter.jpg
       edge-digits read page.png --annotate seen.png --json
+      edge-digits read grid.png --by-digit
+      edge-digits read log.png --expect '\\d{1,2}[.,]\\d' --strict
     """
     named = list(sources(pictures))
     # One file, or a folder with a file for each picture.
     single = annotate if annotate and annotate.suffix and not os.path.isdir(annotate) else None  # noqa: PTH112
     if single:
         _check_single(single, len(named))
+    if by_digit and expect is not None:
+        raise click.UsageError("--expect is for lines that are read as a whole: leave out --by-digit or --expect")
+    if expect is not None:
+        from edge_digits_runtime.page.formats import Format
+
+        # Before anything is read.
+        Format(expect)
 
     def show(name: str, page: "Page") -> None:
+        rows = page.rows(digits_only)
         if as_json:
-            print_json({"file": name} | page.to_dict())
+            print_json({"file": name} | page.to_dict(decimal, digits_only))  # type: ignore[arg-type]
         elif len(named) > 1:
-            click.echo("\n".join([f"{printable(name)}:", *page.lines]))
-        elif page.lines:
-            click.echo("\n".join(page.lines))
+            click.echo("\n".join([f"{printable(name)}:", *rows]))
+        elif rows:
+            click.echo("\n".join(rows))
         # With --strict it is said with what else is doubtful.
-        if not page.lines and not strict:
-            say(f"{printable(name)}: no digits found")
+        if not rows and not strict:
+            say(f"{printable(name)}: no numbers found")
 
-    prepare = functools.partial(
-        _prepare, ModelChoice(model, backend, allow_unverified, min_confidence), annotate, single is None
-    )
+    choice = _Choice(model, backend, allow_unverified, min_confidence, expect, by_digit)
+    prepare = functools.partial(_prepare, choice, annotate, single is None)
     return print_answers(named, prepare, show, _doubts, strict)
 
 
 def _doubts(page: "Page") -> list[str]:
-    """Return each digit of a line that is not sure, by line and place; or that there are none."""
+    """Return each number that is not sure, by its row; or that there are none."""
     if not page.lines:
-        return ["no digits found"]
-    doubts, place, line = [], 0, -1
-    for digit in page.digits:
-        if digit.line is None:
-            continue
-        line, place = (line, place + 1) if digit.line == line else (digit.line, 1)
-        if not digit.sure:
-            doubts.append(f"line {line + 1}, digit {place}: {digit.digit}, {digit.reason}")
-    return doubts
+        return ["no numbers found"]
+    return [f"line {line.row + 1}: {line.text}, {line.reason}" for line in page.lines if not line.sure]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What the command line asks for; unlike a loaded model it can be sent to another process."""
+
+    model: Path | None
+    backend: str | None
+    allow_unverified: bool
+    min_confidence: float | None
+    expect: str | None
+    by_digit: bool
+
+    def reader(self) -> "Callable[[Image], Page]":
+        """Load the models and return the function that reads a picture.
+
+        Raises:
+            ModelError: a model is missing, damaged, or of another kind.
+            UsageError: no installed model has that name, or it is no model of digits.
+            BackendError: the backend is not installed.
+        """
+        options: dict[str, Any] = {
+            "backend": self.backend,
+            "allow_unverified": self.allow_unverified,
+            "min_confidence": self.min_confidence,
+        }
+        if self.by_digit:
+            from edge_digits_runtime.page import digit_reading
+
+            classifier = ModelChoice(self.model, **options).load()
+            return lambda image: digit_reading.read(image, classifier).as_numbers()
+        from edge_digits_runtime.page.formats import Format
+        from edge_digits_runtime.page.reading import PageReader
+
+        reader = PageReader(self.model, **options)
+        form = None if self.expect is None else Format(self.expect)
+        return lambda image: reader.read(image, form)
 
 
 def _check_single(file: Path, pictures: int) -> None:
@@ -103,17 +174,17 @@ def _check_single(file: Path, pictures: int) -> None:
         raise click.UsageError(f"--annotate {file}: a picture is written to a name such as seen.png or seen.jpg")
 
 
-def _prepare(choice: ModelChoice, annotate: Path | None, into_folder: bool) -> "Callable[[NamedSource], Page]":
-    """Load the model and return the function that reads a picture."""
-    from edge_digits_runtime.page import reading
+def _prepare(choice: _Choice, annotate: Path | None, into_folder: bool) -> "Callable[[NamedSource], Page]":
+    """Load the models and return the function that reads a picture."""
+    from edge_digits_runtime.page.reading import SHORTER_SIDE
 
-    classifier = choice.load()
+    read_picture = choice.reader()
 
     def work(named: NamedSource) -> "Page":
         name, source = named
-        image = open_source(source, reading.SHORTER_SIDE)
+        image = open_source(source, SHORTER_SIDE)
         try:
-            page = reading.read(image, classifier)
+            page = read_picture(image)
         except PictureError as error:
             raise PictureError(f"{'standard input' if name == STDIN else name}: {error}") from error
         if annotate is not None:

@@ -1,10 +1,12 @@
 """From a picture to the answer of ``classify`` and ``read``, as JSON-ready values; done in a worker."""
 
 import base64
+import functools
 import io
 import struct
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_digits_runtime.errors import PictureError
 from edge_digits_runtime.image.model_input import Prepared
@@ -16,6 +18,9 @@ from PIL import Image
 
 from edge_digits.commands.classify import answer_json
 from edge_digits_live.bodies import Picture, RefusedError
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.page.reading import PageReader
 
 _PNG_BEFORE_SIZE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 """First bytes of every PNG; width and height follow."""
@@ -55,18 +60,29 @@ def classify(
     return answer
 
 
-def read(picture: Picture, classifier: DigitClassifier, pixels: int) -> dict[str, Any]:
+class _Readers(threading.local):
+    """The page reader of each thread, loaded when the thread first reads a page."""
+
+    @functools.cached_property
+    def own(self) -> "PageReader":
+        from edge_digits_runtime.page.reading import PageReader
+
+        return PageReader()
+
+
+_READERS = _Readers()
+
+
+def read(picture: Picture, pixels: int) -> dict[str, Any]:
     """Read all numbers of a picture.
 
     Raises:
         PictureError: it cannot be read.
         RefusedError: it has too many pixels.
-        UsageError: the model is none of the digits.
     """
     from edge_digits_runtime.page import reading
 
-    image = opened(picture, pixels, reading.SHORTER_SIDE)
-    page = reading.read(image, classifier)
+    page = _READERS.own.read(opened(picture, pixels, reading.SHORTER_SIDE))
     return {"file": picture.name} | page.to_dict() | {"sure": page.sure}
 
 

@@ -121,12 +121,12 @@ class Service:
         return await self._answer(request, "classify", name, answer)
 
     async def _read(self, request: Request) -> Response:
-        name, pixels = self._model_name(request), self._settings.limits.pixels
+        pixels = self._settings.limits.pixels
 
-        def answer(picture: Picture, classifier: DigitClassifier) -> dict[str, Any]:
-            return answers.read(picture, classifier, pixels)
+        def answer(picture: Picture, _classifier: DigitClassifier) -> dict[str, Any]:
+            return answers.read(picture, pixels)
 
-        return await self._answer(request, "read", name, answer)
+        return await self._answer(request, "read", self._model_name(request), answer)
 
     async def _answer(self, request: Request, verb: str, name: str, answer: Answer) -> Response:
         """Answer the pictures of a request: with an object for one that came alone, with a list for those of a form.

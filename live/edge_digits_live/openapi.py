@@ -73,7 +73,7 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
             "/api/classify": {
                 "post": _pictures("classify", "Prediction", limits, [_MODEL, show, live, _GROUP]) | secured
             },
-            "/api/read": {"post": _pictures("read", "Page", limits, [_MODEL]) | secured},
+            "/api/read": {"post": _pictures("read", "Page", limits, []) | secured},
             "/api/correct": {
                 "post": _pictures("correct", "Labelled", limits, [_MODEL, _LABEL, _GROUP], _COLLECTING) | secured
             },

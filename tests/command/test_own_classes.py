@@ -210,8 +210,12 @@ def test_a_training_starts_from_a_run_and_keeps_the_classes_that_it_has_no_pictu
     ("arguments", "said"),
     [
         (
-            ("read", "--model", "MODEL", "PICTURE"),
+            ("read", "--by-digit", "--model", "MODEL", "PICTURE"),
             "its classes are A, B, C, blank, minus; only a model of the digits",
+        ),
+        (
+            ("read", "--model", "MODEL", "PICTURE"),
+            "takes input of kind crop; reading a line needs a model whose card says line",
         ),
         (
             ("evaluate", "MODEL", "--data", "OTHER"),

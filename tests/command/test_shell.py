@@ -128,7 +128,7 @@ def test_a_fault_of_ours_keeps_its_traceback(raised: Exception, monkeypatch: pyt
     [
         ("drawing.annotate.annotate", ["read", str(SAMPLES[0]), "--annotate", "seen.png"]),
         ("drawing.explain.explain", ["classify", str(SAMPLES[0]), "--explain", "why"]),
-        ("page.reading.read", ["read", str(SAMPLES[0])]),
+        ("page.reading.PageReader.read", ["read", str(SAMPLES[0])]),
         ("model.classifier.DigitClassifier.classify", ["classify", str(SAMPLES[0])]),
     ],
     ids=["annotate", "explain", "read", "classify"],

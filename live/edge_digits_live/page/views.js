@@ -9,7 +9,7 @@ async function readPicture(blob) {
   try {
     const [bitmap, page] = await Promise.all([
       createImageBitmap(blob).catch(() => null),
-      askAboutPicture(`api/read${query({ model: chosenModel() })}`, blob),
+      askAboutPicture("api/read", blob),
     ]);
     if (readBlob !== blob) return;
     showProblem("");
@@ -22,15 +22,17 @@ async function readPicture(blob) {
 }
 
 function showPage(bitmap, page) {
-  const marks = page.digits.filter((digit) => digit.line !== null);
+  const marks = page.lines;
   paintPage(bitmap, marks);
-  $("text").textContent = page.lines.join("\n");
-  $("copy").disabled = page.lines.length === 0;
+  const rows = [];
+  for (const { row, text } of marks) rows[row] = rows[row] === undefined ? text : `${rows[row]} ${text}`;
+  $("text").textContent = rows.join("\n");
+  $("copy").disabled = marks.length === 0;
   const doubtful = marks.filter((mark) => !mark.sure);
-  if (page.lines.length === 0) setChip($("read-chip"), "unsure", "no digits found");
-  else if (doubtful.length) setChip($("read-chip"), "unsure", `not sure of ${doubtful.length} of ${marks.length} digits`);
-  else setChip($("read-chip"), "sure", `sure of all ${marks.length} digits`);
-  const lines = doubtful.slice(0, 12).map((mark) => `line ${mark.line + 1}, ${mark.digit}: ${mark.reason}`);
+  if (marks.length === 0) setChip($("read-chip"), "unsure", "no numbers found");
+  else if (doubtful.length) setChip($("read-chip"), "unsure", `not sure of ${doubtful.length} of ${marks.length} numbers`);
+  else setChip($("read-chip"), "sure", `sure of all ${marks.length} numbers`);
+  const lines = doubtful.slice(0, 12).map((mark) => `line ${mark.row + 1}, ${mark.text}: ${mark.reason}`);
   $("doubts").replaceChildren(...lines.map((line) => element("li", "", line)));
 }
 
@@ -48,10 +50,10 @@ function paintPage(bitmap, marks) {
     // On the picture, whose paper is light in both themes.
     const colour = mark.sure ? "#0a7a3d" : "#d74600";
     context.strokeStyle = context.fillStyle = colour;
-    context.lineWidth = Math.max(1.5, height / 24);
+    context.lineWidth = Math.max(1.5, Math.min(width, height) / 24);
     context.strokeRect(x - 2, y - 2, width + 4, height + 4);
     context.font = `600 ${Math.max(11, height * 0.4)}px system-ui, sans-serif`;
-    context.fillText(String(mark.digit), x, y - Math.max(4, height * 0.1));
+    context.fillText(mark.text, x, y - Math.max(4, height * 0.1));
   }
 }
 

@@ -9,11 +9,11 @@ from edge_digits_runtime.page.reading import Page
 
 
 def annotate(image: Image.Image, page: Page) -> Image.Image:
-    """Draw a box around each digit of a page and the answer above it: green where it is sure, else orange.
+    """Draw a box around each number of a page and its text above it: green where it is sure, else orange.
 
     Args:
         image: the picture that was read; it is not changed.
-        page: what `edge_digits_runtime.page.reading.read` found in it.
+        page: what `edge_digits_runtime.page.reading.PageReader.read` found in it.
 
     Returns:
         An RGB picture of the same size.
@@ -21,11 +21,12 @@ def annotate(image: Image.Image, page: Page) -> Image.Image:
     drawn = to_plain(image).convert("RGB")
     draw = ImageDraw.Draw(drawn)
     factor = reduced_by(image)
-    for digit in page.digits:
-        x, y, width, height = (length / factor for length in digit.box)
-        colour = SURE if digit.sure else UNSURE
-        line = max(1, round(height / 30))
-        draw.rectangle((x - line, y - line, x + width + line, y + height + line), outline=colour, width=line)
-        size = max(10, round(0.45 * height))
-        draw.text((x, y - 1.2 * size - line), digit.text, fill=colour, font=ImageFont.load_default(size))
+    for line in page.lines:
+        x, y, width, height = (length / factor for length in line.box)
+        colour = SURE if line.sure else UNSURE
+        tall = height if page.turned % 180 == 0 else width
+        thick = max(1, round(tall / 30))
+        draw.rectangle((x - thick, y - thick, x + width + thick, y + height + thick), outline=colour, width=thick)
+        size = max(10, round(0.45 * tall))
+        draw.text((x, y - 1.2 * size - thick), line.text, fill=colour, font=ImageFont.load_default(size))
     return drawn

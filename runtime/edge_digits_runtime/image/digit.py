@@ -81,7 +81,7 @@ def ink_pieces(ink: Ink) -> Components:
     thickness, span = max(3, shorter // 40), round(0.6 * shorter)
     seen = ink.strength > ink.faint
     every = components(mask)
-    clean = without_lines(without_boxes(mask, every), seen, thickness, span)
+    clean = without_lines(without_boxes(mask, every), seen, thickness, span, whole=True)
     pieces = _strong(every if clean is mask else components(clean), ink)
     if len(pieces):
         return pieces

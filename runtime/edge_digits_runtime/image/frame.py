@@ -35,6 +35,10 @@ _LEVELS = np.arange(256, dtype=np.float32)
 """All values of a pixel."""
 _MOMENTS = np.stack([np.ones((SIDE, SIDE)), *np.mgrid[:SIDE, :SIDE]]).reshape(3, SIDE * SIDE).astype(np.float32)
 """For each pixel 1, its row and its column, shape ``(3, 784)``: weights whose sums are mass and first moments."""
+_LEAST_CONTRAST = 48
+"""Difference of ink and paper below which a small picture is not stretched: it may be blank."""
+_BELOW_FULL = bytes(range(250))
+"""All values below those of MNIST's ink."""
 _PALE = bytes(range(_SOLID))
 """All values below `_SOLID`."""
 _IS_SEEN = bytes(value >= _SEEN for value in range(256))
@@ -89,6 +93,23 @@ def framed_box(content: bytes) -> Box | None:
         return None
     y, x = _centre(np.frombuffer(content, np.uint8))
     return (left, top, right, bottom) if max(abs(y - SIDE / 2), abs(x - SIDE / 2)) <= _OFF_CENTRE else None
+
+
+def contrasted(content: bytes) -> bytes:
+    """Return 28 × 28 pixels with paper at 0 and the strongest ink at 255.
+
+    A picture as MNIST has them, with more than half of it at 0 and ink of at least 250, is returned as it is.
+
+    Args:
+        content: the pixels row by row, light ink on darker paper, a byte each.
+    """
+    if 2 * content.count(0) > len(content) and content.translate(None, delete=_BELOW_FULL):
+        return content
+    paper, full = sorted(content)[len(content) // 2], max(content)
+    if full - paper < _LEAST_CONTRAST:
+        return content
+    gain = 255 / (full - paper)
+    return content.translate(bytes(min(max(round((value - paper) * gain), 0), 255) for value in range(256)))
 
 
 def _evened(ink: Gray) -> Gray:

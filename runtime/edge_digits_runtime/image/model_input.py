@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.mnist_format import SIDE
 
-Kind = Literal["ink", "crop", "line"]
+Kind = Literal["ink", "crop", "line", "page"]
 NO_INK = "no ink found"
 NO_CONTRAST = "no contrast"
 SMALLEST, LARGEST = 16, 64
 """Range of the sides of a ``crop`` in pixels."""
 LINE_SHAPE = 32, 264
 """Height and width in pixels of a ``line``."""
+PAGE_SHAPE = 256, 256
+"""Height and width in pixels of a ``page`` as the model file has it; it is resized for each page."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Input:
     kind: Kind = "ink"
     """``ink``: the digit is found in the picture and framed as in MNIST. ``crop``: the whole picture is scaled, grey,
     its contrast stretched; no ink is looked for. ``line``: the picture shows one line, see
-    `edge_digits_runtime.page.line.prepare_line`."""
+    `edge_digits_runtime.page.line.prepare_line`. ``page``: a page of any size, see
+    `edge_digits_runtime.page.row_finder`."""
     height: int = SIDE
-    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 32 for ``line``."""
+    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 32 for ``line``, 256 for ``page``."""
     width: int = SIDE
-    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 264 for ``line``."""
+    """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 264 for ``line``, 256 for ``page``."""
     version: int = 1
     """Raised when the same picture would become other pixels: what was measured of a model is for this version."""
 
@@ -51,6 +54,8 @@ class Input:
             raise UsageError(f"input ink of {self}; allowed is {SIDE}×{SIDE}: pictures of another size need crop")
         if self.kind == "line" and self.shape != LINE_SHAPE:
             raise UsageError(f"input line of {self}; allowed is {LINE_SHAPE[0]}×{LINE_SHAPE[1]}")
+        if self.kind == "page" and self.shape != PAGE_SHAPE:
+            raise UsageError(f"input page of {self}; allowed is {PAGE_SHAPE[0]}×{PAGE_SHAPE[1]}")
         if self.kind == "crop" and not all(SMALLEST <= side <= LARGEST for side in self.shape):
             raise UsageError(f"input crop of {self}; allowed is {SMALLEST} to {LARGEST} pixels a side")
 

@@ -15,7 +15,7 @@ from edge_digits_runtime import native_stderr
 from edge_digits_runtime.errors import PictureError
 from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.digit import FoundDigit, find_digit
-from edge_digits_runtime.image.frame import frame, framed_box
+from edge_digits_runtime.image.frame import contrasted, frame, framed_box
 from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
 from edge_digits_runtime.image.model_input import NO_INK, Prepared
 from edge_digits_runtime.library_errors import PILLOW, first_line
@@ -300,6 +300,7 @@ def _framed(image: Image.Image) -> Prepared | None:
     content = image.convert("L").tobytes() if image.mode == "RGB" else image.tobytes()
     if content[0] > 127:
         content = content.translate(_INVERTED)
+    content = contrasted(content)
     box = framed_box(content)
     if box is None:
         return None

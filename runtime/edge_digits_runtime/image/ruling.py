@@ -35,9 +35,12 @@ _ALONG = 0.7
 """Smallest share of the width of its piece of ink along which an underline is visible."""
 _BELOW = 0.1
 """Largest share of its piece of ink that lies below an underline."""
+_ENDS = 0.03
+"""Largest gap between a rule line and the border of the picture, or of a strip, as a share of its length: ruling runs
+off the picture, a straight stroke of a digit does not."""
 
 
-def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = None) -> Mask:
+def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = None, whole: bool = False) -> Mask:
     """Return the mask without the level and upright lines of ruled and squared paper.
 
     A line consists of short runs of ink across it whose middles lie on a straight line or a flat curve. Where a digit
@@ -49,11 +52,13 @@ def without_lines(mask: Mask, seen: Mask, thickness: int, span: int | None = Non
         thickness: thickness of the thickest line, in pixels.
         span: shortest line in pixels, longer than any stroke of a digit; the picture is searched in strips about this
             wide. None for lines across the whole picture.
+        whole: take only lines that go on to both ends of each strip: they run off the picture, which no stroke does.
 
     Returns:
         ``mask`` itself if there are no lines, else a copy.
     """
-    level, upright = _on_lines(mask.T, seen.T, thickness, span), _on_lines(mask, seen, thickness, span)
+    level = _on_lines(mask.T, seen.T, thickness, span, whole)
+    upright = _on_lines(mask, seen, thickness, span, whole)
     if level is None and upright is None:
         return mask
     result = mask.copy()
@@ -102,7 +107,7 @@ def long_pieces(pieces: Components, height: float) -> Mask:
     return long
 
 
-def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask | None:
+def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None, whole: bool) -> Mask | None:
     """Return the pixels on lines along axis 0 of ``mask``, in its shape; None if there are no lines.
 
     The arguments are those of `without_lines`.
@@ -115,7 +120,13 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
     count = max(1, length // span)
     bounds = np.arange(count + 1) * length // count
     strips = pairwise(seen_places.searchsorted(bounds))
-    lines = [lines_through(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness, _COVERED) for a, b in strips]
+    lines = []
+    for (a, b), strip in zip(strips, pairwise(bounds.tolist()), strict=True):
+        found = lines_through(seen_middles[a:b], seen_places[a:b], int(bounds[1]), thickness, _COVERED)
+        if whole:
+            points = seen_middles[a:b], seen_places[a:b]
+            found = [each for each in found if _runs_off(each, *points, thickness, strip)]
+        lines.append(found)
     if not any(lines):
         return None
     middles, lengths, places = thin_runs(mask, thickness)
@@ -128,6 +139,13 @@ def _on_lines(mask: Mask, seen: Mask, thickness: int, span: int | None) -> Mask 
             near = a + by_middle.between(course.min() - thickness, course.max() + thickness)
             on_line[near] |= runs_on(curve, middles[near], places[near], thickness)
     return filled_runs(middles[on_line], lengths[on_line], places[on_line], (length, across))
+
+
+def _runs_off(line: Curve, middles: NDArray[np.float64], places: Ints, thickness: int, strip: tuple[int, int]) -> bool:
+    """Return whether a line goes on to both ends of the strip that it was found in."""
+    on_line = places[runs_on(line, middles, places, thickness)]
+    gap = max(1.0, _ENDS * (strip[1] - strip[0]))
+    return bool(on_line[0] - strip[0] <= gap and strip[1] - 1 - on_line[-1] <= gap)
 
 
 class _Sorted:

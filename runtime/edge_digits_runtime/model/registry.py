@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = Path(__file__).with_name("default.tflite")
 """The model that ships with the runtime."""
+LINE_MODEL = Path(__file__).with_name("line-m.tflite")
+"""The model that reads lines of numbers, which ships with the runtime."""
+ROW_MODEL = Path(__file__).with_name("rows.tflite")
+"""The model that finds the lines on a page, likewise."""
 DISTRIBUTION, PACKAGE = "edge-digits-models", "edge_digits_models"
 LINES = "lines"
-"""Folder of the models that read lines, in that distribution."""
+"""Folder of the other models that read lines, in that distribution."""
 EVALUATION_SUFFIX = ".evaluation.json.gz"
 
 
@@ -73,7 +77,7 @@ class InstalledModel:
 
 def line_paths() -> dict[str, Path]:
     """Return the file of each installed model that reads lines by name, from the smallest file to the largest."""
-    found = [path for folder in _folders() for path in (folder / LINES).glob("*.tflite")]
+    found = [LINE_MODEL, *(path for folder in _folders() for path in (folder / LINES).glob("*.tflite"))]
     return {path.stem: path for path in sorted(found, key=lambda path: (path.stat().st_size, path.name))}
 
 

@@ -7,7 +7,7 @@ network and decodes what it gives: for each step along the line, a logit for eac
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,19 +23,26 @@ from edge_digits_runtime.library_errors import INTERPRETER, first_line
 from edge_digits_runtime.model import backends, registry
 from edge_digits_runtime.model.card import ModelCard
 from edge_digits_runtime.model.network import Tensor, open_interpreter
+from edge_digits_runtime.page.decoding import REJECT, Decoded, decode, decode_within
+from edge_digits_runtime.page.formats import Format
 
 HEIGHT, WIDTH = LINE_SHAPE
-"""Size of the input in pixels. A line more than 8.25 times as wide as it is high is squeezed."""
-REJECT = "?"
-"""The label of anything that is not part of a number: words, letters, scribbles, stamps, crossed-out digits."""
+"""Size of the input in pixels."""
+LONGEST_LINE = 1_056
+"""Columns of the longest line that is read without being squeezed: 33 times as wide as it is high."""
+STEP = 3
+"""Columns of the input for each step of the reading."""
 EMPTY, NO_NUMBER = "nothing written", "something that is not part of a number"
 _SMALLEST_RANGE = 16.0
 """In grey levels. A picture with a smaller range shows nothing but noise, and is stretched as one with this range."""
 _NARROWEST = 4
+_BETWEEN = 12
+"""Columns of ground between two lines that are read at once."""
+_SEEN = 36
+"""Columns to each side that a step of the reading may depend on."""
 _TYPES = (np.dtype(np.float32), np.dtype(np.int8))
 
 Gray = NDArray[np.uint8]
-Logits = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,17 +76,6 @@ class Line:
         return self.reason is None
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """A reading of logits."""
-
-    text: str
-    confidence: float
-    """As in `Line`."""
-    steps: tuple[tuple[int, int, float], ...]
-    """For each character of the text its first step, the step behind its last, and its probability."""
-
-
 def prepare_line(picture: Gray) -> Gray:
     """Make the pixels that a line network takes of a grey picture.
 
@@ -97,7 +93,15 @@ def prepare_line(picture: Gray) -> Gray:
         >>> prepare_line(np.zeros((64, 100), np.uint8)).shape
         (32, 264)
     """
-    wide = _prepared_width(picture)
+    pixels, ground = _prepared(picture, WIDTH)
+    result = np.full((HEIGHT, WIDTH), ground, np.uint8)
+    result[:, : pixels.shape[1]] = pixels
+    return result
+
+
+def _prepared(picture: Gray, widest: int) -> tuple[Gray, int]:
+    """Return the pixels of `prepare_line` without what fills them up, at most ``widest`` columns, and the ground."""
+    wide = _prepared_width(picture, widest)
     scaled = np.asarray(Image.fromarray(picture).resize((wide, HEIGHT), Image.Resampling.BILINEAR))
     counts = np.bincount(scaled.ravel(), minlength=256).cumsum()
     low, middle, high = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.01, 0.5, 0.99))
@@ -106,93 +110,13 @@ def prepare_line(picture: Gray) -> Gray:
     # The ground is where most pixels are. It becomes the light end, also where there is nothing but ground.
     darkness = (levels - low if 2 * middle < low + high else high - levels) * gain
     table = np.clip(255 - darkness + 0.5, 0, 255).astype(np.uint8)
-    result = np.full((HEIGHT, WIDTH), table[middle], np.uint8)
-    result[:, :wide] = table[scaled]
-    return result
+    return table[scaled], int(table[middle])
 
 
-def _prepared_width(picture: Gray) -> int:
+def _prepared_width(picture: Gray, widest: int) -> int:
     """Return how many columns of the input a picture takes."""
     height, width = picture.shape
-    return int(min(max(round(width * HEIGHT / height), _NARROWEST), WIDTH))
-
-
-def decode(logits: Logits, labels: Sequence[str], temperature: float = 1.0) -> Decoded:
-    """Decode greedily: the likeliest label of each step, equal neighbours joined, blanks left out, spaces tidied.
-
-    The confidence is the probability of that text: the sum over all ways to spread it over the steps (Graves et al.
-    2006, equation 8). On 1,000 made lines, with a threshold that keeps 80 % of those that were read right, 2.2 % of all
-    lines are then wrong and sure; with the least sure step as confidence 5.6 % were.
-
-    Args:
-        logits: shape ``(steps, len(labels) + 1)``; the last column is the blank.
-        labels: one character each.
-        temperature: what the logits are divided by.
-    """
-    likelihoods = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64) / temperature)
-    shares = likelihoods / likelihoods.sum(axis=1, keepdims=True)
-    best = logits.argmax(axis=1)
-    starts = np.flatnonzero(np.r_[True, best[1:] != best[:-1]])
-    ends = np.r_[starts[1:], len(best)]
-    surest = np.maximum.reduceat(shares.max(axis=1), starts)
-    written = best[starts] != len(labels)
-    found = list(zip(starts[written].tolist(), ends[written].tolist(), surest[written].tolist(), strict=True))
-    characters = best[starts][written]
-    kept = tidy_indices([labels[index] for index in characters])
-    text = "".join(labels[characters[index]] for index in kept)
-    return Decoded(text, _probability(shares, characters), tuple(found[index] for index in kept))
-
-
-def _probability(shares: NDArray[np.float64], characters: NDArray[np.intp]) -> float:
-    """Return the probability of a text: the sum over all ways to spread it over the steps.
-
-    Args:
-        shares: of each label, the blank last, at each step; shape ``(steps, labels + 1)``.
-        characters: indices of the characters of the text.
-    """
-    blank = shares.shape[1] - 1
-    # The text with blanks around and between its characters. From one place of it a step leads to the same place, to
-    # the next, or over a blank to the next character if that is another one.
-    path = np.full(2 * len(characters) + 1, blank)
-    path[1::2] = characters
-    leaps = np.zeros(len(path))
-    leaps[3::2] = path[3::2] != path[1:-2:2]
-    odds = shares[:, path]
-    # Two places in front of the path, which stay 0, so that every place has two before it.
-    ways = np.zeros(len(path) + 2)
-    ways[2:4] = odds[0, :2]
-    for row in odds[1:]:
-        ways[2:] = (ways[2:] + ways[1:-1] + ways[:-2] * leaps) * row
-    return float(min(ways[-2:].sum() if len(characters) else ways[-1], 1.0))
-
-
-def tidy(text: str) -> str:
-    """Return ``text`` as a line is labelled: no space at its ends or beside a `REJECT`, no two spaces or rejects.
-
-    Example:
-        >>> tidy(" 12  kg?? ?")
-        '12 kg?'
-    """
-    return "".join(text[index] for index in tidy_indices(text))
-
-
-def tidy_indices(characters: Sequence[str]) -> list[int]:
-    """Return which of the characters `tidy` keeps."""
-    kept: list[int] = []
-    for index, character in enumerate(characters):
-        before = characters[kept[-1]] if kept else " "
-        if character == " " and before in (" ", REJECT):
-            continue
-        if character == REJECT:
-            if kept and before == " ":
-                kept.pop()
-                before = characters[kept[-1]] if kept else " "
-            if before == REJECT:
-                continue
-        kept.append(index)
-    if kept and characters[kept[-1]] == " ":
-        kept.pop()
-    return kept
+    return int(min(max(round(width * HEIGHT / height), _NARROWEST), widest))
 
 
 class LineReader:
@@ -206,7 +130,7 @@ class LineReader:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | bytes = "line-m",
+        model: str | os.PathLike[str] | bytes | None = None,
         *,
         backend: str | None = None,
         threads: int = 1,
@@ -216,7 +140,8 @@ class LineReader:
         """Load a model.
 
         Args:
-            model: a file, the name of an installed model, or the content of a file.
+            model: a file, the name of an installed model, or the content of a file; None for the one that ships with
+                the runtime.
             backend: ``litert`` or ``tflite-runtime``; None for ``EDGE_DIGITS_BACKEND``, else what is installed.
             threads: how many cores one reading may use, at least 1.
             min_confidence: in place of the one in the card.
@@ -228,7 +153,7 @@ class LineReader:
             BackendError: no interpreter is installed, or not the one asked for.
             UsageError: no model of that name is installed.
         """
-        self.name, file = registry.load(model, allow_unverified)
+        self.name, file = registry.load(registry.LINE_MODEL if model is None else model, allow_unverified)
         self.card = _line_card(file.card, self.name)
         self.min_confidence = self.card.min_confidence if min_confidence is None else min_confidence
         interpreter = open_interpreter(file, self.name, backends.choose(backend), threads)
@@ -247,21 +172,83 @@ class LineReader:
         self._output = backends.memory(interpreter, out.index)[0]
         self._table, self._out = _table(to), out
 
-    def read(self, image: Image.Image | Gray | str | os.PathLike[str] | bytes) -> Line:
+    def read(self, image: Image.Image | Gray | str | os.PathLike[str] | bytes, expect: Format | None = None) -> Line:
         """Read the line in a picture.
 
         Args:
             image: an image, a file or its content, or a grey array of shape ``(height, width)``. It shows one line and
                 little else, level to a few degrees, light or dark.
+            expect: the format that its text has; None for any text.
 
         Raises:
             PictureError: it cannot be read, or an array of another shape or type.
         """
-        gray = _gray(image)
-        decoded = decode(self.logits(prepare_line(gray)), self.card.labels, self.card.temperature)
-        return Line(
-            decoded.text, decoded.confidence, self._reason(decoded), _characters(decoded, gray, len(self._output))
-        )
+        return self.read_all([_gray(image)], expect)[0]
+
+    def read_all(self, pictures: Sequence[Gray], expect: Format | None = None) -> list[Line]:
+        """Read the lines in grey pictures, as `read` does. Several short lines take the time of one."""
+        result = []
+        for picture, logits in zip(pictures, self._all_logits(pictures), strict=True):
+            decoded = decode(logits, self.card.labels, self.card.temperature)
+            if expect is not None and not expect.matches(decoded.text):
+                fitting = decode_within(logits, self.card.labels, expect, self.card.temperature)
+                if fitting is None:
+                    reason: str | None = f"does not fit {expect.text}"
+                else:
+                    decoded = fitting
+                    reason = self._reason(decoded)
+            else:
+                reason = self._reason(decoded)
+            result.append(Line(decoded.text, decoded.confidence, reason, _characters(decoded, picture)))
+        return result
+
+    def _all_logits(self, pictures: Sequence[Gray]) -> Iterator[NDArray[np.float32]]:
+        """Give the logits of each picture, for the steps that it takes."""
+        prepared = [_prepared(picture, LONGEST_LINE) for picture in pictures]
+        steps = [-(-pixels.shape[1] // STEP) for pixels, _ in prepared]
+        waiting: list[int] = []
+        for index in range(len(prepared) + 1):
+            wide = sum(steps[k] * STEP + _BETWEEN for k in waiting)
+            if waiting and (index == len(prepared) or wide + prepared[index][0].shape[1] > WIDTH):
+                yield from self._side_by_side([prepared[k] for k in waiting], [steps[k] for k in waiting])
+                waiting = []
+            if index == len(prepared):
+                return
+            if prepared[index][0].shape[1] > WIDTH:
+                yield self._wide(*prepared[index])
+            else:
+                waiting.append(index)
+
+    def _side_by_side(self, prepared: list[tuple[Gray, int]], steps: list[int]) -> Iterator[NDArray[np.float32]]:
+        """Read lines that have room in one input."""
+        canvas = np.full((HEIGHT, WIDTH), prepared[-1][1], np.uint8)
+        starts = []
+        x = 0
+        for (pixels, ground), count in zip(prepared, steps, strict=True):
+            canvas[:, x : x + count * STEP + _BETWEEN] = ground
+            canvas[:, x : x + pixels.shape[1]] = pixels
+            starts.append(x // STEP)
+            x += count * STEP + _BETWEEN
+        logits = self.logits(canvas)
+        # What is written at the very end of a line may be said a step or two behind it.
+        behind = _BETWEEN // STEP // 2
+        for start, count in zip(starts, steps, strict=True):
+            yield logits[start : start + count + behind]
+
+    def _wide(self, pixels: Gray, ground: int) -> NDArray[np.float32]:
+        """Read a line that is wider than the input in pieces, whose steps do not depend on where they were cut."""
+        stride = WIDTH - 2 * _SEEN
+        wide = pixels.shape[1]
+        count = -(-(wide - 2 * _SEEN) // stride)
+        canvas = np.full((HEIGHT, count * stride + 2 * _SEEN), ground, np.uint8)
+        canvas[:, :wide] = pixels
+        parts = []
+        for number in range(count):
+            logits = self.logits(canvas[:, number * stride : number * stride + WIDTH])
+            first = _SEEN // STEP if number else 0
+            last = len(logits) if number == count - 1 else (WIDTH - _SEEN) // STEP
+            parts.append(logits[first:last])
+        return np.concatenate(parts)
 
     def logits(self, pixels: Gray) -> NDArray[np.float32]:
         """Return what the network gives for pixels of `prepare_line`: shape ``(steps, len(labels) + 1)``."""
@@ -314,11 +301,11 @@ def _gray(image: Image.Image | Gray | str | os.PathLike[str] | bytes) -> Gray:
     return np.asarray(to_plain(opened).convert("L"))
 
 
-def _characters(decoded: Decoded, gray: Gray, steps: int) -> tuple[Character, ...]:
+def _characters(decoded: Decoded, gray: Gray) -> tuple[Character, ...]:
     """Return the characters with their boxes: halfway to their neighbours, at most half the height to each side."""
     height, width = gray.shape
-    scale = width / _prepared_width(gray) * WIDTH / steps
-    middles = [(start + end) / 2 * scale for start, end, _ in decoded.steps]
+    scale = width / _prepared_width(gray, LONGEST_LINE) * STEP
+    middles = [min((start + end) / 2 * scale, width) for start, end, _ in decoded.steps]
     result = []
     for index, (text, middle) in enumerate(zip(decoded.text, middles, strict=True)):
         left = (middles[index - 1] + middle) / 2 if index else 0.0

@@ -1,234 +1,370 @@
-"""All digits of a picture of a number, of several lines, or of a whole ruled page, in reading order."""
+"""All numbers of a picture, of a single cell as of a whole page, in reading order."""
 
+import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import compress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edge_digits_runtime.data.classes import DIGIT_CLASSES
-from edge_digits_runtime.errors import UsageError
-from edge_digits_runtime.image.arrays import Box
-from edge_digits_runtime.image.digit import cut
-from edge_digits_runtime.image.frame import frame
-from edge_digits_runtime.image.ink import Ink, best_mix, find_ink, to_gray, to_plain
-from edge_digits_runtime.image.picture import in_file
-from edge_digits_runtime.mnist_format import SIDE
-from edge_digits_runtime.model.classifier import NO_DIGIT, DigitClassifier, Prediction
+from edge_digits_runtime.image.ink import best_mix, to_gray, to_plain
+from edge_digits_runtime.image.picture import digit_pixels, reduced_by
+from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.model.reasons import reason_code
-from edge_digits_runtime.page.glyphs import Glyph, find_glyphs
-from edge_digits_runtime.page.limits import check_candidates
-from edge_digits_runtime.page.rows import numbers, rows
-from edge_digits_runtime.page.signs import like_slash
-from edge_digits_runtime.page.touching import CLEAREST, clusters, joined, segmentations
+from edge_digits_runtime.page.decoding import REJECT
+from edge_digits_runtime.page.formats import Format
+from edge_digits_runtime.page.line import Character, Line, LineReader
+from edge_digits_runtime.page.row_finder import Row, RowFinder
+from edge_digits_runtime.page.value import Mark, value_of
 
 SHORTER_SIDE = 1500
 """Shorter side in pixels that a reduced JPEG of a page keeps at least: ``open_picture(path, reading.SHORTER_SIDE)``."""
-_LONGEST = 3600
-"""Longest side of a page in pixels, that of A4 at 300 dots an inch; larger pages are reduced."""
-_STROKE = 0.1
-"""Widest stroke on a page, as a share of its longer side."""
-_COARSE = 192
-"""Longer side in pixels of the small copy that the paper of a page is estimated on."""
-SLASH = "may be a slash"
-"""Reason of a 1 that is not sure."""
-NO_DIGIT_MARK = "?"
-"""Character for a glyph in a number that looks like no digit, or like a slash."""
+_COLOURS = 64
+"""Longer side in pixels of the small copy that the colours of a page are judged on."""
+_ABOVE, _BESIDE = 0.22, 0.3
+"""Room that is left above and below the digits of a line, and beside them, in heights of a digit."""
+_SECOND_ABOVE, _SECOND_BESIDE = 0.34, 0.4
+"""The same for the second look at a line."""
+_LEVEL = 0.12
+"""A line that rises or falls by less, in heights of a digit, is cut out as it is."""
+_WORD = 0.3
+"""A line with `REJECT` in it of a smaller confidence is taken for a word."""
+_TURNED, _LEAD = 4, 1.5
+"""Digits that must be sure on a page that was turned, since a single 6 upside down is a 9; and how many times as many
+as on the page as it lies."""
+_NARROW = 1.2
+"""A line at most so many times as wide as high is a single digit."""
+_SAMPLE = 8
+"""Lines that are also read upside down."""
+_DOUBTFUL = 0.5
+"""A character of a smaller probability is shown as `REJECT`."""
+
+Gray = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class PageDigit:
-    """A glyph on a page, with the digit that it looks most like."""
+class PageLine:
+    """One number of a page, or what stands beside each other with no more room than between words."""
 
-    digit: int
-    """The likeliest digit, 0-9."""
+    text: str
+    """As written, with its signs; ``?`` for what is no part of a number, and for a character that is doubtful."""
     confidence: float
-    """Calibrated probability of the digit, in [0, 1]."""
-    box: tuple[int, int, int, int]
-    """x, y, width and height in pixels of the file that the picture was opened from."""
-    line: int | None
-    """Number of its line, from 0 at the top; None for a glyph that looks like no digit and is in no number."""
+    """Probability of the text in [0, 1], calibrated."""
     reason: str | None
-    """Why the answer is not sure, as in `Prediction`, or `SLASH`; None if it is sure."""
+    """Why the text is not sure; None if it is."""
+    box: Box
+    """x, y, width and height in pixels of the file that the picture was opened from."""
+    row: int
+    """Number of its row, from 0 at the top."""
+    column: int | None
+    """Number of its column, from 0 on the left; None where the numbers stand in no grid."""
+    characters: tuple[Character, ...]
+    """Of the text; with boxes as `box`."""
 
     @property
     def sure(self) -> bool:
-        """Whether nothing speaks against the answer."""
+        """Whether nothing speaks against the text."""
         return self.reason is None
 
     @property
-    def text(self) -> str:
-        """Its character in a line: the digit, or ``?`` if it looks like no digit or like a slash."""
-        return NO_DIGIT_MARK if self.reason in (NO_DIGIT, SLASH) else str(self.digit)
+    def digits(self) -> str:
+        """The digits of the text, and ``?``, without signs and spaces."""
+        return "".join(character for character in self.text if character.isdigit() or character == REJECT)
 
 
 @dataclass(frozen=True)
 class Page:
     """The numbers on a page."""
 
-    lines: tuple[str, ...]
-    """The lines from top to bottom, with a space between two numbers and ``?`` for a glyph in a number that looks like
-    no digit. Numbers and lines in which no glyph looks like a digit are left out. Empty if nothing was found."""
-    digits: tuple[PageDigit, ...]
-    """All glyphs in reading order, also those left out of the lines."""
+    lines: tuple[PageLine, ...]
+    """In reading order."""
+    turned: int
+    """By how many degrees the page is turned counter-clockwise: 0, 90, 180 or 270. It was read upright."""
 
     @property
     def sure(self) -> bool:
-        """Whether there is a line, and nothing speaks against any digit of a line."""
-        return bool(self.lines) and all(digit.sure for digit in self.digits if digit.line is not None)
+        """Whether there is a number, and nothing speaks against any."""
+        return bool(self.lines) and all(line.sure for line in self.lines)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: ``lines``, and ``digits`` with ``digit, confidence, sure, reason, reason_code, box, line``."""
+    def rows(self, digits_only: bool = False) -> list[str]:
+        """Return the text of each row, with a space between two numbers."""
+        texts: dict[int, list[str]] = {}
+        for line in self.lines:
+            texts.setdefault(line.row, []).append(line.digits if digits_only else line.text)
+        return [" ".join(row) for row in texts.values()]
+
+    def to_dict(self, decimal: Mark = "auto", digits_only: bool = False) -> dict[str, Any]:
+        """JSON-ready: ``turned``, and for each of ``lines`` its fields, ``value`` and ``sure``."""
         return {
-            "lines": list(self.lines),
-            "digits": [
+            "turned": self.turned,
+            "lines": [
                 {
-                    "digit": d.digit,
-                    "confidence": round(d.confidence, 5),
-                    "sure": d.sure,
-                    "reason": d.reason,
-                    "reason_code": reason_code(d.reason),
-                    "box": list(d.box),
-                    "line": d.line,
+                    "text": line.digits if digits_only else line.text,
+                    "value": value_of(line.text, decimal),
+                    "confidence": round(line.confidence, 5),
+                    "sure": line.sure,
+                    "reason": line.reason,
+                    "reason_code": reason_code(line.reason),
+                    "row": line.row,
+                    "column": line.column,
+                    "box": list(line.box),
+                    "characters": [
+                        {"text": one.text, "confidence": round(one.confidence, 5), "box": list(one.box)}
+                        for one in line.characters
+                    ],
                 }
-                for d in self.digits
+                for line in self.lines
             ],
         }
 
 
-def read(image: Image.Image, classifier: DigitClassifier) -> Page:
-    """Find and read all digits of a picture.
+class PageReader:
+    """Reads the numbers of pictures: finds their lines, then reads each; for one thread at a time.
+
+    Attributes:
+        reader: reads single lines.
+        finder: finds them.
+        classifier: reads a digit that stands alone, where the line reader is not sure of it.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes | None = None,
+        *,
+        backend: str | None = None,
+        min_confidence: float | None = None,
+        allow_unverified: bool = False,
+    ) -> None:
+        """Load a line reader and the row finder; see `LineReader` for the arguments and what is raised."""
+        self.reader = LineReader(
+            model, backend=backend, min_confidence=min_confidence, allow_unverified=allow_unverified
+        )
+        self.finder = RowFinder(backend=backend)
+        self.classifier = DigitClassifier(backend=backend)
+
+    def read(self, image: Image.Image, expect: Format | None = None) -> Page:
+        """Find and read all numbers of a picture.
+
+        Args:
+            image: any mode and size. It is not changed.
+            expect: the format that the numbers have; what does not fit is not sure. None for any.
+
+        Example:
+            >>> from PIL import Image, ImageDraw, ImageFont
+            >>> picture = Image.new("L", (240, 90), 235)
+            >>> ImageDraw.Draw(picture).text((40, 20), "12.5", 20, ImageFont.load_default(48))
+            >>> PageReader().read(picture).rows()
+            ['12.5']
+        """
+        plain = to_plain(image)
+        small = plain.reduce(max(1, max(plain.size) // _COLOURS)) if plain.mode == "RGB" else plain
+        page = to_gray(plain, best_mix(small))
+        factor = reduced_by(image)
+        best = self._turned(page, 0, factor, expect)
+        if not best.lines or 2 * sum(line.sure for line in best.lines) < len(best.lines):
+            # Little of it can be read as it lies.
+            turned = self._turned(page, 1, factor, expect)
+            if _weight(turned.lines) >= max(_TURNED, _LEAD * _weight(best.lines)):
+                best = turned
+        return best if best.lines else self._whole(page, factor, expect)
+
+    def _turned(self, page: Gray, quarters: int, factor: int, expect: Format | None, flipped: bool = False) -> Page:
+        """Read a page that is turned by so many quarters, or by two more if it turns out to be upside down."""
+        upright = np.ascontiguousarray(np.rot90(page, -quarters))
+        gathered = self.finder.find(upright)
+        back = _Back(page.shape, quarters, factor)
+        cuts = [cut for line in gathered for cut in _cuts(upright, line)]
+        answers = self._read(cuts, expect)
+        if not flipped and self._upside_down(cuts, answers, expect):
+            return self._turned(page, quarters + 2, factor, expect, flipped=True)
+        places = [number for number, line in enumerate(gathered) for _ in line]
+        found = [
+            (place, cut, answer) for place, cut, answer in zip(places, cuts, answers, strict=True) if _is_number(answer)
+        ]
+        numbers = {place: number for number, place in enumerate(sorted({place for place, _, _ in found}))}
+        columns = _columns([(numbers[place], cut.row) for place, cut, _ in found])
+        result = [
+            _line(answer, numbers[place], column, cut, back)
+            for (place, cut, answer), column in zip(found, columns, strict=True)
+        ]
+        return Page(tuple(result), quarters * 90)
+
+    def _upside_down(self, cuts: "Sequence[_Cut]", answers: Sequence[Line], expect: Format | None) -> bool:
+        """Return whether a few of the longest lines can be read much better upside down."""
+        longest = sorted(range(len(cuts)), key=lambda k: -cuts[k].pixels.shape[1] / cuts[k].pixels.shape[0])[:_SAMPLE]
+        if sum(len(answers[k].text) for k in longest) < _TURNED:
+            return False
+        flipped = self.reader.read_all([np.ascontiguousarray(cuts[k].pixels[::-1, ::-1]) for k in longest], expect)
+        return _weight(flipped) >= max(_TURNED, _LEAD * _weight([answers[k] for k in longest]))
+
+    def _read(self, cuts: "Sequence[_Cut]", expect: Format | None) -> list[Line]:
+        """Read lines that were cut out; look twice at each."""
+        count = len(cuts)
+        looks = [cut.pixels for cut in cuts] + [cut.second for cut in cuts]
+        # Side by side in one input, so that both looks at a short line take the time of one.
+        both = self.reader.read_all(looks, expect)
+        result = []
+        for line, other in zip(both[:count], both[count:], strict=True):
+            reason = line.reason
+            if reason is None and line.text != other.text:
+                reason = f"reads {other.text!r} with more room around it"
+            result.append(Line(line.text, line.confidence, reason, line.characters))
+        if expect is None:
+            for k, (line, cut) in enumerate(zip(result, cuts, strict=True)):
+                if not line.sure and len(line.text) <= 1 and cut.pixels.shape[1] <= _NARROW * cut.pixels.shape[0]:
+                    result[k] = self._single(line, both[count + k], cut)
+        return result
+
+    def _single(self, line: Line, other: Line, cut: "_Cut") -> Line:
+        """Ask the classifier of single digits about one that the line reader is not sure of.
+
+        It is sure where one of the two looks at the line agrees with it.
+        """
+        answer = self.classifier.classify_prepared(digit_pixels(Image.fromarray(cut.second)))
+        if not answer.sure:
+            return line
+        text = str(answer.digit)
+        box = line.characters[0].box if line.characters else (0, 0, *cut.pixels.shape[::-1])
+        agreed = text in (line.text, other.text)
+        reason = None if agreed else f"a line reader reads {line.text!r}, a classifier of single digits {text!r}"
+        return Line(text, answer.confidence, reason, (Character(text, answer.confidence, box),))
+
+    def _whole(self, page: Gray, factor: int, expect: Format | None) -> Page:
+        """Read a picture in which no line was found as one line; keep what is sure."""
+        line = self.reader.read_all([page], expect)[0]
+        if not line.sure:
+            return Page((), 0)
+        high, wide = page.shape
+        row = Row(0.0, float(wide), high / 2, 0.0, float(high), line.confidence)
+        cut = _Cut(row, page, page, (0.0, 0.0), 0.0)
+        return Page((_line(line, 0, None, cut, _Back(page.shape, 0, factor)),), 0)
+
+
+def _weight(lines: "Sequence[Line | PageLine]") -> int:
+    """Return how many digits are read for sure."""
+    return sum(sum(map(str.isdigit, line.text)) for line in lines if line.sure)
+
+
+def _is_number(line: Line) -> bool:
+    """Return whether a line is a number, for all that can be told, and no word that looks a little like one."""
+    digits = sum(character.isdigit() for character in line.text)
+    return digits > 0 and (REJECT not in line.text or (line.confidence >= _WORD and digits > line.text.count(REJECT)))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A line cut out of an upright page."""
+
+    row: Row
+    pixels: Gray
+    second: Gray
+    """The same with more room around it."""
+    corner: tuple[float, float]
+    """Where its upper left corner is on the page, in pixels from the left and from the top."""
+    slope: float
+    """Pixels down on the page for each pixel to the right in the cut."""
+
+
+@dataclass(frozen=True)
+class _Back:
+    """The way from an upright page back to the file."""
+
+    shape: tuple[int, int]
+    """Height and width of the page as it is turned."""
+    quarters: int
+    factor: int
+    """Pixels of the file for each pixel of the page."""
+
+    def box(self, left: float, top: float, right: float, bottom: float) -> Box:
+        """Return the box in the file that edges on the upright page stand for."""
+        high, wide = self.shape if self.quarters % 2 == 0 else self.shape[::-1]
+        for _ in range(self.quarters):
+            # A quarter counter-clockwise: what was on the right comes up.
+            left, top, right, bottom = top, wide - right, bottom, wide - left
+            high, wide = wide, high
+        x0, y0 = max(round(left), 0), max(round(top), 0)
+        x1, y1 = min(max(round(right), x0 + 1), self.shape[1]), min(max(round(bottom), y0 + 1), self.shape[0])
+        return x0 * self.factor, y0 * self.factor, (x1 - x0) * self.factor, (y1 - y0) * self.factor
+
+
+def _cuts(page: Gray, line: Sequence[Row]) -> list[_Cut]:
+    """Cut the rows of one line out of an upright page."""
+    result = []
+    for k, row in enumerate(line):
+        before = line[k - 1].right if k else -math.inf
+        behind = line[k + 1].left if k + 1 < len(line) else math.inf
+        views = []
+        for above, beside in ((_ABOVE, _BESIDE), (_SECOND_ABOVE, _SECOND_BESIDE)):
+            # Half of the gap to a neighbour at most.
+            left = row.left - min(beside * row.size, max((row.left - before) / 2, 0))
+            right = row.right + min(beside * row.size, max((behind - row.right) / 2, 0))
+            views.append(_cut(page, row, left, right, above))
+        result.append(_Cut(row, views[0][0], views[1][0], views[0][1], views[0][2]))
+    return result
+
+
+def _cut(page: Gray, row: Row, left: float, right: float, above: float) -> tuple[Gray, tuple[float, float], float]:
+    """Return the pixels of a row from ``left`` to ``right``, its corner, and its slope as in `_Cut`."""
+    half = row.size * (0.5 + above)
+    if abs(row.slope) * (row.right - row.left) < _LEVEL * row.size:
+        x0, y0 = max(int(left), 0), max(int(row.middle - half), 0)
+        x1, y1 = max(math.ceil(right), x0 + 1), max(math.ceil(row.middle + half), y0 + 1)
+        part = page[y0:y1, x0:x1]
+        if part.size:
+            return np.ascontiguousarray(part), (float(x0), float(y0)), 0.0
+        return np.ascontiguousarray(page[:1, :1]), (0.0, 0.0), 0.0
+    # Each column is moved, so that what was written upright stays so.
+    size = max(1, round(right - left)), max(1, round(2 * half))
+    top = row.at(left) - half
+    box = max(int(left) - 1, 0), max(int(min(top, row.at(right) - half)) - 1, 0)
+    end = math.ceil(right) + 1, math.ceil(max(row.at(left), row.at(right)) + half) + 1
+    part = page[box[1] : end[1], box[0] : end[0]]
+    if not part.size:
+        return np.ascontiguousarray(page[:1, :1]), (0.0, 0.0), 0.0
+    matrix = (1, 0, left - box[0], row.slope, 1, top - box[1])
+    ground = int(np.median(part))
+    moved = Image.fromarray(np.ascontiguousarray(part)).transform(
+        size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=ground
+    )
+    return np.asarray(moved), (left, top), row.slope
+
+
+def _line(answer: Line, number: int, column: int | None, cut: _Cut, back: _Back) -> PageLine:
+    """Return what was read in a cut, with its boxes in the file."""
+    characters = []
+    for one in answer.characters:
+        x, y, width, height = one.box
+        left, top = cut.corner[0] + x, cut.corner[1] + y + cut.slope * (x + width / 2)
+        characters.append(Character(one.text, one.confidence, back.box(left, top, left + width, top + height)))
+    shown = "".join(REJECT if one.confidence < _DOUBTFUL else one.text for one in answer.characters)
+    row = cut.row
+    ends = row.at(row.left), row.at(row.right)
+    box = back.box(row.left, min(ends) - row.size / 2, row.right, max(ends) + row.size / 2)
+    reason = answer.reason
+    if reason is None and shown != answer.text:
+        reason = "a character is doubtful"
+    return PageLine(shown, answer.confidence, reason, box, number, column, tuple(characters))
+
+
+def _columns(rows: Sequence[tuple[int, Row]]) -> list[int | None]:
+    """Return the number of the column of each row of a page, or None for each if they stand in no grid.
 
     Args:
-        image: any mode and size, upright to within a few degrees. It is not changed.
-        classifier: reads single digits.
-
-    Returns:
-        The lines of digits; none if the page is blank.
-
-    Raises:
-        PictureError: the page has more ink than `edge_digits_runtime.page.limits` allows, as dotted or hatched paper
-            and pages of print have.
-        UsageError: its classes are not the ten digits, or it takes whole pictures where digits are to be found.
+        rows: with the number of the line that each is in.
     """
-    _check_reads_digits(classifier)
-    plain = to_plain(image)
-    factor = -(-max(plain.size) // _LONGEST)
-    reduced = plain.reduce(factor) if factor > 1 else plain
-    ink = find_ink(to_gray(reduced, best_mix(reduced)), stroke=_STROKE, coarse_side=_COARSE)
-    glyphs, height = find_glyphs(ink)
-    if not glyphs:
-        return Page((), ())
-    glyphs, answers = _answers(ink, glyphs, height, classifier)
-    boxes = np.array([glyph.box for glyph in glyphs])
-    texts: list[str] = []
-    found: list[PageDigit] = []
-    for line in numbers(boxes, rows(boxes, height), height):
-        words: list[str] = []
-        for number in line:
-            digits = [
-                PageDigit(
-                    answers[k].digit,
-                    answers[k].confidence,
-                    in_file(image, _enlarged(glyphs[k].box, factor, plain.size)),
-                    None,
-                    reason,
-                )
-                for k, reason in zip(number, _reasons(number, glyphs, answers, height), strict=True)
-            ]
-            word = "".join(digit.text for digit in digits)
-            if word.strip(NO_DIGIT_MARK):
-                words.append(word)
-                digits = [replace(digit, line=len(texts)) for digit in digits]
-            found += digits
-        if words:
-            texts.append(" ".join(words))
-    return Page(tuple(texts), tuple(found))
-
-
-def _check_reads_digits(classifier: DigitClassifier) -> None:
-    if classifier.labels != DIGIT_CLASSES:
-        names = ", ".join(classifier.labels[:5]) + ", ..." * (len(classifier.labels) > 5)
-        raise UsageError(
-            f"{classifier.name}: its classes are {names}; only a model of the digits 0 to 9 can read lines"
-        )
-    if classifier.input.kind != "ink":
-        raise UsageError(
-            f"{classifier.name}: takes whole pictures (input {classifier.input.kind}); "
-            "only a model of input ink can read the digits that are found in a picture"
-        )
-
-
-def _reasons(number: list[int], glyphs: list[Glyph], answers: list[Prediction], height: float) -> list[str | None]:
-    """Return for each digit of a number why it is not sure; None if it is."""
-    reasons = [answers[k].reason for k in number]
-    for place, (before, k, behind) in enumerate(zip(number, number[1:], number[2:], strict=False), 1):
-        # A 1 is as tall as its neighbours, a slash is taller.
-        if answers[k].digit == 1 and like_slash(glyphs[k], glyphs[before].box, glyphs[behind].box, height):
-            reasons[place] = SLASH
-    return reasons
-
-
-def _enlarged(box: Box, factor: int, size: tuple[int, int]) -> Box:
-    """Return a box of a reduced page in pixels of the page itself.
-
-    Args:
-        box: left, top, right, bottom in pixels of the reduced page.
-        factor: how many pixels of the page became one, along each side.
-        size: width and height of the page.
-    """
-    left, top, right, bottom = (edge * factor for edge in box)
-    return left, top, min(right, size[0]), min(bottom, size[1])
-
-
-def _answers(
-    ink: Ink, glyphs: list[Glyph], height: float, classifier: DigitClassifier
-) -> tuple[list[Glyph], list[Prediction]]:
-    """Join and divide the glyphs so that the classifier is surest; return them, and its answer for each."""
-    groups = clusters(glyphs, height)
-    # Most digits of a page are one piece of ink that is read with full confidence: only the others are cut in all ways.
-    single = [group[0] for group in groups if len(group) == 1]
-    pixels, confidences = _classified(ink, [(glyph,) for glyph in single], classifier)
-    plain = confidences >= CLEAREST
-    chosen = list(compress(single, plain))
-    answers: list[Prediction] = list(map(classifier.classify, pixels[plain]))
-
-    unclear = [group for group in groups if len(group) > 1] + [[glyph] for glyph in compress(single, ~plain)]
-    count = area = 0
-    for group in unclear:
-        options = segmentations(group, height)
-        candidates = [candidate for option in options for candidate in option.candidates]
-        count, area = count + len(candidates), area + sum(option.area for option in options)
-        check_candidates(count, area)
-        pixels, confidences = _classified(ink, candidates, classifier)
-        first = 0
-        chains = []
-        for option in options:
-            last = first + len(option.candidates)
-            score, members = option.best(confidences[first:last])
-            chains.append((score, [first + k for k in members]))
-            first = last
-        _, best = max(chains)
-        for k in best:
-            chosen.append(joined(candidates[k]))
-            # One by one, since `classify_batch` does not say why an answer is not sure.
-            answers.append(classifier.classify(pixels[k]))
-    return chosen, answers
-
-
-def _classified(
-    ink: Ink, candidates: Sequence[Sequence[Glyph]], classifier: DigitClassifier
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Classify each candidate.
-
-    Returns:
-        The pixels of each in the frame of MNIST, shape ``(n, 28, 28)``, and the confidence of the answer in [0, 1],
-        shape ``(n,)``.
-    """
-    # Joined and framed one at a time: all of them together would fill the memory of a small device.
-    frames = [frame(cut(ink.strength, glyph.mask, glyph.box)) for glyph in map(joined, candidates)]
-    pixels = np.array(frames, np.uint8).reshape(len(frames), SIDE, SIDE)
-    return pixels, classifier.classify_batch(pixels).confidences
+    groups: list[tuple[float, float]] = []
+    for _, row in sorted(rows, key=lambda item: item[1].left):
+        if groups and row.left < groups[-1][1]:
+            groups[-1] = groups[-1][0], max(groups[-1][1], row.right)
+        else:
+            groups.append((row.left, row.right))
+    columns = [next(k for k, (left, right) in enumerate(groups) if left <= row.left <= right) for _, row in rows]
+    places = [(line, column) for (line, _), column in zip(rows, columns, strict=True)]
+    # A grid has two rows and columns at least, and no two numbers in one place.
+    if len(groups) < 2 or len({line for line, _ in places}) < 2 or len(set(places)) < len(places):
+        return [None] * len(rows)
+    return list(columns)

@@ -1,10 +1,10 @@
-"""The annotated page has a box around each digit and the answer above it, in the colour of sure or unsure."""
+"""The annotated page has a box around each number and its text above it, in the colour of sure or unsure."""
 
 import numpy as np
 import pytest
 from edge_digits_runtime.drawing.annotate import annotate
 from edge_digits_runtime.drawing.colours import SURE, UNSURE
-from edge_digits_runtime.page.reading import Page, PageDigit
+from edge_digits_runtime.page.reading import Page, PageLine
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -12,8 +12,8 @@ BOX = (40, 60, 30, 50)
 """x, y, width and height of the digit on the page; its line is 2 pixels wide, around it."""
 
 
-def page(digit: int = 7, reason: str | None = None, box: tuple[int, int, int, int] = BOX) -> Page:
-    return Page(lines=(str(digit),), digits=(PageDigit(digit, 0.9, box, 0, reason),))
+def page(text: str = "7", reason: str | None = None, box: tuple[int, int, int, int] = BOX) -> Page:
+    return Page((PageLine(text, 0.9, reason, box, 0, None, ()),), 0)
 
 
 def of_colour(drawn: Image.Image, colour: tuple[int, int, int]) -> NDArray[np.bool_]:
@@ -28,7 +28,7 @@ def test_the_box_lies_around_the_digit_in_the_colour_of_its_answer(
     assert (drawn.mode, drawn.size) == ("RGB", (120, 160))
     line = of_colour(drawn, colour)
     assert not of_colour(drawn, other).any()
-    # All four sides, and nothing on the digit itself.
+    # All four sides, and nothing on the number itself.
     assert line[58, 38:73].all()
     assert line[112, 38:73].all()
     assert line[58:113, 38].all()
@@ -40,7 +40,7 @@ def test_the_box_lies_around_the_digit_in_the_colour_of_its_answer(
 def test_the_answer_stands_above_its_box() -> None:
     paper = Image.new("L", (120, 160), 240)
     seven, one, doubted = (
-        np.asarray(annotate(paper, each))[:56] for each in (page(7), page(1), page(7, "looks like no digit"))
+        np.asarray(annotate(paper, each))[:56] for each in (page("7"), page("1"), page("?", "looks like no digit"))
     )
     assert (seven != 240).any()
     assert (seven != one).any()

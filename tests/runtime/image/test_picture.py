@@ -106,6 +106,34 @@ def test_a_picture_in_the_frame_of_mnist_keeps_its_pixels() -> None:
     assert np.array_equal(digit_pixels(Image.fromarray(255 - REFERENCE)).pixels, REFERENCE)
 
 
+@pytest.mark.parametrize("light", [True, False])
+@pytest.mark.parametrize(("paper", "ink"), [(0, 120), (60, 255), (40, 130), (90, 160)])
+def test_a_picture_in_the_frame_on_grey_paper_or_in_pale_ink_gets_its_contrast(
+    paper: int, ink: int, light: bool
+) -> None:
+    grey = (paper + REFERENCE.astype(np.float32) * (ink - paper) / 255).round().astype(np.uint8)
+    found = digit_pixels(Image.fromarray(grey if light else 255 - grey))
+    assert found.pixels.max() == 255
+    assert not np.bincount(found.pixels.ravel())[0] < 392
+    assert np.abs(found.pixels.astype(int) - REFERENCE).max() <= 255 / (ink - paper) + 1
+
+
+@pytest.mark.parametrize("digit", ["4", "9"])
+def test_the_straight_stem_of_a_4_or_a_9_stays(digit: str) -> None:
+    image = Image.new("L", (200, 200), 245)
+    draw = ImageDraw.Draw(image)
+    draw.line((125, 30, 125, 172), 20, 7)
+    if digit == "4":
+        draw.line([(95, 30), (75, 105), (150, 105)], 20, 7, joint="curve")
+    else:
+        draw.ellipse((72, 28, 128, 92), outline=20, width=7)
+    found = digit_pixels(image)
+    rows = np.flatnonzero((found.pixels > 127).any(axis=1))
+    # The stem goes from top to bottom: without it the digit would end where the bar or the loop ends.
+    assert rows[-1] - rows[0] >= 18
+    assert np.count_nonzero((found.pixels > 127)[rows[-4]]) in range(1, 6)
+
+
 def test_the_frame_may_be_full_to_its_first_or_last_row() -> None:
     # A long thin stem on a heavy foot: with the centre of mass in the middle, the box of 20 begins at the border.
     # 815 of MNIST's pictures are so.

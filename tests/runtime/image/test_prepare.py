@@ -85,7 +85,7 @@ def test_many_pictures_become_what_each_does() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"kind": "page"}, "input 'page'; allowed is ink, crop, line"),
+        ({"kind": "word"}, "input 'word'; allowed is ink, crop, line, page"),
         ({"kind": None}, "input None; allowed is ink, crop"),
         ({"kind": "crop", "height": 15}, "input crop of 15×28; allowed is 16 to 64 pixels a side"),
         ({"kind": "crop", "width": 65}, "input crop of 28×65; allowed is 16 to 64"),
@@ -95,6 +95,7 @@ def test_many_pictures_become_what_each_does() -> None:
         ({"kind": "crop", "width": "20"}, "must be whole numbers"),
         ({"kind": "ink", "height": 32}, "input ink of 32×28; allowed is 28×28: pictures of another size need crop"),
         ({"kind": "line"}, "input line of 28×28; allowed is 32×264"),
+        ({"kind": "page"}, "input page of 28×28; allowed is 256×256"),
         ({"version": 2}, "input version 2; this runtime knows version 1"),
         ({"version": "1"}, "input version '1'"),
     ],

@@ -105,6 +105,28 @@ def test_sorted_values_between_two_limits_are_found(low: float, high: float) -> 
     assert sorted(between.tolist()) == np.flatnonzero((values >= low - 1) & (values <= high + 1)).tolist()
 
 
+@pytest.mark.parametrize("share", [0.36, 0.5, 0.75, 0.9])
+@pytest.mark.parametrize("slant", [-4, 0, 4])
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_straight_stroke_that_ends_within_the_picture_is_no_ruling(share: float, slant: int, upright: bool) -> None:
+    mask = np.zeros((120, 120), np.bool_)
+    start = round(60 * (1 - share))
+    along = np.arange(start, 120 - start)
+    across = 60 + slant * (along - 60) // 60
+    for width in range(3):
+        mask[across + width, along] = True
+    mask = mask.T.copy() if upright else mask
+    assert_array_equal(ruling.without_lines(mask, mask, 3, 72, whole=True), mask)
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_line_that_runs_off_the_picture_is_ruling(upright: bool) -> None:
+    mask = np.zeros((120, 120), np.bool_)
+    mask[60:62] = True
+    mask = mask.T.copy() if upright else mask
+    assert not ruling.without_lines(mask, mask, 3, 72, whole=True).any()
+
+
 def two_digits(line: slice = slice(0, 0), rows: slice = slice(13, 14)) -> Mask:
     """Two upright strokes of 8 rows and a level one below them."""
     mask = np.zeros((24, 24), np.bool_)

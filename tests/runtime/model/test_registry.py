@@ -77,7 +77,9 @@ def test_an_unknown_name_gives_one_line_with_the_known_ones(shelf: Path, tiny: T
     shutil.copy(tiny("int8"), shelf / "tiny.tflite")
     with pytest.raises(UsageError) as caught:
         DigitClassifier("tinny")
-    assert str(caught.value) == (f"no model 'tinny' is installed, only {default_name()}, tiny; or give a .tflite file")
+    assert str(caught.value) == (
+        f"no model 'tinny' is installed, only {default_name()}, tiny, line-m; or give a .tflite file"
+    )
 
 
 def test_without_the_distribution_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

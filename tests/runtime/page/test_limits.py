@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.errors import PictureError
-from edge_digits_runtime.page import limits, reading
+from edge_digits_runtime.page import digit_reading, limits
 from edge_digits_runtime.page.rows import rows
 from PIL import Image, ImageDraw, ImageFont
 
@@ -78,7 +78,7 @@ def test_paper_with_marks_all_over_is_refused_in_little_memory(image: Image.Imag
     tracemalloc.start()
     try:
         with pytest.raises(PictureError, match=message):
-            reading.read(image, CLASSIFIER)
+            digit_reading.read(image, CLASSIFIER)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -89,10 +89,10 @@ def test_paper_with_marks_all_over_is_refused_in_little_memory(image: Image.Imag
 def test_ink_that_can_be_cut_in_many_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     # A dot is a little too wide for its height to be taken as one digit for sure: each has 40 candidates.
     page = dotted(60, side=600)
-    assert len(reading.read(page, CLASSIFIER).digits) == 100
+    assert len(digit_reading.read(page, CLASSIFIER).digits) == 100
     monkeypatch.setattr(limits, "MAX_CANDIDATES", 1_000)
     with pytest.raises(PictureError, match="more than 1,000 possible digits"):
-        reading.read(page, CLASSIFIER)
+        digit_reading.read(page, CLASSIFIER)
 
 
 def test_as_many_boxes_as_marks_are_allowed_are_arranged_in_little_memory() -> None:
@@ -124,4 +124,4 @@ def test_a_page_of_600_digits_that_touch_on_ruled_paper_is_read() -> None:
             draw.text((x, 24 + 100 * row), character, 30, font, stroke_width=1)
             x += 90 if character == " " else 32
     assert sum(len(word) for word in words) * len(lines) == 600
-    assert list(reading.read(image, CLASSIFIER).lines) == lines
+    assert list(digit_reading.read(image, CLASSIFIER).lines) == lines

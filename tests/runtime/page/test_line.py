@@ -5,7 +5,9 @@ import itertools
 import numpy as np
 import pytest
 from edge_digits_runtime.page import line
-from edge_digits_runtime.page.line import HEIGHT, WIDTH, decode, prepare_line, tidy
+from edge_digits_runtime.page.decoding import decode, decode_within, tidy
+from edge_digits_runtime.page.formats import Format
+from edge_digits_runtime.page.line import HEIGHT, WIDTH, prepare_line
 from numpy.typing import NDArray
 
 LABELS = ("1", "2", " ", "?")
@@ -134,13 +136,42 @@ def test_noise_is_not_stretched_to_ink() -> None:
 
 
 def test_boxes_lie_side_by_side_where_the_characters_are() -> None:
-    # 8 steps over 264 columns of the input; the picture is half as wide as the input can be, and four times as high.
+    # A step is three columns of the input, 12 of this picture, which is four times as high.
     gray = np.zeros((128, 528), np.uint8)
-    steps = table("_1_2____")
-    characters = line._characters(decode(steps, LABELS), gray, len(steps))
+    steps = table("".join(c * 11 for c in "_1_2"))
+    characters = line._characters(decode(steps, LABELS), gray)
     assert [character.text for character in characters] == ["1", "2"]
     first, second = (character.box for character in characters)
     middles = 1.5 * 132, 3.5 * 132
     assert first == (round(middles[0]) - 64, 0, 128, 128)
     assert second[0] == round(middles[1]) - 64
     assert second[0] + second[2] == min(round(middles[1]) + 64, 528)
+
+
+def test_a_format_decides_between_two_readings() -> None:
+    logits = table("1_2_")
+    # As likely a 2 as a 1.
+    logits[0, LABELS.index("2")] = 9.9
+    for form, text in (("12", "12"), ("2\\d", "22"), ("\\d\\d", "12")):
+        decoded = decode_within(logits, LABELS, Format(form))
+        assert decoded is not None
+        assert decoded.text == text
+        assert [steps[:2] for steps in decoded.steps] == [(0, 1), (2, 3)]
+    assert decode_within(logits, LABELS, Format("1{5}")) is None
+
+
+def test_within_any_format_the_text_and_its_confidence_are_those_of_all_ways_to_write_it() -> None:
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 3, (5, 5)).astype(np.float32)
+    shares = np.exp(logits.astype(np.float64))
+    shares /= shares.sum(1, keepdims=True)
+    chances: dict[str, float] = {}
+    for path in itertools.product(range(5), repeat=5):
+        text = "".join(LABELS[k] for k, _ in itertools.groupby(path) if k != BLANK)
+        chances[text] = chances.get(text, 0.0) + float(np.prod(shares[range(5), path]))
+    form = Format("[12]+")
+    best = max((text for text in chances if form.matches(text)), key=lambda text: chances[text])
+    decoded = decode_within(logits, LABELS, form)
+    assert decoded is not None
+    assert decoded.text == best
+    assert decoded.confidence == pytest.approx(chances[best])

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from edge_digits_runtime.errors import ModelError, PictureError
 from edge_digits_runtime.model.card import read_model_file
-from edge_digits_runtime.model.registry import DEFAULT_MODEL
+from edge_digits_runtime.model.registry import DEFAULT_MODEL, find
+from edge_digits_runtime.page.formats import Format
 from edge_digits_runtime.page.line import EMPTY, NO_NUMBER, LineReader
 from PIL import Image, ImageDraw, ImageFont
 
-MODELS = Path(__file__).parents[3] / "models" / "edge_digits_models" / "lines"
 LARGEST = {"line-m": 400_000, "line-s": 120_000}
 
 
 @pytest.fixture(scope="module", params=LARGEST)
 def reader(request: pytest.FixtureRequest) -> LineReader:
-    return LineReader(MODELS / f"{request.param}.tflite")
+    return LineReader(request.param)
 
 
 def printed(text: str, paper: int = 255, ink: int = 0) -> Image.Image:
@@ -28,7 +28,7 @@ def printed(text: str, paper: int = 255, ink: int = 0) -> Image.Image:
 
 def test_models_are_as_small_as_promised() -> None:
     for name, largest in LARGEST.items():
-        file = read_model_file(MODELS / f"{name}.tflite")
+        file = read_model_file(find(name))
         assert len(file.content) <= largest
         assert file.card is not None
         assert (file.card.name, file.card.scheme, file.card.input.kind) == (name, "int8", "line")
@@ -61,8 +61,8 @@ def test_words_and_empty_pictures_are_not_sure(reader: LineReader) -> None:
 
 def test_below_its_threshold_a_line_is_not_sure() -> None:
     picture = printed("-307")
-    sure = LineReader(MODELS / "line-m.tflite", min_confidence=0.0).read(picture)
-    unsure = LineReader(MODELS / "line-m.tflite", min_confidence=1.0).read(picture)
+    sure = LineReader(min_confidence=0.0).read(picture)
+    unsure = LineReader(min_confidence=1.0).read(picture)
     assert (sure.sure, sure.reason) == (True, None)
     assert sure.text == unsure.text == "-307"
     assert unsure.reason is not None
@@ -90,3 +90,25 @@ def test_other_arrays_are_refused(reader: LineReader, array: np.ndarray) -> None
 def test_a_classifier_is_no_line_reader() -> None:
     with pytest.raises(ModelError, match="takes input of kind ink; reading a line needs"):
         LineReader(DEFAULT_MODEL)
+
+
+def test_lines_that_are_read_together_are_read_as_alone(reader: LineReader) -> None:
+    pictures = [np.asarray(printed(text)) for text in ("7", "20/07/2021", "3.5", "", "-307", "1", "4", "12")]
+    together = reader.read_all(pictures)
+    assert [line.text for line in together] == [reader.read(picture).text for picture in pictures]
+
+
+def test_a_line_longer_than_the_input_is_read_whole(reader: LineReader) -> None:
+    text = "49 30 1234567 8901 2345 678"
+    line = reader.read(printed(text))
+    assert line.text.replace(" ", "") == text.replace(" ", "")
+    ends = [character.box[0] + character.box[2] for character in line.characters]
+    assert ends == sorted(ends)
+    assert ends[-1] > 0.9 * np.asarray(printed(text)).shape[1]
+
+
+def test_what_does_not_fit_the_format_is_not_sure(reader: LineReader) -> None:
+    picture = printed("4.50")
+    assert reader.read(picture, Format(r"\d\.\d\d")).sure
+    misfit = reader.read(picture, Format("date"))
+    assert not misfit.sure

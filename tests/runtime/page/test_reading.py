@@ -1,269 +1,107 @@
-"""Reading pages: order, numbers, ruling and specks, on drawn sheets whose text is known."""
-
-from pathlib import Path
+"""Reading pictures of all kinds, from a single cell to a turned page, on drawn sheets whose text is known."""
 
 import numpy as np
 import pytest
-from edge_digits_runtime import DigitClassifier
-from edge_digits_runtime.image.picture import open_picture
-from edge_digits_runtime.model.classifier import NO_DIGIT
 from edge_digits_runtime.page import reading
+from edge_digits_runtime.page.formats import Format
+from edge_digits_runtime.page.reading import PageReader
 from PIL import Image, ImageDraw, ImageFont
 
-CLASSIFIER = DigitClassifier()
-FONT = ImageFont.load_default(64)
+READER = PageReader()
 
 
-def sheet(lines: list[str], slope: float = 0.0, step: int = 58) -> Image.Image:
-    """A page with ``lines`` in a plain font, a digit every ``step`` pixels, two spaces of gap for each space."""
-    image = Image.new("L", (900, 60 + 120 * len(lines)), 245)
+def sheet(rows: list[str], size: int = 40, pitch: int = 90, side: int = 700, ink: int = 30) -> Image.Image:
+    """A page with ``rows`` in a plain font; two spaces part two numbers."""
+    image = Image.new("L", (side, 80 + pitch * len(rows)), 240)
     draw = ImageDraw.Draw(image)
-    for row, line in enumerate(lines):
-        x = 60.0
-        for character in line:
-            if character == " ":
-                x += 80
-                continue
-            draw.text((x, 40 + 120 * row + slope * x), character, 30, FONT, stroke_width=1)
-            x += step
+    for number, row in enumerate(rows):
+        draw.text((60, 40 + pitch * number), row.replace("  ", " " * 14), ink, ImageFont.load_default(size))
     return image
 
 
 @pytest.mark.parametrize(
-    "lines",
-    [["7"], ["2024"], ["12345 67890"], ["31", "4159", "26"], ["802 55", "7", "36 94 20"]],
+    "rows",
+    [["7.25"], ["2024"], ["12345  67890"], ["31", "-4159", "26.5"], ["802  55", "20/07/2021", "36  94  20"]],
     ids="|".join,
 )
-def test_lines_and_numbers_come_in_reading_order(lines: list[str]) -> None:
-    page = reading.read(sheet(lines), CLASSIFIER)
-    assert list(page.lines) == lines
-    assert [(d.digit, d.line) for d in page.digits] == [
-        (int(c), row) for row, line in enumerate(lines) for c in line if c != " "
+def test_numbers_come_as_written_and_in_reading_order(rows: list[str]) -> None:
+    page = READER.read(sheet(rows))
+    assert page.rows() == [row.replace("  ", " ") for row in rows]
+    assert page.turned == 0
+    assert page.rows(digits_only=True) == [
+        "".join(c for c in row if c in "0123456789 ").replace("  ", " ") for row in rows
     ]
 
 
-def test_a_slanted_sheet_keeps_its_lines() -> None:
-    lines = ["80245", "31672"]
-    assert list(reading.read(sheet(lines, slope=0.06), CLASSIFIER).lines) == lines
+@pytest.mark.parametrize("size", [20, 60, 150, 400])
+def test_a_number_is_found_in_any_size(size: int) -> None:
+    page = READER.read(sheet(["395"], size, 2 * size, 160 + 3 * size))
+    assert page.rows() == ["395"]
+    left, top, width, height = page.lines[0].box
+    assert abs(left - 60) < size / 2
+    assert abs(width - ImageFont.load_default(size).getlength("395")) < size / 2
+    # A digit of this font is about 0.72 of its size high.
+    assert 0.4 * size < height < 1.2 * size
+    assert top > 40
 
 
-@pytest.mark.parametrize("number", ["88", "2024", "7236", "20236"])
-def test_digits_that_touch_are_cut_apart(number: str) -> None:
-    image = sheet([number], step=32)
-    inked = (np.asarray(image) < 128).any(axis=0)
-    assert np.count_nonzero(np.diff(inked)) == 2, "one piece from the first column of ink to the last"
-    assert list(reading.read(image, CLASSIFIER).lines) == [number]
+@pytest.mark.parametrize("slope", [-0.07, 0.07])
+def test_a_slanted_sheet_keeps_its_rows(slope: float) -> None:
+    rows = ["80245  317", "31672  945"]
+    image = sheet(rows)
+    turned = image.transform(image.size, Image.Transform.AFFINE, (1, 0, 0, slope, 1, -slope * 300), fillcolor=240)
+    assert READER.read(turned).rows() == ["80245 317", "31672 945"]
 
 
-@pytest.mark.parametrize("number", ["25", "28", "29", "38", "49"])
-def test_digits_that_overlap_are_cut_apart(number: str) -> None:
-    assert list(reading.read(sheet([number], step=26), CLASSIFIER).lines) == [number]
+@pytest.mark.parametrize("ink", [(240, 30), (20, 230)], ids=["dark on light", "light on dark"])
+def test_colours_and_polarity_do_not_matter(ink: tuple[int, int]) -> None:
+    paper, pen = ink
+    image = Image.new("RGB", (400, 160), (paper, paper, min(paper + 10, 255)))
+    ImageDraw.Draw(image).text((60, 40), "50.43", (pen, pen // 2, pen), ImageFont.load_default(60))
+    assert READER.read(image).rows() == ["50.43"]
 
 
-def test_a_number_in_one_piece_may_fill_the_picture() -> None:
-    image = sheet(["20236"], step=32)
-    left, top, right, bottom = Image.fromarray(np.asarray(image) < 128).getbbox() or ()
-    closely = image.crop((left - 20, top - 20, right + 20, bottom + 20))
-    assert list(reading.read(closely, CLASSIFIER).lines) == ["20236"]
+@pytest.mark.parametrize("shape", [(300, 200), (28, 28), (1, 1), (1, 500), (3, 3)], ids=str)
+def test_a_blank_picture_has_no_numbers(shape: tuple[int, int]) -> None:
+    page = READER.read(Image.new("L", shape, 240))
+    assert (page.lines, page.sure, page.turned) == ((), False, 0)
 
 
-def test_a_digit_in_two_strokes_stays_one() -> None:
-    image = sheet(["575"])
-    # A gap through the neck of each 5, between its bar and its body.
-    for x in (60, 60 + 2 * 58):
-        ImageDraw.Draw(image).rectangle((x, 64, x + 40, 67), fill=245)
-    assert list(reading.read(image, CLASSIFIER).lines) == ["575"]
+def test_what_fits_no_format_is_not_sure() -> None:
+    image = sheet(["12.5", "407"])
+    assert [line.text for line in READER.read(image).lines] == ["12.5", "407"]
+    first, second = READER.read(image, Format(r"\d\d\.\d")).lines
+    assert (first.text, first.sure) == ("12.5", True)
+    assert not second.sure
 
 
-@pytest.mark.parametrize("edge", [100, 230, 360])
-@pytest.mark.parametrize("light", [0.3, 0.45])
-def test_a_shadow_with_a_sharp_edge_hides_nothing(edge: int, light: float) -> None:
-    pixels = np.asarray(sheet(["52 407"]).crop((0, 0, 520, 180))).copy()
-    pixels[:, :edge] = (pixels[:, :edge] * light).astype(np.uint8)
-    assert list(reading.read(Image.fromarray(pixels), CLASSIFIER).lines) == ["52 407"]
+def test_a_grid_has_rows_and_columns() -> None:
+    page = READER.read(sheet(["802  551", "412  367", "940  245"]))
+    assert [(line.row, line.column) for line in page.lines] == [(r, c) for r in range(3) for c in range(2)]
+    assert [line.column for line in READER.read(sheet(["31", "4159"])).lines] == [None, None]
 
 
-def test_ruling_border_and_specks_are_not_read() -> None:
-    image = sheet(["52 830", "947"])
-    draw = ImageDraw.Draw(image)
-    for y in range(30, image.height, 120):
-        draw.line((0, y, image.width, y), 170, 2)
-    draw.rectangle((4, 4, image.width - 5, image.height - 5), outline=60, width=3)
-    for x, y in np.random.default_rng(1).integers((20, 20), (image.width - 20, image.height - 20), (25, 2)):
-        draw.point((int(x), int(y)), 60)
-    assert list(reading.read(image, CLASSIFIER).lines) == ["52 830", "947"]
+def test_the_record_has_values_boxes_and_characters() -> None:
+    (line,) = READER.read(sheet(["-12,5"])).to_dict()["lines"]
+    assert (line["text"], line["value"], line["sure"], line["row"], line["column"]) == ("-12,5", -12.5, True, 0, None)
+    assert [one["text"] for one in line["characters"]] == list("-12,5")
+    lefts = [one["box"][0] for one in line["characters"]]
+    assert lefts == sorted(lefts)
+    assert READER.read(sheet(["1,234"])).to_dict(".")["lines"][0]["value"] == 1234.0
 
 
-def grid(image: Image.Image, columns: list[float], rows: list[float], ink: int = 90, width: int = 3) -> Image.Image:
-    """``image`` with a line from end to end at each of ``columns`` and ``rows``."""
-    draw = ImageDraw.Draw(image)
-    for x in columns:
-        draw.line((x, rows[0], x, rows[-1]), ink, width)
-    for y in rows:
-        draw.line((columns[0], y, columns[-1], y), ink, width)
-    return image
+def test_boxes_of_a_jpeg_that_was_decoded_at_a_part_of_its_size_are_those_of_the_file() -> None:
+    image = sheet(["395"])
+    small = READER.read(image).lines[0]
+    image.info["edge-digits reduced by"] = (4, image.size)
+    assert READER.read(image).lines[0].box == tuple(4 * length for length in small.box)
 
 
-@pytest.mark.parametrize("ink", [30, 120, 200])
-@pytest.mark.parametrize("turn", [-4, 0, 4])
-@pytest.mark.parametrize("aside", [0, 7, -9])
-def test_boxes_in_a_row_are_not_read(ink: int, turn: int, aside: int) -> None:
-    image = grid(sheet(["50412"]).crop((0, 0, 400, 180)), [50 + aside + 58 * k for k in range(6)], [30, 120], ink)
-    page = reading.read(image.rotate(turn, Image.Resampling.BICUBIC, fillcolor=245), CLASSIFIER)
-    assert list(page.lines) == ["50412"]
-
-
-@pytest.mark.parametrize("step", [64, 76])
-def test_boxes_apart_are_not_read(step: int) -> None:
-    image = sheet(["904"], step=step)
-    for k in range(3):
-        grid(image, [54 + step * k, 106 + step * k], [32, 118])
-    # And one that nothing is written in.
-    grid(image, [54 + step * 3, 106 + step * 3], [32, 118])
-    assert "".join(reading.read(image, CLASSIFIER).lines).replace(" ", "") == "904"
-
-
-@pytest.mark.parametrize("width", [2, 6])
-def test_a_table_is_not_read(width: int) -> None:
-    image = grid(sheet(["384", "075", "916"]), [50, 108, 166, 224], [26, 135, 250, 375], width=width)
-    assert list(reading.read(image, CLASSIFIER).lines) == ["384", "075", "916"]
-
-
-@pytest.mark.parametrize("lines", [["0000"], ["080"], ["111"], ["11", "11"]], ids="|".join)
-def test_digits_are_not_taken_for_boxes(lines: list[str]) -> None:
-    for step in (58, 44):
-        assert list(reading.read(sheet(lines, step=step), CLASSIFIER).lines) == lines
-
-
-@pytest.mark.parametrize("number", ["63", "5208", "20236"])
-@pytest.mark.parametrize(("down", "touching"), [(104, True), (112, False)])
-def test_an_underline_is_not_read(number: str, down: int, touching: bool) -> None:
-    image = sheet([number])
-    ImageDraw.Draw(image).line((44, down, 70 + 58 * len(number), down + 5), 30, 6)
-    inked = (np.asarray(image)[98 : down + 4, 60:90] < 128).all(axis=0)
-    assert inked.any() == touching, "ink from the digit down to the line"
-    assert list(reading.read(image, CLASSIFIER).lines) == [number]
-
-
-def test_a_dash_is_no_part_of_a_digit() -> None:
-    image = sheet(["20 23"])
-    ImageDraw.Draw(image).line((180, 75, 206, 76), 30, 6)
-    assert [line.replace(" ", "") for line in reading.read(image, CLASSIFIER).lines] == ["2023"]
-
-
-@pytest.mark.filterwarnings("error")
-def test_short_dashes_alone_are_no_lines() -> None:
-    image = Image.new("L", (300, 200), 245)
-    for x in range(20, 280, 20):
-        ImageDraw.Draw(image).line((x, 100, x + 1, 100), 30)
-    assert reading.read(image, CLASSIFIER).lines == ()
-
-
-def test_boxes_are_in_pixels_of_the_file_and_hold_the_digit(tmp_path: Path) -> None:
-    page = reading.read(sheet(["48"]), CLASSIFIER)
-    left, right = (digit.box for digit in page.digits)
-    assert left == pytest.approx((62, 52, 40, 50), abs=12)
-    assert right[0] > left[0] + left[2]
-    large = tmp_path / "large.jpg"
-    sheet(["48"]).resize((7200, 1440)).save(large)
-    bigger = reading.read(open_picture(large, reading.SHORTER_SIDE), CLASSIFIER)
-    assert bigger.digits[0].box == pytest.approx([8 * side for side in left], abs=90)
-
-
-def test_a_blank_page_has_no_lines() -> None:
-    page = reading.read(Image.new("L", (400, 300), 230), CLASSIFIER)
-    assert page.to_dict() == {"lines": [], "digits": []}
-
-
-def plus(image: Image.Image, x: int, y: int = 80) -> Image.Image:
-    """The sheet with a plus."""
-    for end in ((16, 0), (0, 16)):
-        ImageDraw.Draw(image).line((x - end[0], y - end[1], x + end[0], y + end[1]), 30, 6)
-    return image
-
-
-def test_a_glyph_that_looks_like_no_digit_is_a_question_mark_in_its_number() -> None:
-    image = plus(sheet(["32 48"]), 201)
-    page = reading.read(image, CLASSIFIER)
-    assert page.lines == ("32?48",)
-    assert [digit.text for digit in page.digits] == list("32?48")
-    assert [digit.reason for digit in page.digits] == [None, None, NO_DIGIT, None, None]
-    assert [digit.line for digit in page.digits] == [0] * 5
-    asked_for = reading.read(image, DigitClassifier(min_confidence=0))
-    assert asked_for.lines == (f"32{page.digits[2].digit}48",)
-
-
-@pytest.mark.parametrize(("x", "y"), [(104, 78), (184, 84)], ids=["behind the 1", "before the 0"])
-def test_a_plus_is_no_part_of_the_digit_beside_it(x: int, y: int) -> None:
-    image = sheet(["1 0"])
-    alone = reading.read(image, CLASSIFIER)
-    ImageDraw.Draw(image).line((x - 9, y, x + 9, y), 30, 5)
-    ImageDraw.Draw(image).line((x, y - 9, x, y + 9), 30, 5)
-    assert [digit.box for digit in reading.read(image, CLASSIFIER).digits] == [digit.box for digit in alone.digits]
-
-
-@pytest.mark.parametrize(
-    ("ends", "text"),
-    [
-        (((214, 40), (188, 116)), "32?48"),
-        (((190, 40), (214, 116)), "32148"),
-        (((202, 40), (200, 116)), "32148"),
-        (((212, 56), (194, 103)), "32148"),
-        (((214, 56), (188, 125)), "32148"),
-    ],
-    ids=["a slash", "leaning to the left", "upright", "as tall as the digits", "down alone"],
-)
-def test_what_may_be_a_slash_is_a_mark(ends: tuple[tuple[int, int], tuple[int, int]], text: str) -> None:
-    image = sheet(["32 48"])
-    ImageDraw.Draw(image).line(ends, 30, 6)
-    page = reading.read(image, CLASSIFIER)
-    assert page.lines == (text,)
-    assert [digit.reason == reading.SLASH for digit in page.digits] == [c == "?" for c in text]
-
-
-def test_a_number_of_nothing_that_looks_like_a_digit_is_left_out_of_the_lines() -> None:
-    image = plus(plus(sheet(["", "32", "", "48"]), 80), 500, 200)
-    page = reading.read(image, CLASSIFIER)
-    assert page.lines == ("32", "48")
-    assert [(digit.text, digit.line) for digit in page.digits] == [
-        ("?", None),
-        ("3", 0),
-        ("2", 0),
-        ("?", None),
-        ("4", 1),
-        ("8", 1),
-    ]
-
-
-def test_a_page_without_a_digit_has_no_lines() -> None:
-    page = reading.read(plus(plus(sheet([""]), 80), 200), CLASSIFIER)
-    assert page.lines == ()
-    assert [digit.line for digit in page.digits] == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("lines", "reasons", "sure"),
-    [
-        ((), (), False),
-        (("4",), (None,), True),
-        (("41",), (None, "could be a 1 or a 7 (52 % / 44 %)"), False),
-        # What is in no line makes nothing doubtful.
-        (("4",), (None, NO_DIGIT), True),
-        ((), (NO_DIGIT,), False),
-    ],
-)
-def test_a_page_is_sure_if_it_has_a_line_and_every_digit_of_a_line_is(
-    lines: tuple[str, ...], reasons: tuple[str | None, ...], sure: bool
-) -> None:
-    digits = tuple(
-        reading.PageDigit(4, 0.9, (0, 0, 9, 9), None if reason == NO_DIGIT else 0, reason) for reason in reasons
-    )
-    assert reading.Page(lines, digits).sure is sure
-
-
-def test_a_digit_that_may_be_one_of_two_is_read() -> None:
-    page = reading.read(sheet(["1"]), CLASSIFIER)
-    (digit,) = page.digits
-    assert digit.reason is not None
-    assert digit.reason != NO_DIGIT
-    assert page.lines == (str(digit.digit),)
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_boxes_of_a_turned_page_lead_back_to_it(quarters: int) -> None:
+    upright = np.zeros((40, 100), np.bool_)
+    upright[5:12, 30:70] = True
+    turned = np.rot90(upright, quarters)
+    left, top, width, height = reading._Back(turned.shape, quarters, 1).box(30, 5, 70, 12)
+    rows, columns = np.nonzero(turned)
+    assert (left, top, width, height) == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)

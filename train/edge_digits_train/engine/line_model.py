@@ -1,17 +1,18 @@
-"""The Keras model of a line recipe, its loss, and its statistics of batch normalization."""
+"""The Keras model of a line reader or row finder, its loss, and its statistics of batch normalization."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.page.line import HEIGHT, WIDTH
 from numpy.typing import NDArray
 
 from edge_digits_train.engine.feed import pixels
 from edge_digits_train.engine.keras_model import derived_seed
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.lines.charset import BLANK, LONGEST, encode
-from edge_digits_train.recipes.line_recipe import CLASSES, STEPS, LineRecipe
+from edge_digits_train.lines.generator import Lines
+from edge_digits_train.lines.pages import HEIGHT_STEPS, NOTHING, UPRIGHT, Pages
+from edge_digits_train.recipes.line_recipe import CLASSES, ROW_OUTPUTS, STEPS, LineArchitecture, LineRecipe
 
 SETTLING_BATCH = 256
 """Lines of a batch when the statistics of batch normalization are measured."""
@@ -21,11 +22,14 @@ _PREDICTED_BATCH = 128
 def build(recipe: LineRecipe) -> keras.Model:
     """Return the untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone.
 
-    It takes float32 pictures ``(n, 32, 264, 1)``, pixel / 255, and gives logits ``(n, 88, classes)``.
+    It takes float32 pictures, pixel / 255. A line reader takes ``(n, 32, 264, 1)`` and gives logits
+    ``(n, 88, classes)``. A row finder takes any size and gives the outputs of 4 × 4 parts for every 8 × 8 pixels, shape
+    ``(n, height / 8, width / 8, 16 · outputs)``.
     """
+    lines = isinstance(recipe.architecture, LineArchitecture)
     devices()
     layers = keras.layers
-    inputs = outputs = keras.Input((HEIGHT, WIDTH, 1), name="pixels")
+    inputs = outputs = keras.Input((*recipe.architecture.shape, 1) if lines else (None, None, 1), name="pixels")
     convolutions = recipe.architecture.convolutions
     for index, convolution in enumerate(convolutions):
         last = convolution is convolutions[-1]
@@ -36,7 +40,7 @@ def build(recipe: LineRecipe) -> keras.Model:
             convolution.kernel,
             strides=convolution.strides,
             padding=convolution.padding,
-            dilation_rate=(1, convolution.dilation),
+            dilation_rate=convolution.dilation,
             use_bias=last,
             kernel_initializer=keras.initializers.GlorotUniform(derived_seed(recipe.seed, index)),
             name=f"{name}_conv",
@@ -46,7 +50,8 @@ def build(recipe: LineRecipe) -> keras.Model:
             outputs = layers.ReLU(name=f"{name}_relu")(outputs)
         if convolution.pool:
             outputs = layers.MaxPooling2D((2, 1), name=f"{name}_pool")(outputs)
-    outputs = layers.Reshape((STEPS, CLASSES), name="steps")(outputs)
+    if lines:
+        outputs = layers.Reshape((STEPS, CLASSES), name="steps")(outputs)
     return keras.Model(inputs, outputs, name=recipe.name.replace("-", "_"))
 
 
@@ -57,6 +62,16 @@ def targets(labels: Iterable[str]) -> NDArray[np.int32]:
     for row, indices in zip(result, rows, strict=True):
         row[: len(indices)] = indices
     return result
+
+
+def wanted(made: Lines | Pages) -> NDArray[np.integer[Any]]:
+    """Return what the loss of lines or pages takes beside the outputs of the network."""
+    return targets(made.labels) if isinstance(made, Lines) else made.targets
+
+
+def loss(recipe: LineRecipe) -> Callable[[Any, Any], Any]:
+    """Return the loss that a recipe is trained with."""
+    return ctc_loss if isinstance(recipe.architecture, LineArchitecture) else row_loss
 
 
 def ctc_loss(wanted: Any, logits: Any) -> Any:
@@ -73,29 +88,53 @@ def ctc_loss(wanted: Any, logits: Any) -> Any:
     return ops.ctc_loss(ops.maximum(wanted, 0), logits, lengths, steps, mask_index=BLANK)
 
 
-def settle(model: keras.Model, pictures: NDArray[np.uint8]) -> None:
+def row_loss(wanted: Any, outputs: Any) -> Any:
+    """Return the loss of each page: the weighted mean over its parts of the cross entropy of the class.
+
+    Where there is writing, the error of its height is added.
+
+    Args:
+        wanted: targets of `Pages`, shape ``(n, rows, columns, parts, 2)``.
+        outputs: of the network, shape ``(n, rows, columns, parts · outputs)``.
+    """
+    ops = keras.ops
+    outputs = ops.reshape(outputs, (*ops.shape(wanted)[:4], ROW_OUTPUTS))
+    classes, heights = ops.cast(wanted[..., 0], "int32"), ops.cast(wanted[..., 1], "float32") / HEIGHT_STEPS
+    entropy = ops.sparse_categorical_crossentropy(ops.maximum(classes, 0), outputs[..., :-1], from_logits=True)
+    # There is far more paper than writing.
+    counted, written = ops.cast(classes >= 0, "float32"), ops.cast(classes > NOTHING, "float32")
+    weights = counted + 2 * written
+    numbers = ops.cast(classes >= UPRIGHT, "float32")
+    errors = ops.abs(outputs[..., -1] - heights)
+    axes = (1, 2, 3)
+    pages = ops.sum(weights * entropy, axes) / ops.maximum(ops.sum(weights, axes), 1.0)
+    return pages + 0.05 * ops.sum(numbers * errors, axes) / ops.maximum(ops.sum(numbers, axes), 1.0)
+
+
+def settle(model: keras.Model, pictures: NDArray[np.uint8], batch: int = SETTLING_BATCH) -> None:
     """Measure the statistics of batch normalization anew: their means over batches of ``pictures``.
 
     Averaged weights need statistics of their own: those that were gathered during training belong to other weights.
 
     Args:
         model: changed in place.
-        pictures: of training lines, shape ``(n, 32, 264)``, n ≥ 1.
+        pictures: of training lines or pages, shape ``(n, height, width)``, n ≥ 1.
+        batch: pictures of a batch.
     """
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in norms]
-    starts = range(0, max(len(pictures) - SETTLING_BATCH, 0) + 1, SETTLING_BATCH)
+    starts = range(0, max(len(pictures) - batch, 0) + 1, batch)
     for count, start in enumerate(starts):
         for layer in norms:
             # The mean of count + 1 batches, out of the mean of count batches and one more.
             layer.momentum = count / (count + 1)
-        model(pixels(pictures[start : start + SETTLING_BATCH]), training=True)
+        model(pixels(pictures[start : start + batch]), training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
 
 
 def predict(model: keras.Model, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits of pictures ``(n, 32, 264)``, shape ``(n, steps, classes)``."""
+    """Return the outputs for pictures ``(n, height, width)``: of lines, logits of shape ``(n, steps, classes)``."""
     starts = range(0, len(pictures), _PREDICTED_BATCH)
     parts = [model.predict_on_batch(pixels(pictures[start : start + _PREDICTED_BATCH])) for start in starts]
     return np.concatenate([np.asarray(part, np.float32) for part in parts])

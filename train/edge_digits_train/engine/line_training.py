@@ -1,4 +1,4 @@
-"""Train a line recipe into a run folder, and resume what was interrupted.
+"""Train a line reader or the row finder into a run folder, and resume what was interrupted.
 
 As in `edge_digits_train.engine.training`, an epoch is a function of the weights, the optimizer's state, the seed and
 the number of the epoch, and of nothing else: its lines are those of (seed, epoch). So a training that was killed and
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import RunError
-from edge_digits_runtime.page.line import decode
+from edge_digits_runtime.page.decoding import decode
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.line_run import LineRunRecord
 from edge_digits_runtime.records.run import CHECKPOINT, MODEL
@@ -32,13 +32,15 @@ from edge_digits_train.engine.run_writer import device_facts, versions
 from edge_digits_train.engine.training import check_folder
 from edge_digits_train.lines import library
 from edge_digits_train.lines.charset import LABELS
-from edge_digits_train.lines.generator import Lines, line_maker
-from edge_digits_train.recipes.line_recipe import LineRecipe
+from edge_digits_train.lines.generator import Lines, line_maker, page_maker
+from edge_digits_train.lines.pages import UPRIGHT, Pages
+from edge_digits_train.recipes.line_recipe import ROW_OUTPUTS, LineArchitecture, LineRecipe
 
 VALIDATION_SEED = 999_999
 """Of the held-out lines, the same whatever the recipe's seed: runs with different seeds are validated on the same."""
 SETTLING_LINES = 4_096
 """Lines of the last epoch on which the statistics of batch normalization are measured."""
+SETTLING_PAGES = 256
 _HISTORY = ("loss", "val_exact", "seconds")
 
 
@@ -111,7 +113,9 @@ def train_lines(
     if not resume:
         # Before the first epoch as well, so that --resume works whenever the process was killed.
         save_checkpoint()
-    with line_maker(processes, stored) as maker:
+    # One name for both, since lines and pages are made in the same way.
+    open_maker: Any = line_maker if isinstance(recipe.architecture, LineArchitecture) else page_maker
+    with open_maker(processes, stored) as maker:
         validation = maker.make(recipe.validation_lines, VALIDATION_SEED, held_out=True)
         epochs = range(len(history["loss"]), recipe.epochs)
         # While one epoch is trained, the lines of the next are made.
@@ -122,7 +126,7 @@ def train_lines(
             coming = maker.begin(recipe.lines, *_place(recipe, epoch + 1)) if epoch + 1 < recipe.epochs else None
             loss = trainer.epoch(epoch, lines, progress)
             trained = trainer.trained(lines)
-            exact = exact_share(trained, validation)
+            exact = share_right(trained, validation)
             seconds = time.perf_counter() - began
             for name, value in zip(_HISTORY, (loss, exact, seconds), strict=True):
                 history[name].append(value)
@@ -178,6 +182,28 @@ def exact_share(model: keras.Model, lines: Lines) -> float:
     return sum(text == label for text, label in zip(texts, lines.labels, strict=True)) / len(lines)
 
 
+def share_right(model: keras.Model, made: Lines | Pages) -> float:
+    """Return `exact_share` of lines, or `number_f1` of pages."""
+    if isinstance(made, Lines):
+        return exact_share(model, made)
+    return number_f1(line_model.predict(model, made.pictures), made.targets)
+
+
+def number_f1(outputs: NDArray[np.float32], targets: NDArray[np.int8]) -> float:
+    """Return the F1 score of the parts of pages that are numbers, in [0, 1]; a wrong orientation is wrong.
+
+    Args:
+        outputs: of the network, shape ``(n, rows, columns, parts · outputs)``.
+        targets: of `Pages`.
+    """
+    classes = targets[..., 0]
+    guessed = outputs.reshape(*classes.shape, ROW_OUTPUTS)[..., :-1].argmax(-1)
+    counted, number = classes >= 0, classes >= UPRIGHT
+    right = np.count_nonzero(number & (guessed == classes))
+    found = np.count_nonzero(counted & (guessed >= UPRIGHT))
+    return 2 * int(right) / max(int(found) + int(np.count_nonzero(number)), 1)
+
+
 class LineTrainer:
     """A line network under training, which can be stopped between any two epochs and resumed there."""
 
@@ -200,7 +226,7 @@ class LineTrainer:
         )
         # XLA compiles the loops of TensorFlow's CTC for minutes and gains nothing.
         compiled = "auto" if keras.backend.backend() == "jax" else False
-        self.model.compile(optimizer=optimizer, loss=line_model.ctc_loss, jit_compile=compiled)
+        self.model.compile(optimizer=optimizer, loss=line_model.loss(recipe), jit_compile=compiled)
         self.model.optimizer.build(self.model.trainable_variables)
 
     def start_from(self, folder: Path) -> str:
@@ -219,11 +245,12 @@ class LineTrainer:
         for average, variable in zip(
             optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True
         ):
-            average.assign(variable)
+            # A copy: JAX hands the memory of a variable on to its next value.
+            average.assign(keras.ops.convert_to_numpy(variable))
         before = f" ({record.origin})" if record.origin else ""
         return f"started from {record.name} with weights {record.weights_sha256[:12]}{before}"
 
-    def epoch(self, index: int, lines: Lines, progress: Callback | None = None) -> float:
+    def epoch(self, index: int, lines: Lines | Pages, progress: Callback | None = None) -> float:
         """Train for one epoch, number ``index`` from 0, and return the mean loss.
 
         Raises:
@@ -242,7 +269,7 @@ class LineTrainer:
         _assign(self.model.trainable_variables, watcher.weights)
         return watcher.loss
 
-    def trained(self, lines: Lines) -> keras.Model:
+    def trained(self, lines: Lines | Pages) -> keras.Model:
         """Return a copy of the network as it is to be used: with averaged weights and statistics that fit them.
 
         Args:
@@ -253,7 +280,10 @@ class LineTrainer:
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         model.set_weights(self.model.get_weights())
         _assign(self.model.trainable_variables, last)
-        line_model.settle(model, lines.pictures[:SETTLING_LINES])
+        if isinstance(lines, Lines):
+            line_model.settle(model, lines.pictures[:SETTLING_LINES])
+        else:
+            line_model.settle(model, lines.pictures[:SETTLING_PAGES], SETTLING_PAGES // 4)
         return model
 
     def state(self) -> list[NDArray[Any]]:
@@ -277,15 +307,15 @@ class LineTrainer:
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Lines in their order; a batch becomes float32 when it is asked for, since an epoch of them would be 700 MB."""
 
-    def __init__(self, lines: Lines, size: int) -> None:
+    def __init__(self, lines: Lines | Pages, size: int) -> None:
         super().__init__()
         self._pictures, self._size = lines.pictures, size
-        self._targets = line_model.targets(lines.labels)
+        self._targets = line_model.wanted(lines)
 
     def __len__(self) -> int:
         return math.ceil(len(self._pictures) / self._size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:
         chosen = np.s_[index * self._size : (index + 1) * self._size]
         return pixels(self._pictures[chosen]), self._targets[chosen]
 

@@ -1,6 +1,6 @@
 """The characters that a line reader tells apart, and the label of a text."""
 
-from edge_digits_runtime.page.line import REJECT, tidy
+from edge_digits_runtime.page.decoding import REJECT, tidy
 
 LABELS = tuple("0123456789.,-+/:=()×%€$£ " + REJECT)
 """In the order of the outputs of the network; the blank of CTC comes behind them."""

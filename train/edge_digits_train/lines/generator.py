@@ -6,21 +6,24 @@ What a line says and how it looks is drawn by chance: a text (`grammar`), writte
 camera (`photo`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
-from edge_digits_runtime.page.line import HEIGHT, REJECT, WIDTH, prepare_line, tidy
+from edge_digits_runtime.page.decoding import REJECT, tidy
+from edge_digits_runtime.page.line import HEIGHT, WIDTH, prepare_line
 from numpy.typing import NDArray
 
 from edge_digits_train.lines import displays, grammar, layout, library, photo, typefaces, writing
 from edge_digits_train.lines.charset import LONGEST, is_letter, label_of
 from edge_digits_train.lines.hand import draw_hand
 from edge_digits_train.lines.library import Library
+from edge_digits_train.lines.pages import Pages
 
 Rng = np.random.Generator
 Pictures = NDArray[np.uint8]
@@ -43,14 +46,30 @@ class Lines:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @classmethod
+    def made(cls, stored: Library, seed: int, first: int, count: int) -> "Lines":
+        """Make the lines ``first`` to ``first + count - 1`` of a seed."""
+        made = [make_line(seed, number, stored) for number in range(first, first + count)]
+        return cls(np.stack([picture for picture, _ in made]), [label for _, label in made])
 
-class LineMaker:
-    """Makes lines, in this process or in several; see `line_maker`."""
+    @classmethod
+    def joined(cls, parts: Sequence["Lines"]) -> "Lines":
+        """Join parts."""
+        pictures = [part.pictures for part in parts] or [np.zeros((0, HEIGHT, WIDTH), np.uint8)]
+        return cls(np.concatenate(pictures), [label for part in parts for label in part.labels])
 
-    def __init__(self, folder: Path, pool: ProcessPoolExecutor | None = None) -> None:
+
+Made = TypeVar("Made", Lines, Pages)
+
+
+class Maker(Generic[Made]):
+    """Makes lines or pages, in this process or in several; see `line_maker` and `page_maker`."""
+
+    def __init__(self, kind: type[Made], folder: Path, pool: ProcessPoolExecutor | None = None) -> None:
+        self._kind: type[Made] = kind
         self._folder, self._pool = folder, pool
 
-    def make(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Lines:
+    def make(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Made:
         """Make the lines ``first`` to ``first + count - 1`` of a seed.
 
         Args:
@@ -61,29 +80,38 @@ class LineMaker:
         """
         return self.begin(count, seed, first, held_out)()
 
-    def begin(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Callable[[], Lines]:
+    def begin(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Callable[[], Made]:
         """Start to make lines, where there are processes for it, and return what waits for them; as `make`."""
         starts = range(first, first + count, _CHUNK)
-        jobs = [(self._folder, held_out, seed, start, min(_CHUNK, first + count - start)) for start in starts]
+        jobs = [(self._kind, self._folder, held_out, seed, at, min(_CHUNK, first + count - at)) for at in starts]
         parts = map(_make, jobs) if self._pool is None else self._pool.map(_make, jobs)
-        return lambda: _joined(list(parts))
+        return lambda: self._kind.joined(list(parts))
 
 
-@contextmanager
-def line_maker(processes: int = 1, folder: Path | None = None) -> Iterator[LineMaker]:
-    """Open a `LineMaker` with so many processes of its own; with 1, lines are made in this one.
+def line_maker(processes: int = 1, folder: Path | None = None) -> AbstractContextManager[Maker[Lines]]:
+    """Open a `Maker` of lines with so many processes of its own; with 1, lines are made in this one.
 
     Args:
         processes: at least 1.
         folder: of the library; None for that of this computer, which is made if it is not there yet.
     """
+    return _maker(Lines, processes, folder)
+
+
+def page_maker(processes: int = 1, folder: Path | None = None) -> AbstractContextManager[Maker[Pages]]:
+    """Open a `Maker` of pages; as `line_maker`."""
+    return _maker(Pages, processes, folder)
+
+
+@contextmanager
+def _maker(kind: type[Made], processes: int, folder: Path | None) -> Iterator[Maker[Made]]:
     folder = folder or library.library_folder(processes)
     if processes == 1:
-        yield LineMaker(folder)
+        yield Maker(kind, folder)
         return
     # Not forked: the caller may have threads, as TensorFlow has.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        yield LineMaker(folder, pool)
+        yield Maker(kind, folder, pool)
 
 
 def make_line(seed: int, number: int, stored: Library) -> tuple[Pictures, str]:
@@ -136,16 +164,9 @@ class _Found:
     """Half the width of its strokes in pixels, about."""
 
 
-def _joined(parts: list[Lines]) -> Lines:
-    pictures = [part.pictures for part in parts] or [np.zeros((0, HEIGHT, WIDTH), np.uint8)]
-    return Lines(np.concatenate(pictures), [label for part in parts for label in part.labels])
-
-
-def _make(job: tuple[Path, bool, int, int, int]) -> Lines:
-    folder, held_out, seed, first, count = job
-    stored = library.load(folder, held_out)
-    made = [make_line(seed, number, stored) for number in range(first, first + count)]
-    return Lines(np.stack([picture for picture, _ in made]), [label for _, label in made])
+def _make(job: tuple[type[Made], Path, bool, int, int, int]) -> Made:
+    kind, folder, held_out, seed, first, count = job
+    return kind.made(library.load(folder, held_out), seed, first, count)
 
 
 def _meter(rng: Rng, stored: Library) -> tuple[Pictures, str]:

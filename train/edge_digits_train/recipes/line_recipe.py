@@ -1,23 +1,30 @@
-"""Recipes of line readers: a network that gives one column of classes for every third column of a line's picture."""
+"""Recipes of networks that are trained on made pictures: line readers, and the row finder.
+
+A line reader gives one column of classes for every third column of a line's picture. The row finder gives classes and a
+height for every part of a page.
+"""
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.page.line import HEIGHT, WIDTH
 
 from edge_digits_train.lines.charset import LABELS
+from edge_digits_train.lines.pages import PARTS, SIDE
 
 STEP = 3
 """Columns of the picture for each step of the reading."""
 STEPS = WIDTH // STEP
+ROW_CLASSES = 6
+"""See `edge_digits_train.lines.pages`: nothing, other writing, and a number in each of four orientations."""
 CLASSES = len(LABELS) + 1
 """The characters, and the blank of CTC as the last."""
-KIND = "line"
-"""What a recipe of this kind says under ``kind`` where it is written down."""
+ROW_OUTPUTS = ROW_CLASSES + 1
+"""Of each part of a page: the logits of its classes, and the logarithm of the height of its digits."""
 
 
 class Convolution(NamedTuple):
@@ -26,8 +33,7 @@ class Convolution(NamedTuple):
     filters: int
     kernel: tuple[int, int]
     strides: tuple[int, int] = (1, 1)
-    dilation: int = 1
-    """Along the line."""
+    dilation: tuple[int, int] = (1, 1)
     padding: str = "same"
     pool: bool = False
     """Whether a max pooling follows that halves the height."""
@@ -36,6 +42,11 @@ class Convolution(NamedTuple):
 @dataclass(frozen=True)
 class LineArchitecture:
     """Numbers of filters of a line network."""
+
+    kind: ClassVar[str] = "line"
+    """What a recipe of this kind says under ``kind`` where it is written down."""
+    shape: ClassVar[tuple[int, int]] = (HEIGHT, WIDTH)
+    """Height and width of its pictures in pixels."""
 
     stem: int
     """Of a 3 × 3 convolution on the full picture, in front of all others; 0 leaves it out."""
@@ -58,14 +69,39 @@ class LineArchitecture:
             Convolution(third, (3, 3), pool=True),
             Convolution(fourth, (3, 3)),
             Convolution(self.column, (4, 1), padding="valid"),
-            *(Convolution(filters, (1, width), dilation=dilation) for filters, width, dilation in self.along),
+            *(Convolution(filters, (1, width), dilation=(1, dilation)) for filters, width, dilation in self.along),
             Convolution(CLASSES, (1, 1)),
         )
 
 
 @dataclass(frozen=True)
+class RowArchitecture:
+    """Numbers of filters of a row finder, which takes pages of any size."""
+
+    kind: ClassVar[str] = "rows"
+    shape: ClassVar[tuple[int, int]] = (SIDE, SIDE)
+    """Height and width of the made pages in pixels, which its multiply-accumulates are counted for."""
+
+    down: tuple[tuple[int, int, int], ...]
+    """Filters, side of the kernel and stride of the convolutions that lead from pixels to cells."""
+    cells: int
+    """Of those between cells."""
+    dilations: tuple[int, ...]
+    """Of those between cells: how far they look."""
+
+    @property
+    def convolutions(self) -> Sequence[Convolution]:
+        """All convolutions in their order."""
+        return (
+            *(Convolution(filters, (side, side), strides=(step, step)) for filters, side, step in self.down),
+            *(Convolution(self.cells, (3, 3), dilation=(far, far)) for far in self.dilations),
+            Convolution(PARTS * PARTS * ROW_OUTPUTS, (1, 1)),
+        )
+
+
+@dataclass(frozen=True)
 class LineRecipe:
-    """A line network and how it is trained: by CTC, on lines that are made anew for every epoch.
+    """A network for lines or pages and how it is trained: on pictures that are made anew for every epoch.
 
     Raises:
         UsageError: a value out of its range.
@@ -74,7 +110,7 @@ class LineRecipe:
     name: str
     description: str
     """One line."""
-    architecture: LineArchitecture
+    architecture: LineArchitecture | RowArchitecture
     learning_rate: float = 3e-3
     """Of Adam, > 0, reached after the warm-up; it falls to 0 by a cosine over all steps."""
     warmup_steps: int = 300
@@ -85,7 +121,7 @@ class LineRecipe:
     """Momentum in (0, 1) of an exponential moving average of the weights, which is what is validated and kept."""
     batch_size: int = 64
     lines: int = 20_480
-    """Lines of an epoch."""
+    """Lines, or pages, of an epoch."""
     epochs: int = 40
     validation_lines: int = 2_000
     """Made of writers, fonts and meters that no training line has anything of; the same for every seed."""
@@ -119,7 +155,7 @@ class LineRecipe:
     def _costs(self) -> list[tuple[int, int]]:
         """Return parameters and multiply-accumulates of each convolution."""
         costs = []
-        height, width, channels = HEIGHT, WIDTH, 1
+        (height, width), channels = self.architecture.shape, 1
         convolutions = self.architecture.convolutions
         for convolution in convolutions:
             weights = channels * math.prod(convolution.kernel) * convolution.filters
@@ -143,8 +179,8 @@ class LineRecipe:
         """Return the recipe as JSON-ready values."""
         fields = dataclasses.asdict(self)
         plan = fields["architecture"]
-        lists = {"rows": list(plan["rows"]), "along": [list(convolution) for convolution in plan["along"]]}
-        return {"kind": KIND} | fields | {"architecture": plan | lists}
+        plan = {field: _listed(value) for field, value in plan.items()}
+        return {"kind": self.architecture.kind} | fields | {"architecture": plan}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "LineRecipe":
@@ -155,12 +191,9 @@ class LineRecipe:
         """
         try:
             fields = dict(values)
-            if fields.pop("kind") != KIND:
-                raise ValueError("not the recipe of a line reader")
-            plan = dict(fields["architecture"])
-            along = tuple(tuple(map(int, convolution)) for convolution in plan["along"])
-            plan |= {"rows": tuple(plan["rows"]), "along": along}
-            return cls(**fields | {"architecture": LineArchitecture(**plan)})
+            architecture = _ARCHITECTURES[fields.pop("kind")]
+            plan = {field: _frozen(value) for field, value in fields["architecture"].items()}
+            return cls(**fields | {"architecture": architecture(**plan)})
         except (KeyError, TypeError, ValueError, UsageError) as error:
             raise RunError(f"the recipe is damaged or of another version ({error}): train again") from error
 
@@ -170,9 +203,20 @@ def _check(name: str, value: object, good: bool, allowed: str) -> None:
         raise UsageError(f"{name.replace('_', ' ')} is {value}; allowed is {allowed}")
 
 
+def _listed(value: Any) -> Any:
+    return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(inner) for inner in value) if isinstance(value, list) else value
+
+
+_ARCHITECTURES = {architecture.kind: architecture for architecture in (LineArchitecture, RowArchitecture)}
+
+
 def is_line_recipe(values: Mapping[str, Any]) -> bool:
-    """Return whether a recipe that was written down is that of a line reader."""
-    return values.get("kind") == KIND
+    """Return whether a recipe that was written down is that of a line reader or a row finder."""
+    return values.get("kind") in _ARCHITECTURES
 
 
 _ALL = (
@@ -186,6 +230,17 @@ _ALL = (
         "Reads a line of numbers; about 350 KB as int8.",
         LineArchitecture(8, (32, 48, 64, 96), 160, ((112, 5, 1), (112, 3, 2), (112, 3, 4))),
     ),
+    LineRecipe(
+        "rows",
+        "Finds the lines of numbers on a page; about 160 KB as int8.",
+        RowArchitecture(((32, 8, 4), (48, 3, 2)), 48, (1, 2, 4, 8, 2, 1)),
+        warmup_steps=100,
+        weight_average=0.998,
+        batch_size=4,
+        lines=1_024,
+        epochs=20,
+        validation_lines=128,
+    ),
 )
 LINE_RECIPES: Mapping[str, LineRecipe] = {recipe.name: recipe for recipe in _ALL}
-"""The recipes of line readers by name."""
+"""The recipes of line readers and of the row finder by name."""
