@@ -35,6 +35,8 @@ def seven() -> bytes:
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "install Debian's chromium, or run ./check, which does"
+    # No test fails because the machine is busy.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

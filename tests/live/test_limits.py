@@ -216,9 +216,9 @@ def test_each_worker_has_a_classifier_of_its_own(start: Start) -> None:
     barrier = threading.Barrier(3)
 
     def look(classifiers: object) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         seen.append((threading.current_thread().name, id(classifiers["digits-m"])))  # type: ignore[index]
-        barrier.wait(10)
+        barrier.wait(60)
 
     async def ask() -> None:
         await asyncio.gather(*(service.workers.run(look) for _ in range(3)))

@@ -76,6 +76,7 @@ let working = false;
 async function labelling(work) {
   if (working) return;
   working = true;
+  $("view-label").setAttribute("aria-busy", "true");
   try {
     await work();
     showProblem("");
@@ -84,6 +85,7 @@ async function labelling(work) {
     showProblem(error.message);
   } finally {
     working = false;
+    $("view-label").setAttribute("aria-busy", "false");
   }
 }
 
