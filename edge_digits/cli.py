@@ -57,6 +57,11 @@ class Verb:
 VERBS = {
     "data": Verb("edge_digits.commands.data:data", "Look at a data set: classes, groups, equal pictures, leaks."),
     "train": Verb("edge_digits.commands.train:train", "Train a recipe and write a run folder.", ("train",)),
+    "import": Verb(
+        "edge_digits.commands.import_model:import_model",
+        "Adopt a Keras model that was trained elsewhere, as a run folder.",
+        ("train",),
+    ),
     "convert": Verb(
         "edge_digits.commands.convert:convert", "Quantize a trained run to one .tflite file.", ("convert",)
     ),

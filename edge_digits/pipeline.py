@@ -3,8 +3,10 @@
 Each function imports the packages that it needs when it is called.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from edge_digits.printing import printable
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
-    from edge_digits_convert import ConversionResult
+    from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures
     from edge_digits_runtime.data.datasets import DataSet, Grouping
     from edge_digits_runtime.image.model_input import Input
     from edge_digits_runtime.model.classifier import DigitClassifier
@@ -32,6 +34,8 @@ RUNS = Path("runs")
 MNIST = Path("mnist")
 """What ``--data`` calls the MNIST that is packed here, unless there is a file or folder of that name."""
 TOO_LARGE_A_DROP = 1
+_WORTH_A_LOOK_PP = 0.5
+"""Where int8 loses more, in percentage points, `convert_run` says which layer loses it."""
 
 
 def load_data(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
@@ -179,6 +183,26 @@ def train_run(
     return record
 
 
+@contextlib.contextmanager
+def claimed(folder: Path, out: Path | None) -> Iterator[None]:
+    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error.
+
+    An interruption gets a note of how to go on, if there is something to go on with.
+    """
+    from edge_digits_runtime.records.run import CHECKPOINT, RECORD
+
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (folder / CHECKPOINT).is_file() and not (folder / RECORD).exists():
+            error.add_note(f"Go on with: edge-digits train --resume --out {shlex.quote(str(folder))}")
+        if not out:
+            # It stays where it is not empty.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
 def _fitted(recipe: "Recipe", dataset: "DataSet") -> "Recipe":
     """Return the recipe for the classes and the input of a data set, and say what that leaves out."""
     fitted = recipe.fitted(dataset.classes, dataset.input)
@@ -259,6 +283,9 @@ def convert_run(
     calibration_count: int | None = None,
     seed: int | None = None,
     output: Path | None = None,
+    allow_few: bool = False,
+    allow_code: bool = False,
+    inspect: bool = False,
 ) -> "tuple[ConversionResult, Paired]":
     """Convert the run folder ``run`` by ``scheme`` and print the result.
 
@@ -269,6 +296,9 @@ def convert_run(
         calibration_count: number of training pictures that int8 is calibrated on; None for the default.
         seed: seed of the draw of these pictures; None for the default.
         output: the file to write; None for ``RUN/RECIPE-SCHEME.tflite``.
+        allow_few: calibrate int8 on fewer than 100 different pictures, if there are no more.
+        allow_code: run code in the Keras model, such as that of a Lambda layer.
+        inspect: show what each layer loses in int8, even if that is little.
 
     Returns:
         The result, and the answers of the float original and of the file to the test pictures, counted in pairs.
@@ -291,13 +321,16 @@ def convert_run(
 
     dataset = load_data_of(record, data)
     training, validation = training_and_validation(Recipe.from_dict(record.recipe), dataset)
+    pictures = RunPictures(training, validation, dataset.test)
+    draw = CalibrationDraw(calibration_count, seed or 0, allow_few)
     result = convert(
         run,
         scheme,
-        RunPictures(training, validation, dataset.test),
-        CalibrationDraw(calibration_count, seed or 0),
+        pictures,
+        draw,
         output=output,
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
+        allow_code=allow_code,
     )
     paired = pair(original.labels, original.predicted, result.test_answers)
     low, high = paired.interval_pp
@@ -309,7 +342,24 @@ def convert_run(
         f"test {percent(result.accuracy['test'])} (drop {points(paired.drop_pp)} pp, 95 % interval {points(low)} to "
         f"{points(high)})"
     )
+    if scheme == "int8" and (inspect or max(result.drop_pp.values()) > _WORTH_A_LOOK_PP):
+        _show_inspection(run, pictures, draw, allow_code, result.path)
     return result, paired
+
+
+def _show_inspection(
+    run: Path, pictures: "RunPictures", draw: "CalibrationDraw", allow_code: bool, model: Path
+) -> None:
+    """Print what each layer loses in int8, and write it as a picture beside the model."""
+    from edge_digits_convert import inspection
+
+    say(f"{model.stem}: comparing each layer with float")
+    errors = inspection.inspect_run(run, pictures, draw, allow_code)
+    for line in inspection.table(errors):
+        click.echo(line)
+    picture = model.with_suffix(".layers.png")
+    inspection.save_picture(picture, errors, f"{model.stem}: what int8 costs, layer by layer")
+    click.echo(f"{picture}: the same as a picture")
 
 
 def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:

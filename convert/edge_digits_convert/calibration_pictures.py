@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 DEFAULT_COUNT = 100
 """Chosen on validation pictures, see docs/research/calibration.md."""
+FEWEST_DIFFERENT = 100
+"""From fewer different pictures the ranges of a network are a matter of chance."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class CalibrationDraw:
     fewer; None for `DEFAULT_COUNT`, or all of a small training split."""
     seed: int = 0
     """Seed of the draw. The same seed with a smaller count draws a part of the same pictures."""
+    allow_few: bool = False
+    """Whether fewer than `FEWEST_DIFFERENT` different pictures will do."""
 
 
 def draw_pictures(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
@@ -37,8 +41,24 @@ def draw_pictures(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
         Shape ``(count, height, width)``, ordered by class.
 
     Raises:
-        UsageError: fewer pictures are asked for than there are classes, or more than there are pictures.
+        UsageError: fewer pictures are asked for than there are classes, or more than there are pictures; or fewer than
+            `FEWEST_DIFFERENT` of them differ, unless that is allowed or so few were asked for.
     """
+    needed = min(FEWEST_DIFFERENT, draw.count or FEWEST_DIFFERENT)
+    pictures = _drawn(training, draw)
+    if not draw.allow_few and len(_first_of_equal(pictures)) < needed:
+        # The same picture may stand in a data set many times: of a rare kind, say, that is repeated.
+        first = _first_of_equal(training.images)
+        if len(first) < needed:
+            raise UsageError(
+                f"{len(first)} different training pictures to calibrate int8 on; {needed} are needed: give more "
+                "pictures, or say --allow-few to do with these"
+            )
+        pictures = _drawn(training.take(first), draw)
+    return _full_range(pictures)
+
+
+def _drawn(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
     available = np.bincount(training.labels)
     # A class of more, such as 128, needs one of each.
     wanted = min(max(DEFAULT_COUNT, len(available)), len(training)) if draw.count is None else draw.count
@@ -52,7 +72,14 @@ def draw_pictures(training: Split, draw: CalibrationDraw) -> NDArray[np.uint8]:
         rng.permutation(np.flatnonzero(training.labels == label))[:share]
         for label, share in enumerate(_shares(available, wanted))
     ]
-    return _full_range(training.images[np.concatenate(chosen)])
+    pictures: NDArray[np.uint8] = training.images[np.concatenate(chosen)]
+    return pictures
+
+
+def _first_of_equal(pictures: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return where each picture stands for the first time."""
+    _, first = np.unique(pictures.reshape(len(pictures), -1), axis=0, return_index=True)
+    return np.sort(first)
 
 
 def _shares(available: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ def convert(
     draw: CalibrationDraw | None = None,
     output: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    allow_code: bool = False,
 ) -> ConversionResult:
     """Convert a run by one scheme and write the model file.
 
@@ -38,6 +39,7 @@ def convert(
         draw: which training pictures int8 is calibrated on; None for 100 of seed 0.
         output: the file to write; None for ``FOLDER/<recipe>-<scheme>.tflite``.
         progress: called with a few words before each long step.
+        allow_code: run code in the model, such as that of a Lambda layer.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, from another program, or cannot be converted.
@@ -50,7 +52,7 @@ def convert(
         raise UsageError(f"no scheme {scheme!r}; there are {', '.join(SCHEMES)}")
     say = progress or (lambda _step: None)
     draw = draw or CalibrationDraw()
-    run = TrainedRun.load(folder)
+    run = TrainedRun.load(folder, allow_code)
     run.check_pictures(pictures)
     drawn = draw_pictures(pictures.training, draw)
     probe = pictures.training.images[:PROBE]

@@ -6,6 +6,7 @@ of it (the tests look for operators that would be left of it).
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,53 @@ from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
 from edge_digits_runtime.library_errors import first_line
 from numpy.typing import NDArray
 
+_RANDOM_PICTURES = (
+    "AugMix",
+    "CutMix",
+    "MixUp",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPerspective",
+    "RandomPosterization",
+    "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+)
 TRAINING_ONLY = (
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
     keras.layers.GaussianDropout,
     keras.layers.GaussianNoise,
     keras.layers.ActivityRegularization,
+    keras.layers.AlphaDropout,
+    keras.layers.Identity,
+    keras.layers.SpatialDropout1D,
+    *(getattr(keras.layers, name) for name in _RANDOM_PICTURES),
 )
 """Layers that return their input unchanged outside of training."""
+_MOVES_PIXELS = (keras.layers.Flatten, keras.layers.Reshape)
+_WEIGHTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+"""Layers that a rescaling can be folded into."""
 _TOLERANCE = 1e-3
 """Allowed difference between the logits before and after folding, relative to the largest logit; float32 rounding
 makes about 1e-6."""
 
 
-def load_model(path: Path) -> keras.Model:
-    """Load ``model.keras`` of a run.
+def load_model(path: Path, allow_code: bool = False) -> keras.Model:
+    """Load ``model.keras`` of a run; code in it, such as that of a Lambda layer, is run only if that is allowed.
 
     Raises:
         RunError: Keras does not run on TensorFlow, or cannot load the model, or the model is no classifier of
@@ -44,8 +77,12 @@ def load_model(path: Path) -> keras.Model:
             f"{path}: conversion needs Keras on TensorFlow, but KERAS_BACKEND is {keras.backend.backend()}: unset it"
         )
     try:
-        model = keras.models.load_model(path, compile=False)
+        model = keras.models.load_model(path, compile=False, safe_mode=not allow_code)
     except (OSError, ValueError, TypeError, KeyError) as error:
+        if "safe_mode" in str(error):
+            raise RunError(
+                f"{path}: holds a Lambda layer, whose code runs when it is loaded; if you trust it add --allow-code"
+            ) from error
         raise RunError(
             f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)}): train again"
         ) from error
@@ -65,9 +102,6 @@ def inference_function(model: keras.Model) -> Any:
 
     It is a ``tf.function`` of float32 pictures ``(n, height, width, 1)`` in [0, 1] to logits. Every weight is a
     constant in it, so that converting it needs no variables and no SavedModel of them.
-
-    Raises:
-        RunError: the standardization of the input cannot be folded, see `inference_model`.
     """
     lean = inference_model(model)
     trainable = [variable.numpy() for variable in lean.trainable_variables]
@@ -107,12 +141,10 @@ def inference_model(model: keras.Model) -> keras.Model:
     """Return the network without `TRAINING_ONLY` layers and without standardization; it shares the other layers.
 
     A ``Rescaling`` of the input by scale ``s`` and offset ``o`` is folded into the first layer with weights ``w`` and
-    bias ``b``: ``w · (s x + o) + b = (s w) · x + (b + o Σw)``. That is exact only where every weight meets a pixel,
-    so a first convolution must be 'valid', with the raw picture padded in front of the rescaling. Padding as wide as
-    that of 'same' becomes 'same' again, which needs no operator of its own.
-
-    Raises:
-        RunError: the rescaling is not directly in front of a convolution or dense layer, or that one pads.
+    bias ``b``: ``w · (s x + o) + b = (s w) · x + (b + o Σw)``. With an offset that is exact only where every weight
+    meets a pixel, so a first convolution must be 'valid', with the raw picture padded in front of the rescaling.
+    Padding as wide as that of 'same' becomes 'same' again, which needs no operator of its own. A rescaling that cannot
+    be folded stays, as a multiplication and an addition.
     """
     whole = keras.Model(model.inputs[0], model.outputs[0])
     head = _find_head(whole)
@@ -122,13 +154,14 @@ def inference_model(model: keras.Model) -> keras.Model:
     def replaced(layer: Any) -> Any:
         return folded if head and layer is head.first else layer
 
-    def called(layer: Any, values: Any, **options: Any) -> Any:
+    def called(layer: Any, *arguments: Any, **options: Any) -> Any:
+        values = arguments[0]
         if layer in absorbed or isinstance(layer, TRAINING_ONLY):
             return values
-        if isinstance(layer, keras.layers.Flatten):
-            # The layer of Keras keeps the batch size, and so computes the shape at run time in three more operators.
-            return keras.ops.reshape(values, (-1, math.prod(values.shape[1:])))
-        return layer(values, **options)
+        if isinstance(layer, _MOVES_PIXELS):
+            # The layers of Keras keep the batch size, and so compute the shape at run time in three more operators.
+            return keras.ops.reshape(values, (-1, *layer.compute_output_shape(values.shape)[1:]))
+        return layer(*arguments, **options)
 
     return keras.models.clone_model(whole, clone_function=replaced, call_function=called)
 
@@ -146,7 +179,7 @@ class _Head:
     @property
     def absorbed_padding(self) -> Any:
         """``padding`` if it is that of a 'same' convolution, else None."""
-        if self.padding is None or isinstance(self.first, keras.layers.Dense):
+        if self.padding is None or getattr(self.first, "padding", "same") != "valid":
             return None
         # Keras itself says what 'same' pads: under a kernel of ones every window of this picture has a sum of its own.
         shape = self.padding.input.shape[1:]
@@ -160,27 +193,29 @@ class _Head:
 
 
 def _find_head(model: keras.Model) -> _Head | None:
-    """Return the head of a functional model; None if its input is not standardized."""
-    layers = [layer for layer in model.layers if not isinstance(layer, (keras.layers.InputLayer, *TRAINING_ONLY))]
-    if not any(isinstance(layer, keras.layers.Rescaling) for layer in layers):
+    """Return the head of a functional model; None if its input is not standardized, or not so that it can be folded."""
+    rest = [layer for layer in _chain(model) if not isinstance(layer, (*TRAINING_ONLY, *_MOVES_PIXELS))]
+    padding = rest.pop(0) if rest and isinstance(rest[0], keras.layers.ZeroPadding2D) else None
+    if len(rest) < 2 or not isinstance(rest[0], keras.layers.Rescaling) or not isinstance(rest[1], _WEIGHTED):
         return None
-    rest = iter(layers)
-    padding = layer = next(rest)
-    if isinstance(padding, keras.layers.ZeroPadding2D):
-        layer = next(rest)
-    else:
-        padding = None
-    rescaling, first = layer, next(rest)
-    if isinstance(first, keras.layers.Flatten):
-        first = next(rest)
-    weighted = isinstance(first, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense))
+    rescaling, first = rest[:2]
+    if np.size(rescaling.scale) != 1 or np.size(rescaling.offset) != 1:
+        return None
     pads = getattr(first, "padding", "valid") != "valid"
-    if not isinstance(rescaling, keras.layers.Rescaling) or not weighted or pads:
-        raise RunError(
-            f"the standardization of the input cannot be folded into layer {first.name}: allowed is padding of the raw "
-            "picture, then Rescaling, then a dense layer or a convolution that does not pad"
-        )
-    return _Head(padding, rescaling, first)
+    # What 'same' pads is 0 behind the rescaling: in front of it that is 0, too, only without an offset.
+    return None if pads and np.any(rescaling.offset) else _Head(padding, rescaling, first)
+
+
+def _chain(model: keras.Model) -> Iterator[Any]:
+    """Yield the layers behind the input, up to the first one whose output goes to several or to none."""
+    layer = model.inputs[0]._keras_history.operation
+    known = {id(each) for each in model.layers}
+    while True:
+        followers = [node.operation for node in layer._outbound_nodes if id(node.operation) in known]
+        if len(followers) != 1 or len(followers[0]._inbound_nodes) != 1:
+            return
+        (layer,) = followers
+        yield layer
 
 
 def _folded(head: _Head) -> Any:

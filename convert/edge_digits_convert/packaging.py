@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from edge_digits_runtime.model.card import Calibration, FloatReference, ModelCard, append_card
@@ -70,7 +71,7 @@ def package(run: TrainedRun, verified: Verified, measured: Measured, output: Pat
         name=record.name,
         scheme=verified.scheme,
         sha256=hashlib.sha256(verified.flatbuffer).hexdigest(),
-        recipe=record.recipe,
+        recipe=_in_short(record.recipe),
         data=f"{record.data['name']} ({measured.training_pictures:,} pictures)",
         weights_sha256=record.weights_sha256,
         calibration=measured.calibration,
@@ -96,3 +97,11 @@ def package(run: TrainedRun, verified: Verified, measured: Measured, output: Pat
         float_accuracy=record.accuracy,
         test_answers=measured.test_answers,
     )
+
+
+def _in_short(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe without what Keras says of a network of Keras layers: it is longer than a small model."""
+    layers = recipe.get("layers", ())
+    return dict(recipe) | {
+        "layers": [{name: value for name, value in layer.items() if name != "config"} for layer in layers]
+    }

@@ -1,5 +1,6 @@
 """The first step: from the Keras model of a run to a TFLite flatbuffer, quantized by one of four schemes."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError
+from edge_digits_runtime.library_errors import first_line
 from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.records.run import RECORD
@@ -51,7 +53,7 @@ def quantize(run: TrainedRun, scheme: Scheme, calibration: NDArray[np.uint8], pr
         # Imported in here, so that what TensorFlow logs when it is loaded is kept off the terminal as well.
         from edge_digits_convert.inference import check_same, inference_function, load_model
 
-        model = load_model(run.model)
+        model = load_model(run.model, run.allow_code)
         shape, classes = run.record.data["input"].shape, len(run.record.data["classes"])
         if (model.input_shape, model.output_shape) != ((None, *shape, 1), (None, classes)):
             raise RunError(
@@ -74,7 +76,20 @@ def to_flatbuffer(infer: Any, scheme: Scheme, calibration: NDArray[np.uint8]) ->
             both compute in float32.
         calibration: pictures whose activations give the ranges of int8, shape ``(n, height, width)``; unused by
             the others.
+
+    Raises:
+        ModelError: the network has an operator that the scheme does not allow.
     """
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    try:
+        return bytes(configured_converter(infer, scheme, calibration).convert())
+    except (ConverterError, RuntimeError, ValueError) as error:
+        raise ModelError(_refusal(str(error), scheme)) from error
+
+
+def configured_converter(infer: Any, scheme: Scheme, calibration: NDArray[np.uint8]) -> Any:
+    """Return the ``TFLiteConverter`` of a function, see `to_flatbuffer`."""
     import tensorflow as tf
 
     # The converter goes through a SavedModel of this module, and warns without it.
@@ -93,7 +108,7 @@ def to_flatbuffer(infer: Any, scheme: Scheme, calibration: NDArray[np.uint8]) ->
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
         converter.representative_dataset = lambda: _chunks(calibration)
-    return bytes(converter.convert())
+    return converter
 
 
 @contextmanager
@@ -113,3 +128,12 @@ def _chunks(pictures: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
 
     for start in range(0, len(pictures), _CHUNK):
         yield [pixels(pictures[start : start + _CHUNK])]
+
+
+def _refusal(message: str, scheme: Scheme) -> str:
+    """Return in one line what the converter said in many."""
+    operator = re.search(r"error: '(tf\.\w+)' op (.+)", message)
+    if operator is None:
+        return f"the converter cannot make {scheme} of the network: {first_line(Exception(message))[:300]}"
+    advice = "; a recurrent layer is a loop, take a convolution" if "TensorList" in operator[1] else ""
+    return f"the converter cannot make {scheme} of the network: {operator[1]} {operator[2][:200]}{advice}"

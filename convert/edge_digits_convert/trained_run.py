@@ -28,6 +28,8 @@ class TrainedRun:
 
     folder: Path
     record: RunRecord
+    allow_code: bool = False
+    """Whether code in the model, such as that of a Lambda layer, may be run."""
 
     @property
     def model(self) -> Path:
@@ -35,13 +37,13 @@ class TrainedRun:
         return self.folder / MODEL
 
     @classmethod
-    def load(cls, folder: Path) -> "TrainedRun":
+    def load(cls, folder: Path, allow_code: bool = False) -> "TrainedRun":
         """Read the record of a run and check the folder.
 
         Raises:
             RunError: the run is missing, unfinished, damaged or from another program.
         """
-        run = cls(folder, RunRecord.load(folder))
+        run = cls(folder, RunRecord.load(folder), allow_code)
         try:
             found = hashlib.sha256(run.model.read_bytes()).hexdigest()
         except OSError as error:

@@ -83,7 +83,7 @@ def check_model(
             f"the converted model has inputs and outputs of shapes {found}, not {shapes[0]} and {shapes[1]}"
         )
     names = operators(flatbuffer)
-    _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed")
+    _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed: leave out the layer that does it")
     _refuse(names, _VARIABLES, "its weights must be constants in the file")
     _check_weights(model, names)
     if scheme != "int8":
@@ -91,6 +91,7 @@ def check_model(
         if types != ["FLOAT32", "FLOAT32"]:
             raise ModelError(f"the converted model has {' and '.join(types)} as input and output, not FLOAT32")
         return
+    _refuse_float(graph, names)
     _refuse(names, _RESCALING, "an int8 model computes in whole numbers from end to end")
     for index, tensor in enumerate(graph.tensors):
         if tensor_type(tensor) not in _INTEGERS:
@@ -140,6 +141,18 @@ def _check_weights(model: Any, names: list[str]) -> None:
         kernel = graph.tensors[widened.get(op.inputs[1], op.inputs[1])]
         if not model.buffers[kernel.buffer].data.any():
             raise ModelError(f"all weights of a {name} of the converted model are 0")
+
+
+def _refuse_float(graph: Any, names: list[str]) -> None:
+    """Refuse the first operator that int8 does not have: the converter leaves it in float, between two conversions."""
+    for name, operator in zip(names, graph.operators, strict=True):
+        output = graph.tensors[operator.outputs[0]]
+        if name not in _RESCALING and tensor_type(output) in ("FLOAT32", "BOOL"):
+            where = (output.name or b"").decode().split(";")[0]
+            raise ModelError(
+                f"the operator {name} of {where} has no int8 form, so it would compute in float; take another layer "
+                "there, such as ReLU or BatchNormalization, or convert with --float16 or --dynamic"
+            )
 
 
 def _refuse(found: list[str], forbidden: tuple[str, ...], reason: str) -> None:

@@ -29,6 +29,13 @@ from edge_digits.options import UserPath, check_gate, data_option, gate_options
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )
 @gate_options
+@click.option("--inspect", is_flag=True, help="Show what each layer loses in int8, as a table and a picture.")
+@click.option("--allow-few", is_flag=True, help="Calibrate int8 on fewer than 100 different pictures.")
+@click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Run code in the Keras model, such as that of a Lambda layer. It can do anything.",
+)
 def convert(
     run: Path | None,
     schemes: tuple[str, ...],
@@ -36,6 +43,9 @@ def convert(
     seed: int | None,
     data: Path | None,
     out: Path | None,
+    inspect: bool,
+    allow_few: bool,
+    allow_code: bool,
     max_drop: float | None,
     point: bool,
 ) -> int:
@@ -44,7 +54,9 @@ def convert(
 
     Prints the size before and after slimming, the accuracy on validation and test pictures, and in brackets what was
     lost to the float original: the drop is positive where accuracy was lost. --max-drop applies to the test pictures;
-    where they are too few to show that the drop is within PP it says so, says how many would do, and exits with 1.
+    where they are too few to show that the drop is within PP it says so, says how many would do, and exits with 1. Where
+    int8 loses more than 0.5 percentage points, or with --inspect, it shows which layer loses them: each is computed in
+    int8 and in float.
 
     A line reader is measured on made lines of writers and fonts that it was not trained on: --max-drop applies to them.
 
@@ -52,6 +64,7 @@ def convert(
     Example:
       edge-digits convert --int8
       edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
+      edge-digits convert runs/mine-1 --inspect
     """
     from edge_digits.gate import Gate
     from edge_digits.lines import convert_line_run, is_line_run, line_gate
@@ -63,8 +76,12 @@ def convert(
         raise click.UsageError("--out names one file, but several schemes were asked for: leave out --out")
     if "int8" not in chosen and (calibration_count is not None or seed is not None):
         raise click.UsageError("--calibration-count and --seed are for int8 alone, which was not asked for: add --int8")
+    if "int8" not in chosen and (inspect or allow_few):
+        raise click.UsageError("--inspect and --allow-few are for int8, which was not asked for: add --int8")
     run = run or newest_run()
     if is_line_run(run):
+        if inspect:
+            raise click.UsageError("--inspect is for classifiers; this is the run of a line reader")
         if chosen != ("int8",) or data is not None:
             raise click.UsageError(
                 "the run of a line reader is converted by --int8 alone, and its lines are made: leave out --data"
@@ -73,7 +90,10 @@ def convert(
         if max_drop is not None and not lines.written:
             raise click.UsageError("--max-drop is for classifiers and line readers; a row finder reads no lines")
         return 0 if max_drop is None else print_gates([line_gate(lines, max_drop, point)])
-    results = [convert_run(run, scheme, data, calibration_count, seed, out) for scheme in chosen]
+    results = [
+        convert_run(run, scheme, data, calibration_count, seed, out, allow_few, allow_code, inspect)
+        for scheme in chosen
+    ]
     if max_drop is None:
         return 0
     return print_gates([Gate(result.path.name, paired, max_drop, point) for result, paired in results])

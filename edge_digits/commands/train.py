@@ -2,8 +2,7 @@
 
 import contextlib
 import dataclasses
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +88,7 @@ def train(
     distribute: bool,
 ) -> None:
     """Train RECIPE (see 'edge-digits recipes') and write a run folder: the Keras model, its curves and its accuracy.
+    RECIPE may be a Python file of your own, mine.py, or one of several networks in it, mine.py:NAME.
 
     A GPU is used if Keras' backend sees one. After Ctrl-C or a crash, --resume continues at the last finished epoch and
     ends with the same weights.
@@ -106,6 +106,7 @@ def train(
       edge-digits train cnn-32-64-64 --epochs 10 --seed 1
       edge-digits train digits-l --corrupt 0.1
       edge-digits train crop-s --data meters --input crop:32x20 --group-from '([^/]+)/[^/]+$' --test-groups lcd2
+      edge-digits train mine.py --data plates --input crop:32x20
       edge-digits train --from runs/crop-s-1 --data new-meter --epochs 20 --learning-rate 0.0003
       edge-digits train --from runs/digits-m-1 --data mnist --data kept --epochs 10
       edge-digits train --resume
@@ -116,6 +117,7 @@ def train(
         edge-digits train cnn-32-64-64 --distribute
     """
     from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
+    from edge_digits_train.engine import own_file
     from edge_digits_train.engine.checkpoint import Checkpoint
     from edge_digits_train.engine.cluster import ALONE
     from edge_digits_train.engine.starting import keep_classes
@@ -124,12 +126,13 @@ def train(
 
     from edge_digits.lines import choose_line_recipe, train_line_run
     from edge_digits.mixing import save
-    from edge_digits.pipeline import is_mnist, load_data, next_run, train_run, unfinished_run
+    from edge_digits.pipeline import claimed, is_mnist, load_data, next_run, train_run, unfinished_run
     from edge_digits.progress import say
 
     if resume and start:
         raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")
-    unfinished = (out or unfinished_run(recipe)) if resume else None
+    own = recipe is not None and own_file.is_own(recipe)
+    unfinished = (out or unfinished_run(own_file.stem(recipe) if recipe and own else recipe)) if resume else None
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     line_recipe = choose_line_recipe(recipe, unfinished, given)
     if line_recipe is not None:
@@ -144,14 +147,17 @@ def train(
             if value not in (None, False, ()):
                 raise click.UsageError(f"{option} is not for line recipes such as {line_recipe.name}: leave it out")
         line_folder = unfinished or out or next_run(line_recipe.name)
-        with _claimed(line_folder, out):
+        with claimed(line_folder, out):
             train_line_run(line_recipe, line_folder, resume, start)
         return
     begun = RunRecord.load(start) if start else None
     # In a cluster only process 0 has the folder.
-    resumable = unfinished is not None and (not recipe or (unfinished / CHECKPOINT).is_file())
+    resumable = unfinished is not None and (not recipe or own or (unfinished / CHECKPOINT).is_file())
     checkpoint = Checkpoint.load(unfinished) if unfinished and resumable else None
-    if recipe:
+    base: Recipe | own_file.OwnNetwork
+    if recipe and own and not checkpoint:
+        base = own_file.one(recipe)
+    elif recipe and not own:
         base = catalogue.get(recipe)
     elif begun:
         # Its network has learned what teachers can tell, and they know nothing but MNIST.
@@ -163,6 +169,14 @@ def train(
     else:
         read_as = form.resolved(base.input_shape)
 
+    groups = grouping(group_from, test_groups)
+    mixture = _mixture(data, read_as, share, groups) if len(data) > 1 else None
+    source = None if not data or is_mnist(data[0]) else data[0]
+    dataset = mixture.together if mixture else load_data(source, read_as, groups)
+    dataset = keep_classes(dataset, begun.data["classes"] if begun else checkpoint.classes if checkpoint else ())
+    if not isinstance(base, Recipe):
+        base = base.recipe(dataset.input.shape, len(dataset.classes))
+
     def choose() -> tuple[Recipe, Path]:
         changes: dict[str, Any] = {
             "epochs": epochs,
@@ -171,6 +185,7 @@ def train(
             "corruption": corrupt,
             "seed": seed,
         }
+        assert isinstance(base, Recipe)
         chosen = base
         if dropout is not None:
             chosen = chosen.with_dropout(dropout)
@@ -182,20 +197,14 @@ def train(
         chosen.fitted(dataset.classes, dataset.input)
         return chosen, unfinished or out or next_run(chosen.name)
 
-    # Before the others are waited for, and before a folder is claimed.
-    groups = grouping(group_from, test_groups)
-    mixture = _mixture(data, read_as, share, groups) if len(data) > 1 else None
-    source = None if not data or is_mnist(data[0]) else data[0]
-    dataset = mixture.together if mixture else load_data(source, read_as, groups)
-    known = begun.data["classes"] if begun else checkpoint.classes if checkpoint else ()
-    dataset = keep_classes(dataset, known)
+    # After all that can be refused by this process alone.
     cluster = ALONE
     if distribute:
         from edge_digits_train.engine.distribution import join
 
         cluster = join()
     chosen, folder = cluster.from_chief(choose)
-    with _claimed(folder, out) if cluster.chief else contextlib.nullcontext():
+    with claimed(folder, out) if cluster.chief else contextlib.nullcontext():
         if mixture:
             say(f"Mixed: {mixture}.")
             source = save(mixture, folder)
@@ -215,23 +224,3 @@ def _mixture(data: Sequence[Path], form: "Input", share: float, groups: "Groupin
     if groups != NO_GROUPING:
         raise click.UsageError("--group-from and --test-groups are for one --data; several say their groups themselves")
     return load(data, form, share)
-
-
-@contextlib.contextmanager
-def _claimed(folder: Path, out: Path | None) -> Iterator[None]:
-    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error.
-
-    An interruption gets a note of how to go on, if there is something to go on with.
-    """
-    from edge_digits_runtime.records.run import CHECKPOINT, RECORD
-
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and (folder / CHECKPOINT).is_file() and not (folder / RECORD).exists():
-            error.add_note(f"Go on with: edge-digits train --resume --out {shlex.quote(str(folder))}")
-        if not out:
-            # It stays where it is not empty.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise

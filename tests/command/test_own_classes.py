@@ -195,7 +195,9 @@ def test_a_training_starts_from_a_run_and_keeps_the_classes_that_it_has_no_pictu
     record = RunRecord.load(tmp_path / "run")
     assert (record.data["classes"], record.data["input"]) == (NAMES, Input("crop", 32, 24))
     assert record.accuracy["test"] > 0.7
-    ok("convert", tmp_path / "run", "--max-drop", "50", "--point")
+    refused = run("convert", tmp_path / "run")
+    assert "19 different training pictures to calibrate int8 on; 100 are needed" in refused.stderr
+    ok("convert", tmp_path / "run", "--max-drop", "50", "--point", "--allow-few")
     answer = ok("classify", "--model", tmp_path / "run" / "cnn-8-16-32-int8.tflite", pictures / "C" / "fay-1.png")
     assert ": C (" in answer.stdout
     (tmp_path / "new" / "D").mkdir()

@@ -37,7 +37,26 @@ def test_classes_are_balanced(count: int | None, expected: list[int]) -> None:
     ("available", "drawn"), [([250] * 10, DEFAULT_COUNT), ([250] * 9 + [4], DEFAULT_COUNT), ([4] * 10, 40)]
 )
 def test_the_default_is_what_a_small_data_set_allows(available: list[int], drawn: int) -> None:
-    assert len(draw_pictures(split(available), CalibrationDraw())) == drawn
+    assert len(draw_pictures(split(available), CalibrationDraw(allow_few=True))) == drawn
+
+
+def test_few_different_pictures_are_refused_unless_that_is_allowed() -> None:
+    training = split([30] * 10)
+    assert len(draw_pictures(training, CalibrationDraw())) == 100
+    # 99 that differ, the last one twice.
+    few = training.take(np.r_[:99, 98, 98])
+    said = "99 different training pictures to calibrate int8 on; 100 are needed: give more pictures, or say --allow-few"
+    with pytest.raises(UsageError, match=said):
+        draw_pictures(few, CalibrationDraw())
+    assert len(draw_pictures(few, CalibrationDraw(allow_few=True))) == 100
+    # One picture a thousand times: another draw finds the others.
+    repeated = training.take(np.r_[:300, np.full(1000, 299)])
+    drawn = draw_pictures(repeated, CalibrationDraw())
+    assert len(np.unique(drawn.reshape(100, -1), axis=0)) == 100
+    # A smaller number that was asked for is allowed, but then all differ.
+    assert len(draw_pictures(training, CalibrationDraw(50))) == 50
+    with pytest.raises(UsageError, match="1 different training pictures"):
+        draw_pictures(training.take(np.zeros(200, int)), CalibrationDraw(50))
 
 
 def test_the_seed_decides() -> None:
@@ -66,7 +85,7 @@ def test_the_range_is_always_full(low: int, high: int) -> None:
     training = Split(np.full((10, 28, 28), low, np.uint8), np.arange(10, dtype=np.uint8))
     training.images[:, 5, 5] = high
     before = training.images.copy()
-    drawn = draw_pictures(training, CalibrationDraw(10))
+    drawn = draw_pictures(training, CalibrationDraw(10, allow_few=True))
     assert (drawn.min(), drawn.max()) == (0, 255)
     assert np.count_nonzero(drawn != before) <= 2
     assert np.array_equal(training.images, before)  # the data set itself is left alone

@@ -15,12 +15,11 @@ from edge_digits_train.recipes.architecture import (
     Pool,
     Shape,
     SpatialDropout,
-    layer_from_dict,
-    layer_to_dict,
     same_padding,
     shapes,
     table,
 )
+from edge_digits_train.recipes.layer_record import layer_from_dict, layer_to_dict
 
 IMAGE = (28, 28, 1)
 

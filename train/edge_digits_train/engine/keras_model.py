@@ -21,6 +21,7 @@ import numpy as np
 from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.library_errors import first_line
 
+from edge_digits_train.engine.adoption import model_of
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.recipes.architecture import (
     Conv,
@@ -35,6 +36,7 @@ from edge_digits_train.recipes.architecture import (
     SpatialDropout,
     same_padding,
 )
+from edge_digits_train.recipes.keras_network import KerasNetwork
 from edge_digits_train.recipes.recipe import Recipe
 
 _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": keras.initializers.GlorotUniform}
@@ -43,6 +45,8 @@ _INITIALIZERS = {"he_normal": keras.initializers.HeNormal, "glorot_uniform": ker
 def build(recipe: Recipe) -> keras.Model:
     """Return the untrained, uncompiled model of a recipe; its initial weights follow from ``recipe.seed`` alone."""
     devices()
+    if isinstance(recipe.layers[0], KerasNetwork):
+        return model_of(recipe.layers[0], recipe.name, derived_seed(recipe.seed))
     inputs = keras.Input((*recipe.input_shape, 1), name="pixels")
     outputs = inputs
     for layer in _layers(recipe):

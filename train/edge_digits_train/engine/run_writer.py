@@ -64,7 +64,8 @@ def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
         model.save(temporary)
     evaluation = _evaluate(folder / run.MODEL, finished)
     evaluation.save(folder / run.EVALUATION)
-    save_curves(folder / run.CURVES, finished.history, recipe.name)
+    if finished.history["loss"]:
+        save_curves(folder / run.CURVES, finished.history, recipe.name)
     answers = predict(model, finished.validation.images).argmax(axis=1)
     invoke = evaluation.latency["invoke"]
     record = RunRecord(

@@ -177,9 +177,10 @@ class Trainer:
 
     def _seed_random_layers(self, index: int) -> None:
         for number, layer in enumerate(self.model.layers):
-            generator = getattr(layer, "seed_generator", None)
-            if generator is not None:
-                self._assign([generator.state], [np.array([derived_seed(self.recipe.seed, index, number), 0])])
+            generators = [each for part in layer._flatten_layers() for each in part._seed_generators]
+            for more, generator in enumerate(generators):
+                place = (index, number, more) if more else (index, number)
+                self._assign([generator.state], [np.array([derived_seed(self.recipe.seed, *place), 0])])
 
 
 class _EpochWatcher(keras.callbacks.Callback):  # type: ignore[misc]

@@ -24,7 +24,8 @@ from edge_digits_train.engine.starting import weights_from
 from edge_digits_train.engine.trainer import Callback, Trainer
 from edge_digits_train.recipes.recipe import Recipe
 
-_HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+"""Figures of each epoch in the record of a run."""
 
 
 def train(
@@ -64,6 +65,8 @@ def train(
         UsageError: ``recipe`` has teachers, which do not know ``dataset``.
     """
     folder = Path(folder)
+    if not recipe.epochs:
+        raise UsageError(f"recipe {recipe.name} was imported and has no number of epochs: give one, with --epochs")
     recipe = recipe.fitted(dataset.classes, dataset.input)
     _check_teachers(recipe, dataset)
     training, validation = training_and_validation(recipe, dataset)
@@ -72,7 +75,7 @@ def train(
     cluster.check_same(recipe=recipe.to_dict(), pictures=digest)
     checkpoint = cluster.from_chief(lambda: _start(folder, resume, recipe, digest, start, dataset.classes))
     trainer = Trainer(recipe, len(training), cluster=cluster)
-    history = {name: list(checkpoint.history[name]) for name in _HISTORY}
+    history = {name: list(checkpoint.history[name]) for name in HISTORY}
 
     def save_checkpoint() -> None:
         if cluster.chief:
@@ -88,7 +91,7 @@ def train(
         save_checkpoint()
     for epoch in range(len(history["loss"]), recipe.epochs):
         figures = trainer.epoch(epoch, training, validation, progress)
-        for name in _HISTORY:
+        for name in HISTORY:
             history[name].append(figures[name])
         save_checkpoint()
 
@@ -121,13 +124,24 @@ def _start(
     check_folder(folder, resume)
     if not resume:
         weights, origin = weights_from(Path(start), recipe, classes) if start is not None else ([], "")
-        return Checkpoint(recipe.to_dict(), digest, {name: [] for name in _HISTORY}, weights, origin, classes)
+        return Checkpoint(recipe.to_dict(), digest, {name: [] for name in HISTORY}, weights, origin, classes)
     checkpoint = Checkpoint.load(folder)
     _check_same(folder, checkpoint, recipe, digest)
     return checkpoint
 
 
 def check_folder(folder: Path, resume: bool) -> None:
+    """Check a run folder as `check_unused` does, and make it if it is not there."""
+    check_unused(folder, resume)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made a run folder: {error.strerror}") from error
+    if not files.claim(folder):
+        raise RunError(f"{folder}: another process is training in it; wait until it is done, or choose another folder")
+
+
+def check_unused(folder: Path, resume: bool) -> None:
     """Check, before anything is computed, that the folder is free or, to resume, holds an unfinished training."""
     if (folder / RECORD).exists():
         advice = "there is nothing left to resume" if resume else "choose another folder or delete it"
@@ -137,12 +151,6 @@ def check_folder(folder: Path, resume: bool) -> None:
         raise RunError(f"{folder}: no unfinished training to resume; leave out --resume to start one")
     if unfinished and not resume:
         raise RunError(f"{folder}: holds an unfinished training; finish it with --resume, or choose another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made a run folder: {error.strerror}") from error
-    if not files.claim(folder):
-        raise RunError(f"{folder}: another process is training in it; wait until it is done, or choose another folder")
 
 
 def _check_teachers(recipe: Recipe, dataset: DataSet) -> None:

@@ -6,12 +6,11 @@ layer, ``H * W * K² * C_in * C_out`` for a convolution, with H × W the size of
 batch normalization (folded into the weights on the device) and pooling are not counted.
 """
 
-import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from edge_digits_runtime.mnist_format import PICTURE_SHAPE
 
@@ -40,6 +39,10 @@ class Layer(ABC):
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of the output."""
         return shape
+
+    def rows(self, shape: Shape) -> "tuple[Row, ...]":
+        """Return its lines of a network's table: one, but for a whole network."""
+        return (Row(self.name, self.output_shape(shape), self.parameters(shape), self.macs(shape)),)
 
     def parameters(self, _shape: Shape) -> int:
         """Return the number of trainable parameters."""
@@ -265,12 +268,6 @@ class GaussianNoise(Layer):
         return f"noise-{self.stddev:g}"
 
 
-_KINDS: dict[str, type[Layer]] = {
-    layer.kind: layer
-    for layer in (Conv, DepthwiseConv, Pool, GlobalPool, Flatten, Dense, Dropout, SpatialDropout, GaussianNoise)
-}
-
-
 def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Shape]:
     """Yield the input shape of each layer in turn, and then the output shape of the last.
 
@@ -284,34 +281,13 @@ def shapes(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> Iterator[Sh
 
 
 def table(layers: Sequence[Layer], shape: Shape = PICTURE_SHAPE) -> tuple[Row, ...]:
-    """Return one row for each layer.
+    """Return one row for each layer, and all of a whole network.
 
     Raises:
         ValueError: a layer does not fit the one in front of it.
     """
-    return tuple(
-        Row(layer.name, layer.output_shape(each), layer.parameters(each), layer.macs(each))
-        for layer, each in zip(layers, shapes(layers, shape), strict=False)
-    )
-
-
-def layer_to_dict(layer: Layer) -> dict[str, Any]:
-    """Return a layer as JSON-ready values, ``kind`` first."""
-    return {"kind": layer.kind} | dataclasses.asdict(layer)
-
-
-def layer_from_dict(values: Mapping[str, Any]) -> Layer:
-    """Read what `layer_to_dict` wrote.
-
-    Raises:
-        ValueError: there is no such kind of layer, or a field is out of range.
-        TypeError: a field is missing, unknown or of the wrong type.
-    """
-    fields = dict(values)
-    kind = fields.pop("kind", None)
-    if kind not in _KINDS:
-        raise ValueError(f"no kind of layer is called {kind!r}; allowed are {', '.join(_KINDS)}")
-    return _KINDS[kind](**fields)
+    pairs = zip(layers, shapes(layers, shape), strict=False)
+    return tuple(row for layer, each in pairs for row in layer.rows(each))
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

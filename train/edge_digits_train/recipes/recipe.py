@@ -12,7 +12,7 @@ from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.mnist_format import SHAPE
 
 from edge_digits_train.augment.augmentation import Augmentation
-from edge_digits_train.recipes import architecture
+from edge_digits_train.recipes import architecture, layer_record
 from edge_digits_train.recipes.architecture import (
     Dense,
     Dropout,
@@ -21,6 +21,7 @@ from edge_digits_train.recipes.architecture import (
     Row,
     SpatialDropout,
 )
+from edge_digits_train.recipes.keras_network import KerasNetwork
 
 INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
 OPTIMIZERS = ("adam", "sgd")
@@ -71,7 +72,7 @@ class Recipe:
     batch_size: int = 64
     """Pictures in one step."""
     epochs: int = 5
-    """Passes over the training pictures."""
+    """Passes over the training pictures; 0 of a network that was trained elsewhere and imported."""
     label_smoothing: float = 0.0
     """Share of each target that is spread over all classes, in [0, 1) (Szegedy et al. 2016)."""
     weight_average: float | None = None
@@ -102,8 +103,8 @@ class Recipe:
     in [0, 2**32)."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "epochs"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        _check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        _check("epochs", self.epochs, self.epochs >= (0 if self.is_keras else 1), "1 or more")
         for name in ("learning_rate", "std"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
         for name in ("mean", "momentum", "label_smoothing", "outliers", "corruption", "distillation"):
@@ -115,6 +116,7 @@ class Recipe:
         _check("validation_fraction", self.validation_fraction, 0 < self.validation_fraction < 1, "between 0 and 1")
         folds = round(1 / self.validation_fraction)
         _check("validation_fold", self.validation_fold, 0 <= self.validation_fold < folds, f"0 to {folds - 1}")
+        self._check_keras()
         self._check_distillation()
         average = self.weight_average
         _check("weight_average", average, average is None or 0 < average < 1, "between 0 and 1, or None")
@@ -137,6 +139,21 @@ class Recipe:
                 f"recipe {self.name}: the last layer gives {output}; allowed is ({FEWEST},) to ({MOST},), "
                 "a logit for each class"
             )
+
+    @property
+    def is_keras(self) -> bool:
+        """Whether the network is made of Keras layers, in a Python file or a Keras model file."""
+        return isinstance(self.layers[0] if self.layers else None, KerasNetwork)
+
+    def _check_keras(self) -> None:
+        if not self.is_keras:
+            return
+        if len(self.layers) > 1:
+            raise UsageError(f"recipe {self.name}: layers around a network of Keras layers; allowed is that alone")
+        for name in ("mean", "std", "initializer", "initializer_stddev", "l2"):
+            default, value = getattr(Recipe, name), getattr(self, name)
+            allowed = f"{default} with a network of Keras layers, which has its own"
+            _check(name, value, value == default, allowed)
 
     def _check_distillation(self) -> None:
         if not self.distillation:
@@ -202,6 +219,14 @@ class Recipe:
         """
         if count == self.classes:
             return self
+        if isinstance(self.layers[0], KerasNetwork):
+            try:
+                return dataclasses.replace(self, layers=(self.layers[0].with_classes(count),))
+            except ValueError as error:
+                raise UsageError(
+                    f"recipe {self.name} gives {self.classes} classes, the data set has {count}: {error}, and only a "
+                    "dense one can be fitted to it"
+                ) from error
         behind: list[Layer] = []
         layers = list(self.layers)
         while isinstance(layers[-1], (Dropout, GaussianNoise)):
@@ -242,7 +267,7 @@ class Recipe:
         """Return the recipe as JSON-ready values."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {
-            "layers": [architecture.layer_to_dict(layer) for layer in self.layers],
+            "layers": [layer_record.layer_to_dict(layer) for layer in self.layers],
             "input_shape": list(self.input_shape),
             "augmentation": self.augmentation and self.augmentation.to_dict(),
         }
@@ -256,7 +281,7 @@ class Recipe:
         """
         try:
             fields = dict(values)
-            fields["layers"] = tuple(architecture.layer_from_dict(layer) for layer in fields["layers"])
+            fields["layers"] = tuple(layer_record.layer_from_dict(layer) for layer in fields["layers"])
             fields["input_shape"] = tuple(fields.get("input_shape", SHAPE))
             if fields.get("augmentation") is not None:
                 fields["augmentation"] = Augmentation.from_dict(fields["augmentation"])
