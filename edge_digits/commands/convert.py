@@ -55,8 +55,8 @@ def convert(
     Prints the size before and after slimming, the accuracy on validation and test pictures, and in brackets what was
     lost to the float original: the drop is positive where accuracy was lost. --max-drop applies to the test pictures;
     where they are too few to show that the drop is within PP it says so, says how many would do, and exits with 1.
-    Where int8 loses more than 0.5 percentage points, or with --inspect, it shows which layer loses them: each is computed
-    in int8 and in float.
+    Where int8 loses more than 0.5 percentage points, or with --inspect, it shows which layer loses them: each is
+    computed in int8 and in float.
 
     A line reader is measured on made lines of writers and fonts that it was not trained on: --max-drop applies to them.
 
