@@ -1,7 +1,6 @@
 """Whole conversions: a trained run folder becomes a model file that the classifier of the device runs."""
 
 import dataclasses
-import hashlib
 import json
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures, convert
@@ -214,13 +212,6 @@ def in_data(**changes: Any) -> Callable[[Path], None]:
     return damage
 
 
-def not_foldable(folder: Path) -> None:
-    """A model that standardizes its input where that cannot be folded, with the right sha256."""
-    layers = [keras.layers.Rescaling(3, -1), keras.layers.Conv2D(2, 3, padding="same"), keras.layers.Flatten()]
-    keras.Sequential([keras.Input((28, 28, 1)), *layers, keras.layers.Dense(10)]).save(folder / "model.keras")
-    in_record(model_sha256=hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest())(folder)
-
-
 def unfinished(folder: Path) -> None:
     (folder / "run.json").unlink()
     (folder / CHECKPOINT).touch()
@@ -248,7 +239,6 @@ DAMAGED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no model": (lambda f: (f / "model.keras").unlink(), "model.keras: cannot be read"),
     "model cut": (cut("model.keras", 0.9), "model.keras: does not have the sha256 in run.json"),
     "model empty": (cut("model.keras", 0), "model.keras: does not have the sha256 in run.json"),
-    "not foldable": (not_foldable, "model.keras: the standardization of the input cannot be folded into layer conv2d"),
     "bit flipped": (flip_a_bit, "model.keras: does not have the sha256 in run.json"),
 }
 
