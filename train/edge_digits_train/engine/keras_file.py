@@ -33,7 +33,7 @@ KERAS = (
     zipfile.BadZipFile,
 )
 """`keras.models.load_model` of a damaged file or one of another version: it looks names up in modules, and calls what
-it finds with what the file says. Found with files that were cut off or had bytes changed, 4,000 of each form."""
+it finds with what the file says."""
 
 
 def load(path: Path, allow_code: bool = False) -> keras.Model:
