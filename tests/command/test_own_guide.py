@@ -36,7 +36,7 @@ def test_every_command_of_the_guide_works(tmp_path: Path, monkeypatch: pytest.Mo
         result = CliRunner().invoke(main, [verb, *arguments])
         assert result.exit_code == 0, f"{words}: {result.output}"
         said[verb] = result.stdout
-    assert list(said) == ["data", "train", "convert", "classify", "evaluate", "report"]
+    assert list(said) == ["data", "train", "convert", "classify", "evaluate", "report", "import"]
     assert "20 meters" in GUIDE.read_text(encoding="utf-8")
     assert "Leak: no test picture is like one for training." in said["data"]
     assert len(said["classify"].splitlines()) == 3
