@@ -80,8 +80,8 @@ def test_a_record_is_loaded_as_it_was_saved(tmp_path: Path) -> None:
         ({"data": DATA | {"classes": ["a", "a"]}}, "data.classes is list; allowed is names that are all"),
         ({"data": DATA | {"classes": ["a", "../b"]}}, r"data.classes\[1\] is '../b'"),
         (
-            {"data": DATA | {"input": {"kind": "page"}}},
-            "data.input.kind is 'page'; allowed is",
+            {"data": DATA | {"input": {"kind": "word"}}},
+            "data.input.kind is 'word'; allowed is",
         ),
         ({"data": DATA | {"input": {"height": 99}}}, "data.input: input ink of 99×28; allowed is 28×28"),
         ({"data": DATA | {"groups": {"train": []}}}, "a name in data.groups is 'train'"),
