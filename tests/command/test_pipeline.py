@@ -168,7 +168,7 @@ def test_the_verbs_one_by_one(slice_of_mnist: Path, tmp_path: Path, monkeypatch:
     classified = run("classify", "--model", model, "--json", SAMPLES[0])
     assert classified.exit_code == 0, classified.output
     answer = json.loads(classified.stdout)
-    assert set(answer) == {"file", "label", "confidence", "probabilities", "sure", "reason"}
+    assert set(answer) == {"file", "label", "confidence", "probabilities", "sure", "reason", "reason_code"}
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-3)
 
 

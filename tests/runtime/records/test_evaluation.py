@@ -40,6 +40,9 @@ def png(image: Image.Image, kind: str = "PNG") -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+LATENCY = {"what": "", "p50": 1, "p90": 1, "p99": 1, "mean": 1, "std": 0, "samples_us": [1, 1]}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
@@ -75,7 +78,8 @@ def png(image: Image.Image, kind: str = "PNG") -> str:
         ("classes", [*"012345678", 9], "classes[9] is 9; allowed is text"),
         ("classes", [*"01234567"], "labels hold 8; allowed are whole numbers 0 to 7"),
         ("classes", [*"0123456789a"], "probabilities are of 10 classes, but classes names 11"),
-        ("latency_us", {}, "latency_us.invoke is missing"),
+        ("latency_us", [], "latency_us is list"),
+        ("latency_us", {"total": LATENCY}, "latency_us.invoke is missing"),
         ("latency_us.other", {}, "a name in latency_us is 'other'"),
         ("latency_us.invoke.samples_us", [], "latency_us.invoke.samples_us is list"),
         ("latency_us.total.samples_us", [], "latency_us.total.samples_us is list"),
@@ -106,7 +110,6 @@ def png(image: Image.Image, kind: str = "PNG") -> str:
         ("extra.loops", [], "extra.loops is list"),
         ("extra.loops.invoke.median_us", "", "extra.loops.invoke.median_us is ''"),
         ("extra.loops.invoke.loop_us", [], "extra.loops.invoke.loop_us is list"),
-        ("extra.picture", 5, "extra.picture is 5"),
         ("extra.load_ms", "0.9", "extra.load_ms is '0.9'"),
         ("extra.cold_start_ms", float("nan"), "extra.cold_start_ms is nan"),
         ("extra.beside", {"deep": [float("inf")]}, "extra.beside.deep[0] is inf"),
