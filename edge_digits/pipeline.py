@@ -484,10 +484,13 @@ def write_report(
         UsageError: there is a limit ``max_drop`` in percentage points, but no float original to count from.
     """
     from edge_digits_runtime.records.evaluation import Evaluation
+    from edge_digits_runtime.records.microcontroller import RECORD, MicrocontrollerRecord
 
     from edge_digits import report
 
-    result = report.compare([Evaluation.load(file) for file in files])
+    measured = [file for file in files if file.name.endswith(RECORD)]
+    evaluations = [Evaluation.load(file) for file in files if file not in measured]
+    result = report.compare(evaluations, [MicrocontrollerRecord.load(file) for file in measured])
     if max_drop is not None:
         result = result.gated(max_drop, by_point)
         if not result.gates:

@@ -11,6 +11,7 @@ from edge_digits.printing import printable
 
 if TYPE_CHECKING:
     from edge_digits.deploy.bundle import Bundle
+    from edge_digits.deploy.pico import PicoBundle
 
 run_argument = click.argument("run", type=UserPath(), metavar="RUN")
 scheme_option = click.option(
@@ -57,6 +58,13 @@ wheels_option = click.option(
     help="Also pack edge-digits itself, as it is installed here.  [default: --runtime]",
 )
 @wheels_option
+@click.option(
+    "--target",
+    type=click.Choice(["linux", "pico"]),
+    default="linux",
+    show_default=True,
+    help="linux: for a device that runs Python. pico: the C of 'export' for a Raspberry Pi Pico, without Python.",
+)
 @unverified_option
 def bundle(
     run: Path,
@@ -66,6 +74,7 @@ def bundle(
     data: Path | None,
     runtime: bool,
     wheels: str | None,
+    target: str,
     allow_unverified: bool,
 ) -> None:
     """Pack all that a device needs to run and measure the model of RUN into one ZIP.
@@ -79,10 +88,46 @@ def bundle(
       scp pi.zip pi:
       ssh pi python3 -m zipfile -e pi.zip .
       edge-digits bundle runs/cnn-32-64-64-1 --wheels aarch64-cp311
+      edge-digits bundle runs/digits-xs-1 --target pico -o pico.zip
     """
+    if target == "pico":
+        if wheels is not None:
+            raise UsageError("--wheels is for a device that runs Python: leave it out with --target pico")
+        packed_for_pico = make_for_pico(run, scheme, model, data, runtime, allow_unverified)
+        packed_for_pico.save(out)
+        click.echo(f"{out}: {packed_for_pico}")
+        return
     packed = make(run, scheme, model, data, runtime, wheels, allow_unverified)
     packed.save(out)
     click.echo(f"{printable(out)}: {packed}")
+
+
+def make_for_pico(
+    run: Path, scheme: str | None, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
+) -> "PicoBundle":
+    """Make the bundle of a run for a Pico; the arguments and errors are those of `make`.
+
+    Raises:
+        UsageError: an option that has no meaning there; and where the packages of 'export' are not installed.
+    """
+    from importlib.util import find_spec
+
+    if scheme not in (None, "int8") or not runtime or allow_unverified:
+        raise UsageError("--target pico packs int8 models that match their cards, as C: give no other option with it")
+    if find_spec("edge_digits_convert") is None:
+        raise UsageError("--target pico needs more than the device profile: pip install 'edge-digits[convert]'")
+    from edge_digits_runtime.model.registry import find
+    from edge_digits_runtime.records.run import RunRecord
+
+    from edge_digits.deploy.bundle import check_data, find_model
+    from edge_digits.deploy.pico import make_pico_bundle
+    from edge_digits.pipeline import load_data_of
+
+    record = RunRecord.load(run)
+    chosen = find(model) if model else find_model(run, "int8")
+    dataset = load_data_of(record, data, test_only=True)
+    check_data(record, dataset)
+    return make_pico_bundle(chosen, dataset)
 
 
 def make(

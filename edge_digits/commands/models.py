@@ -22,6 +22,8 @@ _COLUMNS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("drop, pp", "drop_pp", "{:.2f}".format),
     ("invoke, µs", "p50_us", "{:,.1f}".format),
     ("file, µs", "file_p50_us", "{:,.0f}".format),
+    ("MCU flash", "mcu_flash_bytes", "{:,}".format),
+    ("MCU RAM", "mcu_ram_bytes", "{:,}".format),
 )
 """For each column its title, the key of the JSON object, and the function that writes the value."""
 _WIDTH = 10
@@ -35,6 +37,7 @@ def models(as_json: bool) -> int:
     invocation, and of the whole way from a picture file to the answer.
 
     The default model comes with the runtime, the extra 'models' brings the others. A - stands for what is not known.
+    MCU stands for a microcontroller, a Cortex-M0+: the bytes that the C of 'export' takes there.
 
     \b
     Example:
@@ -63,6 +66,8 @@ def describe(model: "InstalledModel") -> dict[str, Any]:
     card, evaluation = model.file.card, model.evaluation
     invoke = evaluation and evaluation.latency.get("invoke")
     file = evaluation and evaluation.latency.get("file")
+    # The smallest processor is measured first.
+    figures = model.microcontroller.processors[0] if model.microcontroller else None
     return {
         "name": model.name,
         "default": model.default,
@@ -74,6 +79,8 @@ def describe(model: "InstalledModel") -> dict[str, Any]:
         "drop_pp": None if model.drop_pp is None else round(model.drop_pp, 4),
         "p50_us": invoke and round(invoke.p50, 3),
         "file_p50_us": file and round(file.p50, 3),
+        "mcu_flash_bytes": figures and figures.flash_bytes,
+        "mcu_ram_bytes": figures and figures.ram_bytes,
         "device": evaluation and device(evaluation.device),
         "path": str(model.path),
     }

@@ -37,7 +37,9 @@ def report(
 ) -> int:
     """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
 
-    EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it.
+    EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it. The
+    microcontroller.json of 'export --measure' adds what the C of a model takes on microcontrollers.
+
     --max-drop applies to every converted model: it exits with 1 if one is above the limit, and if these pictures are
     too few to show that it is within.
 
@@ -45,6 +47,7 @@ def report(
     Example:
       edge-digits report runs/cnn-32-64-64-1 from-the-pi.json -o report
       edge-digits report runs/cnn-32-64-64-1 --max-drop 0.1
+      edge-digits report runs/digits-xs-1 int8.json digits/microcontroller.json
       edge-digits report after-mnist.json after-own.json --before before-mnist.json --before before-own.json
     """
     import json
@@ -84,6 +87,7 @@ def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
         EvaluationError: a folder holds none.
     """
     from edge_digits_runtime.model.registry import EVALUATION_SUFFIX
+    from edge_digits_runtime.records.microcontroller import RECORD
     from edge_digits_runtime.records.run import EVALUATION
 
     files: dict[Path, None] = {}
@@ -94,6 +98,7 @@ def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
             if not inside:
                 raise EvaluationError(f"{path}: no evaluation in this folder; make one with 'edge-digits evaluate'")
             files.update(dict.fromkeys(inside))
+            files.update(dict.fromkeys(sorted(path.glob(f"*{RECORD}"))))
         else:
             files[path] = None
     return list(files)

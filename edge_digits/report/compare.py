@@ -8,6 +8,7 @@ from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.records.device_facts import device_key, setting_key
 from edge_digits_runtime.records.evaluation import ROLES, Evaluation
+from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 from numpy.typing import NDArray
 
 from edge_digits.formatting import counted, device_facts
@@ -40,15 +41,20 @@ class _Named(NamedTuple):
     evaluation: Evaluation
 
 
-def compare(evaluations: Iterable[Evaluation]) -> Report:
+def compare(evaluations: Iterable[Evaluation], microcontrollers: Sequence[MicrocontrollerRecord] = ()) -> Report:
     """Compare evaluations of the same pictures with each other.
 
     Models that descend from the same Keras weights (``ModelInfo.weights_sha256``) form a family. Drops are counted from
     the float original of the family; if it was evaluated more than once, from the first of these. An evaluation that is
     given twice counts once.
 
+    Args:
+        evaluations: at least one.
+        microcontrollers: what exports of models among them take on microcontrollers.
+
     Raises:
-        EvaluationError: there is no evaluation, or two are of different pictures; the message names both.
+        EvaluationError: there is no evaluation, or two are of different pictures; the message names both. Or a model
+            was measured on microcontrollers, but not evaluated.
     """
     given = list(evaluations)
     if not given:
@@ -61,7 +67,22 @@ def compare(evaluations: Iterable[Evaluation]) -> Report:
         count=len(given[0].labels),
         families=families,
         notes=_notes(families, len(given) - len(distinct), len(given[0].labels)),
+        microcontrollers=_evaluated(microcontrollers, distinct),
     )
+
+
+def _evaluated(
+    records: Sequence[MicrocontrollerRecord], evaluations: Sequence[Evaluation]
+) -> tuple[MicrocontrollerRecord, ...]:
+    """Return the records, each model once, the last one that was given."""
+    evaluated = {evaluation.model.sha256 for evaluation in evaluations}
+    for record in records:
+        if record.sha256 not in evaluated:
+            raise EvaluationError(
+                f"{record.name} was measured on microcontrollers, but there is no evaluation of that file "
+                f"(sha256 {record.sha256[:12]}): add it, or leave the figures out"
+            )
+    return tuple({record.sha256: record for record in records}.values())
 
 
 def _check_same_pictures(evaluations: Sequence[Evaluation]) -> None:

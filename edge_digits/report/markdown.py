@@ -49,6 +49,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     for family in report.families:
         yield from _family(family)
+    if on_microcontrollers := tables.microcontrollers(report.microcontrollers):
+        yield "## Microcontrollers"
+        yield ""
+        yield from table(on_microcontrollers)
     yield "## What else was timed"
     yield ""
     for optional in (tables.parts(report.rows), tables.threads(report.rows)):

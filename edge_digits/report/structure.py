@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from edge_digits_runtime.data.classes import are_digits
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
+from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 from numpy.typing import NDArray
 
 from edge_digits.gate import Gate
@@ -185,6 +186,8 @@ class Report:
     """Warnings of the evaluations and of the comparison itself."""
     gates: tuple[Gate, ...] = ()
     """Whether each converted model keeps within a limit, if one was given."""
+    microcontrollers: tuple[MicrocontrollerRecord, ...] = ()
+    """What the C of models among the rows takes on microcontrollers, where an export was measured."""
 
     @property
     def classes(self) -> tuple[str, ...]:

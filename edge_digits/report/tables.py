@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.records.evaluation import Latency
+from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 
 from edge_digits.formatting import (
     NONE,
@@ -245,6 +246,27 @@ def _state(row: Row) -> Cell:
     words = [f"{value:.0f}" for value in dict.fromkeys(degrees) if value is not None]
     temperature = f"{' → '.join(words)} °C" if words else ""
     return Cell(joined(device.get("governor"), temperature))
+
+
+def microcontrollers(records: Sequence[MicrocontrollerRecord]) -> Table | None:
+    """Return flash, RAM and instructions of each model on each processor; None if there are no records."""
+    columns = ("model", "processor", "flash, bytes", "RAM, bytes", "instructions a picture", "measured with")
+    lines = [
+        (
+            Cell(record.name),
+            Cell(figures.processor),
+            Cell(f"{figures.flash_bytes:,}"),
+            Cell(f"{figures.ram_bytes:,}", (f"{figures.stack_bytes:,} of it stack",)),
+            Cell(
+                f"{figures.instructions:,}",
+                (f"{figures.instructions / record.macs:.2f} a multiply-accumulate",) if record.macs else (),
+            ),
+            Cell(record.emulator, (record.compiler,)),
+        )
+        for record in records
+        for figures in record.processors
+    ]
+    return Table(columns, tuple(lines)) if lines else None
 
 
 def parts(rows: Sequence[Row]) -> Table | None:

@@ -36,6 +36,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield from table(_COLUMNS, [_cells(row) for row in report.rows], _REPORT_NAME_WIDTH)
     yield from item("invoke: the interpreter alone; file: from a picture file to the answer; medians")
+    if report.microcontrollers:
+        yield ""
+        yield "On microcontrollers, emulated"
+        for record in report.microcontrollers:
+            for figures in record.processors:
+                yield from item(
+                    f"{record.name}, {figures.processor}: {figures.flash_bytes:,} bytes of flash, "
+                    f"{figures.ram_bytes:,} of RAM, {figures.instructions:,} instructions a picture"
+                )
     if report.notes:
         yield ""
         yield "Notes"

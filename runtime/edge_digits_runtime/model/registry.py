@@ -16,6 +16,7 @@ from edge_digits_runtime.model.card import ModelFile, parse_model_file, read_mod
 
 if TYPE_CHECKING:
     from edge_digits_runtime.records.evaluation import Evaluation
+    from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 
 DEFAULT_MODEL = Path(__file__).with_name("default.tflite")
 """The model that ships with the runtime."""
@@ -27,6 +28,7 @@ DISTRIBUTION, PACKAGE = "edge-digits-models", "edge_digits_models"
 LINES = "lines"
 """Folder of the other models that read lines, in that distribution."""
 EVALUATION_SUFFIX = ".evaluation.json.gz"
+MICROCONTROLLER_SUFFIX = ".microcontroller.json"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,22 @@ class InstalledModel:
 
                 evaluation = Evaluation.load(path)
                 return evaluation if evaluation.model.sha256 == self.file.sha256 else None
+        return None
+
+    @cached_property
+    def microcontroller(self) -> "MicrocontrollerRecord | None":
+        """What the C of this very file takes on microcontrollers, as it was shipped; None where it was not measured.
+
+        Raises:
+            EvaluationError: its file is damaged.
+        """
+        for folder in _folders():
+            path = folder / f"{self.name}{MICROCONTROLLER_SUFFIX}"
+            if path.is_file():
+                from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
+
+                record = MicrocontrollerRecord.load(path)
+                return record if record.sha256 == self.file.sha256 else None
         return None
 
 
