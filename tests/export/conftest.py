@@ -31,12 +31,10 @@ def converted(layers: list[Any], shape: tuple[int, int] = SHAPE, per_tensor: boo
     import keras
     import tensorflow as tf
 
-    keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input((*shape, 1)), *layers])
-    rng = np.random.default_rng(0)
-    model.set_weights(
-        [rng.normal(0, 0.2, w.shape) if w.ndim == 1 else w * rng.uniform(0.5, 2, w.shape) for w in model.get_weights()]
-    )
+    # All drawn here: layers choose the seeds of their initializers when they are made, before any seed could be set.
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(0, _deviation(w.shape), w.shape) for w in model.get_weights()])
 
     function = inference_function(model).get_concrete_function(tf.TensorSpec((1, *shape, 1), tf.float32))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -49,6 +47,11 @@ def converted(layers: list[Any], shape: tuple[int, int] = SHAPE, per_tensor: boo
     converter.representative_dataset = lambda: ([picture] for picture in pixels)
     flatbuffer: bytes = converter.convert()
     return flatbuffer
+
+
+def _deviation(shape: tuple[int, ...]) -> float:
+    """Return the standard deviation of a bias, or of a kernel that keeps the size of its input."""
+    return 0.2 if len(shape) == 1 else float(np.sqrt(2 / np.prod(shape[:2] if len(shape) == 4 else shape[:1])))
 
 
 def carded(
