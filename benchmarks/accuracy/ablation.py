@@ -67,7 +67,7 @@ def measured(name: str, recipe: Recipe) -> list[str]:
     words = name.replace("%", "percent").replace(",", "").split()
     run = Path("runs") / "-".join(["ablation", str(recipe.epochs), *words])
     finish_run(recipe, mnist.load(), run, None)
-    record, int8 = RunRecord.load(run), convert_run(run, "int8")
+    record, int8 = RunRecord.load(run), convert_run(run, "int8")[0]
     return [
         name,
         f"{record.history['val_loss'][-1]:.4f}",

@@ -71,7 +71,7 @@ def train(recipe: catalogue.Recipe, run: Path) -> tuple[dict[str, Path], Figures
     """
     say(f"== {run}")
     finish_run(recipe, mnist.load(), run, None)
-    results = {scheme: convert_run(run, scheme) for scheme in SCHEMES}
+    results = {scheme: convert_run(run, scheme)[0] for scheme in SCHEMES}
     say(f"{recipe.name} int8: classifying corrupted test pictures")
     trained, int8 = RunRecord.load(run), results["int8"]
     figures = {

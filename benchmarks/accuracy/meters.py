@@ -98,7 +98,7 @@ def write_data(meters: Path, path: Path, split: Figures) -> None:
 def train(dataset: DataSet, path: Path, seed: int, run: Path) -> Figures:
     """Train one seed, unless that is done, convert it, and return its figures."""
     finish_run(dataclasses.replace(catalogue.get(RECIPE), seed=seed), dataset, run, path)
-    converted = convert_run(run, "int8")
+    converted, _ = convert_run(run, "int8")
     record, original = RunRecord.load(run), Evaluation.load(run / EVALUATION)
     answers = DigitClassifier(converted.path).classify_batch(dataset.test.images)
     labels, test = dataset.test.labels, dataset.test

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from edge_digits_runtime import DigitClassifier
 from edge_digits_runtime.image.picture import open_picture
-from edge_digits_runtime.page import reading
+from edge_digits_runtime.page import digit_reading
+from edge_digits_runtime.page.reading import SHORTER_SIDE, PageReader
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 DOUBTFUL = {"drawn-257-1.jpg"}
@@ -17,6 +18,11 @@ def classifier() -> DigitClassifier:
     return DigitClassifier()
 
 
+@pytest.fixture(scope="module")
+def reader() -> PageReader:
+    return PageReader()
+
+
 @pytest.mark.parametrize("file", sorted(PICTURES.glob("[sd]*-*")), ids=lambda file: file.stem)
 def test_a_digit(file: Path, classifier: DigitClassifier) -> None:
     kind, first, second = file.stem.split("-")
@@ -26,9 +32,12 @@ def test_a_digit(file: Path, classifier: DigitClassifier) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(PICTURES.glob("photo-*")), ids=lambda file: file.stem)
-def test_a_photograph_of_numbers(file: Path, classifier: DigitClassifier) -> None:
-    wanted = tuple(line.replace("_", " ") for line in file.stem.split("-")[1:])
-    assert reading.read(open_picture(file, reading.SHORTER_SIDE), classifier).lines == wanted
+def test_a_photograph_of_numbers(file: Path, classifier: DigitClassifier, reader: PageReader) -> None:
+    wanted = [line.replace("_", " ") for line in file.stem.split("-")[1:]]
+    page = reader.read(open_picture(file, SHORTER_SIDE))
+    assert page.rows() == wanted
+    assert all(line.sure for line in page.lines)
+    assert list(digit_reading.read(open_picture(file, SHORTER_SIDE), classifier).lines) == wanted
 
 
 def test_none_is_missing() -> None:

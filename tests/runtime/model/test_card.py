@@ -92,7 +92,7 @@ def test_a_card_is_read_as_it_was_written(tiny: Tiny) -> None:
         ({"labels": [*"012345678", "\x1b[31m"]}, "labels[9] is '"),
         ({"labels": list(range(10))}, "labels[0] is 0; allowed is text"),
         ({"labels": "0123456789"}, "labels is '0123456789'; allowed is a list"),
-        ({"input": {"kind": "page", "version": 1}}, "input.kind is 'page'; allowed is 'ink' or 'crop' or 'line'"),
+        ({"input": {"kind": "sheet", "version": 1}}, "input.kind is 'sheet'; allowed is 'ink' or 'crop' or 'line'"),
         ({"input": {"kind": "ink", "height": 32}}, "input: input ink of 32×28; allowed is 28×28"),
         ({"input": {"kind": "crop", "height": 8}}, "input: input crop of 8×28; allowed is 16 to 64 pixels a side"),
         ({"input": {"kind": "crop", "width": "20"}}, "input.width is '20'; allowed is a whole number"),
