@@ -228,6 +228,10 @@ def test_a_model_that_kills_its_process_is_found_in_another() -> None:
     (killing,) = [other for other in others if tanh(other).inputs == (-1,)]
     with pytest.raises(ModelError, match="TANH: it has 1 inputs and 1 outputs"):
         validation.check(schema.read(killing))
-    with pytest.raises(ModelError, match=r"^bad: this model kills the process that runs it \(signal 11\)$"):
+    if choose().name == "litert":
+        with pytest.raises(ModelError, match=r"^bad: this model kills the process that runs it \(signal 11\)$"):
+            trial.run(killing, "bad", choose())
+    else:
+        # tflite-runtime 2.14 takes it for an input that is not there, and goes on.
         trial.run(killing, "bad", choose())
     trial.run(content, "good", choose())
