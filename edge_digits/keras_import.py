@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import click
 from edge_digits_runtime.data.classes import check_classes
 from edge_digits_runtime.data.datasets import Grouping
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.records.run import RunRecord
 
-from edge_digits.formatting import percent
 from edge_digits.options import InputChoice
-from edge_digits.pipeline import claimed, is_mnist, load_data, next_run
+from edge_digits.pipeline import claimed, is_mnist, load_data, next_run, print_run
 from edge_digits.progress import say
 
 
@@ -53,8 +51,5 @@ def import_run(
     source = None if data is None or is_mnist(data) else data
     with claimed(folder, out):
         record = import_model(file, loaded, dataset, folder, source, pixels, say)
-    click.echo(
-        f"{folder}: validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
-        f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
-    )
+    print_run(record, folder)
     return record

@@ -172,15 +172,20 @@ def train_run(
         record = train(recipe, dataset, folder, source, resume, show, cluster, start)
     if "origin" in record.extra:
         say(f"{record.name}: {record.extra['origin']}.")
+    print_run(record, folder)
+    warning = gap_warning(record.history, record.data["counts"])
+    if warning is not None:
+        say(warning)
+    return record
+
+
+def print_run(record: "RunRecord", folder: Path) -> None:
+    """Print what the network of a run does, in one line."""
     click.echo(
         f"{printable(folder)}: "
         f"validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
-    warning = gap_warning(record.history, record.data["counts"])
-    if warning is not None:
-        say(warning)
-    return record
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """From the run of a line reader to one self-describing int8 ``.tflite`` file, verified, calibrated and measured."""
 
 import contextlib
+import dataclasses
 import datetime
 import hashlib
 import io
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError, UsageError
 from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
+from edge_digits_runtime.library_errors import KERAS, first_line
 from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.page.decoding import Decoded, decode
@@ -110,43 +112,32 @@ def convert_lines(
     with naming(path):
         check_sha256(path, record)
         model, flatbuffer = quantized(path, (len(labels) + 1,), calibration.pictures)
-        slim = _verified(flatbuffer, labels, tuple(model.output_shape[1:]), calibration.pictures[:PROBE])
+        shapes = (1, *LINE_SHAPE, 1), (1, *model.output_shape[1:])
+        slim = slimmed(flatbuffer, shapes, lambda content: _reader(content, labels).logits, calibration.pictures)
     say(f"measuring on {len(validation.labels):,} validation lines")
     original = [decode(logits, labels) for logits in keras_outputs(model, validation.pictures)]
-    reader = LineReader(append_card(slim, _bare_card(slim, labels)))
+    reader = _reader(slim, labels)
     logits = [reader.logits(picture) for picture in validation.pictures]
     temperature = fit_temperature(logits, labels, validation.labels)
     decoded = [decode(row, labels, temperature) for row in logits]
     right = _right(decoded, validation.labels)
     least = smallest_sure_confidence(np.array([line.confidence for line in decoded]), right)
     exact, float_exact = float(right.mean()), float(_right(original, validation.labels).mean())
-    card = ModelCard(
-        name=record.name,
-        scheme="int8",
-        sha256=hashlib.sha256(slim).hexdigest(),
-        recipe=record.recipe,
-        data=f"{record.lines:,} made lines" + (f"; {record.origin}" if record.origin else ""),
-        weights_sha256=record.weights_sha256,
-        calibration=Calibration("train", len(calibration.labels), seed),
-        accuracy={"validation": exact},
-        temperature=temperature,
-        min_confidence=least,
-        labels=tuple(labels),
-        input=Input("line", *LINE_SHAPE),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        parameters=record.parameters,
-        macs=record.macs,
+    card = finished_card(
+        dataclasses.replace(_bare_card(slim, labels), temperature=temperature, min_confidence=least),
+        record,
+        "lines",
+        Calibration("train", len(calibration.labels), seed),
+        exact,
     )
-    target = output or folder / f"{record.name}-int8.tflite"
-    content = append_card(slim, card)
-    files.write_bytes(target, content)
+    target, size = write_model(slim, card, folder, output)
     sure = [line.confidence >= least for line in decoded]
     counted = score(validation.labels, [line.text for line in decoded], sure)
     silent = counted.silently_wrong / counted.lines
     return LineConversionResult(
         target,
         card,
-        len(content),
+        size,
         exact,
         float_exact,
         silent,
@@ -236,9 +227,8 @@ def quantized(path: Path, outputs: tuple[int, ...], calibration: NDArray[np.uint
             )
         try:
             model = keras.models.load_model(path, compile=False)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise RunError(f"Keras {keras.__version__} cannot load it ({reason}): train again") from error
+        except KERAS as error:
+            raise RunError(f"Keras {keras.__version__} cannot load it ({first_line(error)}): train again") from error
         shape = (*calibration.shape[1:], 1)
         # With an open batch size, the shape in front of the reshape would be computed at run time.
         single = keras.models.clone_model(model, input_tensors=keras.Input(shape, batch_size=1))
@@ -267,20 +257,73 @@ def _examples(pictures: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]
         yield [pixels(picture[None])]
 
 
-def _verified(flatbuffer: bytes, labels: Sequence[str], output: tuple[int, ...], probe: NDArray[np.uint8]) -> bytes:
-    """Check the converted model, slim it, and check that this changed no bit of any answer; return the slim one."""
-    check_model(flatbuffer, "int8", ((1, *LINE_SHAPE, 1), (1, *output)))
+def slimmed(
+    flatbuffer: bytes,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    outputs: Callable[[bytes], Callable[[NDArray[np.uint8]], NDArray[Any]]],
+    pictures: NDArray[np.uint8],
+) -> bytes:
+    """Check a converted model, slim it, check that this changed no bit of any answer, and return the slim one.
+
+    Args:
+        flatbuffer: the model.
+        shapes: of its input and output.
+        outputs: loads a flatbuffer and returns what gives the outputs for one picture.
+        pictures: the first `PROBE` are answered.
+
+    Raises:
+        ModelError: it is no int8 model of these shapes, or answers otherwise when it is slim.
+    """
+    check_model(flatbuffer, "int8", shapes)
     slim = strip(flatbuffer)
-    before, after = (LineReader(append_card(content, _bare_card(content, labels))) for content in (flatbuffer, slim))
-    if not all(np.array_equal(before.logits(picture), after.logits(picture)) for picture in probe):
+    before, after = outputs(flatbuffer), outputs(slim)
+    if not all(np.array_equal(before(picture), after(picture)) for picture in pictures[:PROBE]):
         raise ModelError("the slimmed model does not answer as the converted one does")
     return slim
+
+
+def finished_card(
+    bare: ModelCard, record: LineRunRecord, made: str, calibration: Calibration, exact: float
+) -> ModelCard:
+    """Return the card of a model of a run.
+
+    Args:
+        bare: what the card says of the flatbuffer itself.
+        record: of the run.
+        made: what it was trained on, such as ``lines``.
+        calibration: what gave the ranges of int8.
+        exact: share of what is right on validation, in [0, 1].
+    """
+    return dataclasses.replace(
+        bare,
+        name=record.name,
+        recipe=record.recipe,
+        data=f"{record.lines:,} made {made}" + (f"; {record.origin}" if record.origin else ""),
+        weights_sha256=record.weights_sha256,
+        calibration=calibration,
+        accuracy={"validation": exact},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        parameters=record.parameters,
+        macs=record.macs,
+    )
+
+
+def write_model(flatbuffer: bytes, card: ModelCard, folder: Path, output: Path | None) -> tuple[Path, int]:
+    """Write a model file to ``output``, or into the folder of its run; return where it is and its size in bytes."""
+    target = output or folder / f"{card.name}-int8.tflite"
+    content = append_card(flatbuffer, card)
+    files.write_bytes(target, content)
+    return target, len(content)
 
 
 def _bare_card(flatbuffer: bytes, labels: Sequence[str]) -> ModelCard:
     """Return a card with which a model can be run before it is measured."""
     digest = hashlib.sha256(flatbuffer).hexdigest()
     return ModelCard("line", "int8", digest, labels=tuple(labels), input=Input("line", *LINE_SHAPE))
+
+
+def _reader(flatbuffer: bytes, labels: Sequence[str]) -> LineReader:
+    return LineReader(append_card(flatbuffer, _bare_card(flatbuffer, labels)))
 
 
 def keras_outputs(model: Any, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,24 +1,27 @@
 """From the run of a row finder to one self-describing int8 ``.tflite`` file, verified and measured."""
 
-import datetime
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.image.model_input import PAGE_SHAPE, Input
 from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
 from edge_digits_runtime.page.row_finder import CELL, LABELS, OUTPUTS, PARTS, RowFinder
-from edge_digits_runtime.records import files
 from edge_digits_runtime.records.line_run import LineRunRecord
 from edge_digits_runtime.records.run import MODEL
 from numpy.typing import NDArray
 
-from edge_digits_convert.line_conversion import LineConversionResult, check_sha256, keras_outputs, quantized
+from edge_digits_convert.line_conversion import (
+    LineConversionResult,
+    check_sha256,
+    finished_card,
+    keras_outputs,
+    quantized,
+    slimmed,
+    write_model,
+)
 from edge_digits_convert.quantization import naming
-from edge_digits_convert.strip import strip
-from edge_digits_convert.verification import check_model
 
 Measure = Callable[[NDArray[np.float32]], float]
 
@@ -51,30 +54,22 @@ def convert_rows(
     with naming(path):
         check_sha256(path, record)
         model, flatbuffer = quantized(path, (*cells, PARTS * PARTS * OUTPUTS), calibration)
-        check_model(flatbuffer, "int8", ((1, *PAGE_SHAPE, 1), (1, *cells, PARTS * PARTS * OUTPUTS)))
-        slim = strip(flatbuffer)
-    bare = ModelCard("rows", "int8", hashlib.sha256(slim).hexdigest(), labels=LABELS, input=Input("page", *PAGE_SHAPE))
-    before, after = (RowFinder(append_card(content, bare)) for content in (flatbuffer, slim))
-    if not all(np.array_equal(before.outputs(page), after.outputs(page)) for page in validation[:10]):
-        raise ModelError("the slimmed model does not answer as the converted one does")
+        shapes = (1, *PAGE_SHAPE, 1), (1, *cells, PARTS * PARTS * OUTPUTS)
+        slim = slimmed(flatbuffer, shapes, lambda content: _finder(content).outputs, validation)
+    after = _finder(slim)
     exact = measure(np.stack([after.outputs(page) for page in validation]))
     float_exact = measure(keras_outputs(model, validation))
-    card = ModelCard(
-        name=record.name,
-        scheme="int8",
-        sha256=bare.sha256,
-        recipe=record.recipe,
-        data=f"{record.lines:,} made pages" + (f"; {record.origin}" if record.origin else ""),
-        weights_sha256=record.weights_sha256,
-        calibration=Calibration("train", len(calibration), seed),
-        accuracy={"validation": exact},
-        labels=LABELS,
-        input=bare.input,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        parameters=record.parameters,
-        macs=record.macs,
-    )
-    target = output or folder / f"{record.name}-int8.tflite"
-    content = append_card(slim, card)
-    files.write_bytes(target, content)
-    return LineConversionResult(target, card, len(content), exact, float_exact, 0.0, (), (), ())
+    calibrated = Calibration("train", len(calibration), seed)
+    card = finished_card(_bare_card(slim), record, "pages", calibrated, exact)
+    target, size = write_model(slim, card, folder, output)
+    return LineConversionResult(target, card, size, exact, float_exact, 0.0, (), (), ())
+
+
+def _bare_card(flatbuffer: bytes) -> ModelCard:
+    """Return a card with which a model can be run before it is measured."""
+    digest = hashlib.sha256(flatbuffer).hexdigest()
+    return ModelCard("rows", "int8", digest, labels=LABELS, input=Input("page", *PAGE_SHAPE))
+
+
+def _finder(flatbuffer: bytes) -> RowFinder:
+    return RowFinder(append_card(flatbuffer, _bare_card(flatbuffer)))

@@ -10,6 +10,8 @@ from edge_digits.options import UserPath, unverified_option
 from edge_digits.printing import printable
 
 if TYPE_CHECKING:
+    from edge_digits_runtime.data.datasets import DataSet
+
     from edge_digits.deploy.bundle import Bundle
     from edge_digits.deploy.pico import PicoBundle
 
@@ -95,7 +97,7 @@ def bundle(
             raise UsageError("--wheels is for a device that runs Python: leave it out with --target pico")
         packed_for_pico = make_for_pico(run, scheme, model, data, runtime, allow_unverified)
         packed_for_pico.save(out)
-        click.echo(f"{out}: {packed_for_pico}")
+        click.echo(f"{printable(out)}: {packed_for_pico}")
         return
     packed = make(run, scheme, model, data, runtime, wheels, allow_unverified)
     packed.save(out)
@@ -112,22 +114,15 @@ def make_for_pico(
     """
     from importlib.util import find_spec
 
+    from edge_digits_runtime.installation import how_to_get
+
     if scheme not in (None, "int8") or not runtime or allow_unverified:
         raise UsageError("--target pico packs int8 models that match their cards, as C: give no other option with it")
     if find_spec("edge_digits_convert") is None:
-        raise UsageError("--target pico needs more than the device profile: pip install 'edge-digits[convert]'")
-    from edge_digits_runtime.model.registry import find
-    from edge_digits_runtime.records.run import RunRecord
-
-    from edge_digits.deploy.bundle import check_data, find_model
+        raise UsageError(f"--target pico needs more than the device profile: {how_to_get(['convert'])}")
     from edge_digits.deploy.pico import make_pico_bundle
-    from edge_digits.pipeline import load_data_of
 
-    record = RunRecord.load(run)
-    chosen = find(model) if model else find_model(run, "int8")
-    dataset = load_data_of(record, data, test_only=True)
-    check_data(record, dataset)
-    return make_pico_bundle(chosen, dataset)
+    return make_pico_bundle(*_model_and_data(run, "int8", model, data))
 
 
 def make(
@@ -159,17 +154,25 @@ def make(
     """
     if model and scheme:
         raise UsageError("--scheme chooses among the files of RUN, and --model names another: give one of them")
+    from edge_digits.deploy.bundle import make_bundle
+    from edge_digits.deploy.dependencies import Platform
+
+    platform = None if wheels is None else Platform.parse(wheels)
+    chosen, dataset = _model_and_data(run, scheme or "int8", model, data)
+    return make_bundle(chosen, dataset, runtime=runtime, platform=platform, allow_unverified=allow_unverified)
+
+
+def _model_and_data(run: Path, scheme: str, model: Path | None, data: Path | None) -> "tuple[Path, DataSet]":
+    """Return the model file of a run, or the one that is named, and the data set whose test pictures the run had."""
     from edge_digits_runtime.model.registry import find
     from edge_digits_runtime.records.run import RunRecord
 
-    from edge_digits.deploy.bundle import check_data, find_model, make_bundle
-    from edge_digits.deploy.dependencies import Platform
+    from edge_digits.deploy.bundle import check_data, find_model
     from edge_digits.pipeline import load_data_of
 
-    platform = None if wheels is None else Platform.parse(wheels)
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.
-    chosen = find(model) if model else find_model(run, scheme or "int8")
+    chosen = find(model) if model else find_model(run, scheme)
     dataset = load_data_of(record, data, test_only=True)
     check_data(record, dataset)
-    return make_bundle(chosen, dataset, runtime=runtime, platform=platform, allow_unverified=allow_unverified)
+    return chosen, dataset

@@ -7,6 +7,7 @@ import click
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
 from edge_digits.commands.deploy import connection_options
 from edge_digits.options import UserPath
+from edge_digits.printing import printable
 from edge_digits.progress import say
 
 REFUSED = 1
@@ -99,5 +100,5 @@ def certify(
     say(summary(Evaluation.load(evaluation_file)))
     for reason in passport.reasons:
         say(reason)
-    click.echo(f"{out}: {passport.verdict}")
+    click.echo(f"{printable(out)}: {passport.verdict}")
     return 0 if passport.verdict == "certified" else REFUSED

@@ -15,7 +15,6 @@ import hashlib
 import io
 import os
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,11 +33,12 @@ from PIL import Image
 from edge_digits import samples
 from edge_digits.deploy import dependencies, wheels
 from edge_digits.deploy.dependencies import Platform
+from edge_digits.deploy.wheels import SUMS
 from edge_digits.formatting import percent
 
 FOLDER = "edge-digits-bundle"
 """The only folder at the top of the ZIP, so that unpacking makes one folder."""
-MODEL, TEST, SUMS, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "SHA256SUMS", "README.txt", "samples", "wheels"
+MODEL, TEST, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "README.txt", "samples", "wheels"
 CONSTRAINTS = "constraints.txt"
 _SAMPLES = 10
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
@@ -168,9 +168,7 @@ def make_bundle(
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
     if packed:
         bundle[CONSTRAINTS] = dependencies.constraints(DISTRIBUTIONS).encode()
-    bundle[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in bundle.items()).encode()
-    # Not compressed: the large files are compressed already, and the output of zlib depends on its version.
-    content = wheels.zipped({f"{FOLDER}/{name}": data for name, data in bundle.items()}, zipfile.ZIP_STORED)
+    content = wheels.folder_with_checksums(FOLDER, bundle)
     return Bundle(
         content=content,
         name=file.card.name if file.card else model.stem,

@@ -33,6 +33,7 @@ from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits.deploy import bundle as bundles
 from edge_digits.deploy.bundle import Bundle
 from edge_digits.deploy.ssh import Device, Target, connected
+from edge_digits.deploy.wheels import SUMS
 
 OLDEST_PYTHON = (3, 11)
 _VENV = "venv/bin/python"
@@ -144,7 +145,7 @@ def _unpack(device: Device, bundle: Bundle, stamp: str, python: str) -> None:
         f"trap 'rm -rf {incoming} {incoming}.zip' EXIT",
         f"echo '{bundle.sha256}  {incoming}.zip' | sha256sum -c - >&2",
         f"{shlex.quote(python)} -m zipfile -e {incoming}.zip {incoming}",
-        f"(cd {incoming}/{bundles.FOLDER} && sha256sum -c {bundles.SUMS}) >&2",
+        f"(cd {incoming}/{bundles.FOLDER} && sha256sum -c {SUMS}) >&2",
         f"touch {incoming}/{bundles.FOLDER}/{_DEPLOYING}",
         f"mv -T {incoming}/{bundles.FOLDER} bundles/{stamp}",
         advice=f"{_KEPT}; check that there is room on the disk and try again",

@@ -1,9 +1,7 @@
 """The bundle for a Raspberry Pi Pico: one ZIP with the C of a model, its self-test on test pictures, and checksums."""
 
-import hashlib
 import os
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +57,5 @@ def make_pico_bundle(model: Path, dataset: DataSet) -> PicoBundle:
         made = export(model, Path(scratch) / FOLDER, pictures, f"Test pictures of {dataset.name}.")
         paths = sorted(path for path in made.path.rglob("*") if path.is_file())
         content = {path.relative_to(made.path).as_posix(): path.read_bytes() for path in paths}
-    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in content.items())
-    content["SHA256SUMS"] = sums.encode()
-    packed = wheels.zipped({f"{FOLDER}/{name}": data for name, data in content.items()}, zipfile.ZIP_STORED)
+    packed = wheels.folder_with_checksums(FOLDER, content)
     return PicoBundle(packed, made.card.name, made.plan.size, made.network.weight_bytes)

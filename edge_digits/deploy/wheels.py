@@ -17,6 +17,8 @@ from pathlib import Path
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.installation import build, package_files
 
+SUMS = "SHA256SUMS"
+"""Name of a file of checksums, for ``sha256sum -c``."""
 _TIME = (1980, 1, 1, 0, 0, 0)
 """Time of every file: the oldest that a ZIP can hold, so that the same files give the same bytes."""
 _WHEEL = "Wheel-Version: 1.0\nGenerator: edge-digits\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -57,6 +59,16 @@ def zipped(content: dict[str, bytes], compression: int) -> bytes:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data, compression)
     return buffer.getvalue()
+
+
+def folder_with_checksums(folder: str, content: dict[str, bytes]) -> bytes:
+    """Return a ZIP of one folder with ``content`` and, last, `SUMS` of it.
+
+    Nothing is compressed: large files are compressed already, and the output of zlib depends on its version.
+    """
+    sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in content.items())
+    whole = content | {SUMS: sums.encode()}
+    return zipped({f"{folder}/{name}": data for name, data in whole.items()}, zipfile.ZIP_STORED)
 
 
 def _package_folder(package: str) -> Path:

@@ -8,6 +8,7 @@ import pytest
 from edge_digits_convert import line_conversion
 from edge_digits_convert.line_conversion import LinePictures, convert_lines, fit_temperature, smallest_sure_confidence
 from edge_digits_runtime.errors import ModelError, RunError, UsageError
+from edge_digits_runtime.image.model_input import LINE_SHAPE
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.page.line import LineReader
@@ -78,7 +79,12 @@ def test_a_file_without_its_weights_is_refused(run: Path) -> None:
     empty.save(run.parent / "empty.keras")
     flatbuffer = line_conversion.quantized(run.parent / "empty.keras", (CLASSES,), lines(2, 0).pictures)[1]
     with pytest.raises(ModelError, match="weights"):
-        line_conversion._verified(flatbuffer, LABELS, (STEPS, CLASSES), lines(1, 0).pictures)
+        line_conversion.slimmed(
+            flatbuffer,
+            ((1, *LINE_SHAPE, 1), (1, STEPS, CLASSES)),
+            lambda content: line_conversion._reader(content, LABELS).logits,
+            lines(1, 0).pictures,
+        )
 
 
 def test_a_run_that_does_not_fit_is_refused(run: Path, tmp_path: Path) -> None:

@@ -67,14 +67,13 @@ class InstalledModel:
         Raises:
             EvaluationError: its file is damaged.
         """
-        for folder in _folders():
-            path = folder / f"{self.name}{EVALUATION_SUFFIX}"
-            if path.is_file():
-                from edge_digits_runtime.records.evaluation import Evaluation
+        path = self._shipped(EVALUATION_SUFFIX)
+        if path is None:
+            return None
+        from edge_digits_runtime.records.evaluation import Evaluation
 
-                evaluation = Evaluation.load(path)
-                return evaluation if evaluation.model.sha256 == self.file.sha256 else None
-        return None
+        evaluation = Evaluation.load(path)
+        return evaluation if evaluation.model.sha256 == self.file.sha256 else None
 
     @cached_property
     def microcontroller(self) -> "MicrocontrollerRecord | None":
@@ -83,14 +82,18 @@ class InstalledModel:
         Raises:
             EvaluationError: its file is damaged.
         """
-        for folder in _folders():
-            path = folder / f"{self.name}{MICROCONTROLLER_SUFFIX}"
-            if path.is_file():
-                from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
+        path = self._shipped(MICROCONTROLLER_SUFFIX)
+        if path is None:
+            return None
+        from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 
-                record = MicrocontrollerRecord.load(path)
-                return record if record.sha256 == self.file.sha256 else None
-        return None
+        record = MicrocontrollerRecord.load(path)
+        return record if record.sha256 == self.file.sha256 else None
+
+    def _shipped(self, suffix: str) -> Path | None:
+        """Return the file of this model's name that was shipped with the other models; None where there is none."""
+        paths = (folder / f"{self.name}{suffix}" for folder in _folders())
+        return next((path for path in paths if path.is_file()), None)
 
 
 def line_paths() -> dict[str, Path]:

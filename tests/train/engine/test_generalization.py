@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_train.engine.generalization import gap_warning
-from edge_digits_train.engine.trainer import Trainer, fitted_momentum
+from edge_digits_train.engine.trainer import Trainer
+from edge_digits_train.engine.weight_average import fitted_momentum
 from edge_digits_train.recipes.recipe import Recipe
 
 

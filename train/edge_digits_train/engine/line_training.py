@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from edge_digits_train.engine import line_model
 from edge_digits_train.engine.checkpoint import Checkpoint
 from edge_digits_train.engine.feed import pixels
-from edge_digits_train.engine.keras_model import derived_seed, weights_sha256
+from edge_digits_train.engine.keras_model import derived_seed, load, weights_sha256
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.engine.run_writer import device_facts, versions
 from edge_digits_train.engine.training import check_folder
+from edge_digits_train.engine.weight_average import assign, start_averages, values_of
 from edge_digits_train.lines import library
 from edge_digits_train.lines.charset import LABELS
 from edge_digits_train.lines.generator import Lines, line_maker, page_maker
@@ -238,15 +239,8 @@ class LineTrainer:
         record = LineRunRecord.load(folder)
         if record.recipe["architecture"] != self.recipe.to_dict()["architecture"]:
             raise RunError(f"{folder}: a run of {record.name}, whose network is not that of {self.recipe.name}")
-        weights = keras.models.load_model(folder / MODEL, compile=False).get_weights()
-        self.model.set_weights(weights)
-        # The averages start from these weights, not from those that were there when the optimizer was built.
-        optimizer = self.model.optimizer
-        for average, variable in zip(
-            optimizer._model_variables_moving_average, optimizer._trainable_variables, strict=True
-        ):
-            # A copy: JAX hands the memory of a variable on to its next value.
-            average.assign(keras.ops.convert_to_numpy(variable))
+        self.model.set_weights(load(folder / MODEL).get_weights())
+        start_averages(self.model.optimizer)
         before = f" ({record.origin})" if record.origin else ""
         return f"started from {record.name} with weights {record.weights_sha256[:12]}{before}"
 
@@ -266,7 +260,7 @@ class LineTrainer:
                 f"the learning rate of {self.recipe.learning_rate:g} is too high; lower it"
             )
         # Keras has put the averaged weights into the network; training continues from the last ones.
-        _assign(self.model.trainable_variables, watcher.weights)
+        assign(self.model.trainable_variables, watcher.weights)
         return watcher.loss
 
     def trained(self, lines: Lines | Pages) -> keras.Model:
@@ -276,10 +270,10 @@ class LineTrainer:
             lines: of the last epoch, to measure the statistics of batch normalization on.
         """
         model = line_model.build(self.recipe)
-        last = _values(self.model.trainable_variables)
+        last = values_of(self.model.trainable_variables)
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         model.set_weights(self.model.get_weights())
-        _assign(self.model.trainable_variables, last)
+        assign(self.model.trainable_variables, last)
         if isinstance(lines, Lines):
             line_model.settle(model, lines.pictures[:SETTLING_LINES])
         else:
@@ -288,7 +282,7 @@ class LineTrainer:
 
     def state(self) -> list[NDArray[Any]]:
         """Return everything that the next epoch depends on, for `restore`."""
-        return _values(self._variables())
+        return values_of(self._variables())
 
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Go back to a state that `state` returned.
@@ -298,7 +292,7 @@ class LineTrainer:
         """
         if [array.shape for array in state] != [tuple(variable.shape) for variable in self._variables()]:
             raise RunError("the checkpoint does not fit the recipe; train again in another folder")
-        _assign(self._variables(), state)
+        assign(self._variables(), state)
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.model.optimizer.variables]
@@ -337,7 +331,7 @@ class _EpochWatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, _epoch: int, logs: Mapping[str, float]) -> None:
         self.loss = float(logs["loss"])
-        self.weights = _values(self.model.trainable_variables)
+        self.weights = values_of(self.model.trainable_variables)
 
 
 def _place(recipe: LineRecipe, epoch: int) -> tuple[int, int]:
@@ -362,12 +356,3 @@ def _check_same(folder: Path, checkpoint: Checkpoint, recipe: LineRecipe) -> str
     if checkpoint.data_sha256 != _lines_sha256():
         raise RunError(f"{folder}: the unfinished training is of another version of made lines; train again")
     return str(checkpoint.recipe.get("origin", ""))
-
-
-def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]

@@ -18,6 +18,7 @@ from edge_digits_train.engine.keras_model import build, derived_seed
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.engine.losses import DistillationLoss, LabelAccuracy
 from edge_digits_train.engine.scoring import BATCH
+from edge_digits_train.engine.weight_average import assign, fitted_momentum, start_averages, values_of
 from edge_digits_train.recipes.recipe import Recipe
 
 STEPS_PER_EXECUTION = 32
@@ -132,7 +133,7 @@ class Trainer:
 
     def state(self) -> list[NDArray[Any]]:
         """Return everything that the next epoch depends on, for `restore`."""
-        return _values(self._variables())
+        return values_of(self._variables())
 
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Go back to a state that `state` returned.
@@ -148,29 +149,25 @@ class Trainer:
     def start_from(self, weights: Sequence[NDArray[Any]]) -> None:
         """Replace the initial weights, before the first epoch, by those of another training of this network."""
         self._assign(self.model.weights, weights)
-        if self.recipe.weight_average is None:
-            return
-        # The averages start from these weights, not from those that were there when the optimizer was built.
-        optimizer = self.model.optimizer
-        averages = optimizer._model_variables_moving_average
-        self._assign(averages, _values(optimizer._trainable_variables))
+        if self.recipe.weight_average is not None:
+            with self.cluster.scope():
+                start_averages(self.model.optimizer)
 
     def trained(self) -> keras.Model:
         """Return a copy of the network as it is to be used: with averaged weights where the recipe averages."""
         model = build(self.recipe)
         model.set_weights(self.model.get_weights())
         if self.recipe.weight_average is not None:
-            last = _values(self.model.trainable_variables)
+            last = values_of(self.model.trainable_variables)
             with self.cluster.scope():
                 self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
             model.set_weights(self.model.get_weights())
             self._assign(self.model.trainable_variables, last)
         return model
 
-    def _assign(self, variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    def _assign(self, variables: Sequence[Any], wanted: Sequence[NDArray[Any]]) -> None:
         with self.cluster.scope():
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
+            assign(variables, wanted)
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.model.optimizer.variables]
@@ -202,17 +199,7 @@ class _EpochWatcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, _epoch: int, logs: Mapping[str, float]) -> None:
         self.figures = dict(logs)
-        self.weights = _values(self.model.trainable_variables)
-
-
-def fitted_momentum(momentum: float, steps: int) -> float:
-    """Return the momentum of the average of the weights for a training of ``steps``, at most ``momentum``.
-
-    An average remembers about ``1 / (1 - momentum)`` steps. Over ten times as many, what is left in it of the first
-    weights is ``exp(-10)``, nothing; over fewer they would be mixed into the result: at 0.999, a half of them after 732
-    steps. So a short training averages over its last tenth.
-    """
-    return max(0.0, min(momentum, 1 - 10 / steps))
+        self.weights = values_of(self.model.trainable_variables)
 
 
 def _optimizer(recipe: Recipe, steps: int) -> Any:
@@ -224,7 +211,3 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
     if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=recipe.nesterov, **average)
     return keras.optimizers.Adam(rate, **average)
-
-
-def _values(variables: Sequence[Any]) -> list[NDArray[Any]]:
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]

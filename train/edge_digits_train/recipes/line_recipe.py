@@ -85,9 +85,9 @@ class RowArchitecture:
     down: tuple[tuple[int, int, int], ...]
     """Filters, side of the kernel and stride of the convolutions that lead from pixels to cells."""
     cells: int
-    """Of those between cells."""
+    """Filters of each convolution between cells."""
     dilations: tuple[int, ...]
-    """Of those between cells: how far they look."""
+    """Dilation of each convolution between cells: how far it looks, in cells."""
 
     @property
     def convolutions(self) -> Sequence[Convolution]:
@@ -112,7 +112,7 @@ class LineRecipe:
     """One line."""
     architecture: LineArchitecture | RowArchitecture
     learning_rate: float = 3e-3
-    """Of Adam, > 0, reached after the warm-up; it falls to 0 by a cosine over all steps."""
+    """Step size of Adam, > 0, reached after the warm-up; it falls to 0 by a cosine over all steps."""
     warmup_steps: int = 300
     """Steps in which the rate rises from 0. Without them the network answers nothing but blanks for long."""
     clip_norm: float = 5.0
@@ -126,7 +126,7 @@ class LineRecipe:
     validation_lines: int = 2_000
     """Made of writers, fonts and meters that no training line has anything of; the same for every seed."""
     seed: int = 0
-    """Of initial weights and lines, at least 0."""
+    """Seed of the initial weights and the lines, at least 0."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "lines", "epochs", "validation_lines"):

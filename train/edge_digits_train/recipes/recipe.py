@@ -66,7 +66,7 @@ class Recipe:
     momentum: float = 0.0
     """Momentum in [0, 1); for sgd only."""
     nesterov: bool = False
-    """Whether it is Nesterov momentum; for sgd only."""
+    """Use Nesterov momentum; for sgd only."""
     schedule: str = "constant"
     """One of `SCHEDULES`: ``cosine`` falls from ``learning_rate`` to 0 over all steps (Loshchilov and Hutter 2017)."""
     batch_size: int = 64
@@ -78,7 +78,7 @@ class Recipe:
     weight_average: float | None = None
     """Momentum in (0, 1) of an exponential moving average of the weights. The average is validated and kept, instead of
     the last weights; None for no average. Polyak and Juditsky 1992. A training of few steps takes a smaller one, see
-    `edge_digits_train.engine.trainer.fitted_momentum`."""
+    `edge_digits_train.engine.weight_average.fitted_momentum`."""
     augmentation: Augmentation | None = None
     """Limits of the changes to training pictures, made anew in each epoch; None leaves the pictures as they are."""
     optdigits: int = 0
@@ -142,7 +142,7 @@ class Recipe:
 
     @property
     def is_keras(self) -> bool:
-        """Whether the network is made of Keras layers, in a Python file or a Keras model file."""
+        """True if the network is made of Keras layers, in a Python file or a Keras model file."""
         return isinstance(self.layers[0] if self.layers else None, KerasNetwork)
 
     def _check_keras(self) -> None:
