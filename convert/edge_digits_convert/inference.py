@@ -17,7 +17,7 @@ import tensorflow as tf
 from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import ModelError, RunError
 from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
-from edge_digits_runtime.library_errors import KERAS, first_line
+from edge_digits_runtime.library_errors import first_line
 from numpy.typing import NDArray
 
 _RANDOM_PICTURES = (
@@ -78,7 +78,7 @@ def load_model(path: Path, allow_code: bool = False) -> keras.Model:
         )
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=not allow_code)
-    except KERAS as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         if "safe_mode" in str(error):
             raise RunError(
                 f"{path}: holds a Lambda layer, whose code runs when it is loaded; if you trust it add --allow-code"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from edge_digits_runtime.errors import ModelError, RunError, UsageError
 from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
-from edge_digits_runtime.library_errors import KERAS, first_line
+from edge_digits_runtime.library_errors import first_line
 from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.page.decoding import Decoded, decode
@@ -227,7 +227,7 @@ def quantized(path: Path, outputs: tuple[int, ...], calibration: NDArray[np.uint
             )
         try:
             model = keras.models.load_model(path, compile=False)
-        except KERAS as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(f"Keras {keras.__version__} cannot load it ({first_line(error)}): train again") from error
         shape = (*calibration.shape[1:], 1)
         # With an open batch size, the shape in front of the reshape would be computed at run time.

@@ -42,21 +42,6 @@ PILLOW = (
 """`PIL.Image.open`, `Image.load` and `PIL.ImageOps.exif_transpose`; the readers of PNG, TIFF and EXIF look into what
 is not there."""
 
-KERAS = (
-    AttributeError,
-    EOFError,
-    ImportError,
-    IndexError,
-    KeyError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-"""`keras.models.load_model` of a damaged file or one of another version: it looks names up in modules, and calls what
-it finds with what the file says."""
 
 INTERPRETER = (MemoryError, RuntimeError, ValueError)
 """``Interpreter`` of LiteRT and tflite-runtime: its construction, `allocate_tensors` and `invoke`."""

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 from edge_digits_runtime.errors import ModelError
-from edge_digits_runtime.library_errors import JSON, KERAS, ZIP, first_line
+from edge_digits_runtime.library_errors import JSON, ZIP, first_line
 
 from edge_digits_train.engine.keras_safety import code_in, custom_in
 from edge_digits_train.engine.keras_session import devices, keras
@@ -18,6 +18,21 @@ from edge_digits_train.engine.keras_session import devices, keras
 LARGEST_FILE = 500_000_000
 """Bytes of a model file, and of what is packed in it. A network for pictures of 64×64 has a few million."""
 _ZIP, _HDF5 = b"PK", b"\x89HDF"
+KERAS = (
+    AttributeError,
+    EOFError,
+    ImportError,
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+"""`keras.models.load_model` of a damaged file or one of another version: it looks names up in modules, and calls what
+it finds with what the file says."""
 
 
 def load(path: Path, allow_code: bool = False) -> keras.Model:

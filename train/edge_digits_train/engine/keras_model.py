@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from edge_digits_runtime.errors import RunError
-from edge_digits_runtime.library_errors import KERAS, first_line
+from edge_digits_runtime.library_errors import first_line
 
 from edge_digits_train.engine.adoption import model_of
 from edge_digits_train.engine.keras_session import devices, keras
@@ -63,7 +63,7 @@ def load(path: Path) -> keras.Model:
     devices()
     try:
         return keras.models.load_model(path, compile=False)
-    except KERAS as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: Keras {keras.__version__} cannot load it ({first_line(error)})") from error
 
 
