@@ -7,9 +7,11 @@ from edge_digits_runtime.data.datasets import Grouping
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.records.run import RunRecord
 
+from edge_digits.data_sets import is_mnist, load_data
 from edge_digits.options import InputChoice
-from edge_digits.pipeline import claimed, is_mnist, load_data, next_run, print_run
+from edge_digits.pipeline import print_run
 from edge_digits.progress import say
+from edge_digits.run_folders import claimed, next_run
 
 
 def import_run(

@@ -11,8 +11,8 @@ from edge_digits_runtime.data import npz
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.errors import DataError, UsageError
 
+from edge_digits.data_sets import load_data
 from edge_digits.formatting import counted
-from edge_digits.pipeline import load_data
 
 if TYPE_CHECKING:
     from edge_digits_runtime.image.model_input import Input

@@ -3,24 +3,22 @@
 Each function imports the packages that it needs when it is called.
 """
 
-import contextlib
 import dataclasses
-import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from edge_digits_runtime.errors import DataError, OutputError, RunError, UsageError
+from edge_digits_runtime.errors import RunError, UsageError
 
+from edge_digits.data_sets import load_data_of
 from edge_digits.formatting import device, microseconds, percent, points
 from edge_digits.printing import printable
 from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
     from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures
-    from edge_digits_runtime.data.datasets import DataSet, Grouping
-    from edge_digits_runtime.image.model_input import Input
+    from edge_digits_runtime.data.datasets import DataSet
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import RunRecord
@@ -30,106 +28,9 @@ if TYPE_CHECKING:
     from edge_digits.gate import Gate
     from edge_digits.report import Paired, Report
 
-RUNS = Path("runs")
-MNIST = Path("mnist")
-"""What ``--data`` calls the MNIST that is packed here, unless there is a file or folder of that name."""
 TOO_LARGE_A_DROP = 1
 _WORTH_A_LOOK_PP = 0.5
 """Where int8 loses more, in percentage points, `convert_run` says which layer loses it."""
-
-
-def load_data(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
-    """Return the data set that ``--data`` names.
-
-    Args:
-        source: its path; None for MNIST.
-        form: how its pictures become pixels; None for ink.
-        grouping: how they are put into groups; None for what the data set says.
-    """
-    from edge_digits_runtime.data import loading
-    from edge_digits_runtime.data.datasets import NO_GROUPING
-    from edge_digits_runtime.image.model_input import INK
-
-    if source is None or is_mnist(source):
-        return _mnist(form or INK, grouping or NO_GROUPING)
-    return loading.load(source, form or INK, grouping or NO_GROUPING)
-
-
-def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
-    """Return the test pictures of the data set that ``--data`` names, as `load_data` does.
-
-    Unlike `load_data` this works on a device, if ``source`` is given.
-
-    Raises:
-        DataError: there is no source, and edge-digits-train, which contains MNIST, is not installed.
-    """
-    from edge_digits_runtime.data import loading
-    from edge_digits_runtime.data.datasets import NO_GROUPING
-    from edge_digits_runtime.image.model_input import INK
-
-    if source is None or is_mnist(source):
-        return _mnist(form or INK, grouping or NO_GROUPING)
-    return loading.load_test(source, form or INK, grouping or NO_GROUPING)
-
-
-def is_mnist(source: Path) -> bool:
-    """Return whether ``--data`` means the MNIST that is packed here."""
-    return source == MNIST and not source.exists()
-
-
-def load_data_of(record: "RunRecord", source: Path | None = None, test_only: bool = False) -> "DataSet":
-    """Return the data set that a run was trained with, read as it was then.
-
-    Args:
-        record: of the run.
-        source: where the data set is now; None for where the record says.
-        test_only: whether the test pictures are enough.
-    """
-    from edge_digits_runtime.data.datasets import Grouping
-
-    data = record.data
-    if source is None and data["source"] is not None:
-        source = Path(data["source"])
-    grouping = Grouping(data["grouping"]["pattern"], tuple(data["grouping"]["test"]))
-    dataset = (load_test if test_only else load_data)(source, data["input"], grouping)
-    # A run that started from another one may know classes that this data set has no pictures of.
-    return dataset.with_labels(data["classes"])
-
-
-def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
-    """Return the record of the run that a model was converted from, if its file is in the folder of that run."""
-    from edge_digits_runtime.records.run import RunRecord
-
-    card = classifier.model.card
-    try:
-        record = RunRecord.load(Path(classifier.name).parent)
-    except RunError:
-        return None
-    return record if card is not None and card.weights_sha256 == record.weights_sha256 else None
-
-
-def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
-    from importlib.util import find_spec
-
-    if grouping.pattern is not None or grouping.test:
-        raise UsageError(
-            "groups are for pictures of your own: MNIST, as it is packed here, does not say who wrote what"
-        )
-
-    if find_spec("edge_digits_train") is None:
-        raise DataError(
-            "no test pictures: MNIST is in edge-digits-train, which is not installed here; run 'edge-digits testset' "
-            "where it is, copy mnist-test.npz here and pass --data mnist-test.npz"
-        )
-    from edge_digits_train.data import mnist
-
-    dataset = mnist.load()
-    if form.kind == "ink":
-        return dataset
-    from edge_digits_runtime.image.prepare import prepare_arrays
-
-    train, test = (dataclasses.replace(s, images=prepare_arrays(s.images, form)) for s in (dataset.train, dataset.test))
-    return dataclasses.replace(dataset, train=train, test=test, input=form)
 
 
 def train_run(
@@ -186,26 +87,6 @@ def print_run(record: "RunRecord", folder: Path) -> None:
         f"validation {percent(record.accuracy['validation'])}, test {percent(record.accuracy['test'])}; "
         f"{record.latency_us['p50']:,.0f} µs a picture in Keras on {record.device['name']}"
     )
-
-
-@contextlib.contextmanager
-def claimed(folder: Path, out: Path | None) -> Iterator[None]:
-    """Give up a run folder that was claimed, not named by the user, where nothing was written before an error.
-
-    An interruption gets a note of how to go on, if there is something to go on with.
-    """
-    from edge_digits_runtime.records.run import CHECKPOINT, RECORD
-
-    try:
-        yield
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and (folder / CHECKPOINT).is_file() and not (folder / RECORD).exists():
-            error.add_note(f"Go on with: edge-digits train --resume --out {shlex.quote(str(folder))}")
-        if not out:
-            # It stays where it is not empty.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 def _fitted(recipe: "Recipe", dataset: "DataSet") -> "Recipe":
@@ -552,61 +433,3 @@ def print_gates(gates: "Sequence[Gate]") -> int:
     for gate in gates:
         say(str(gate))
     return 0 if all(gate.passed for gate in gates) else TOO_LARGE_A_DROP
-
-
-def newest_run(runs: Path = RUNS) -> Path:
-    """Return the finished run under ``runs`` that was written last.
-
-    Raises:
-        RunError: there is no finished run.
-    """
-    from edge_digits_runtime.records.run import RECORD
-
-    records = sorted(runs.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
-    if not records:
-        raise RunError(f"no finished run under {runs}/: make one with 'edge-digits train', or name a run folder")
-    return records[-1].parent
-
-
-def unfinished_run(recipe: str | None, runs: Path = RUNS) -> Path:
-    """Return the unfinished run of ``recipe``, or of any recipe for None, under ``runs`` that was written last.
-
-    Raises:
-        RunError: there is no unfinished run.
-    """
-    from edge_digits_runtime.records.run import CHECKPOINT, RECORD
-    from edge_digits_train.engine.checkpoint import Checkpoint
-
-    checkpoints = [path for path in runs.glob(f"*/{CHECKPOINT}") if not path.with_name(RECORD).exists()]
-    for path in sorted(checkpoints, key=lambda path: path.stat().st_mtime, reverse=True):
-        # By what is trained there, since --out may have named the folder as it liked.
-        if recipe is None or Checkpoint.recipe_name(path.parent) == recipe:
-            return path.parent
-    what = "" if recipe is None else f" of {recipe}"
-    raise RunError(f"nothing to resume{what} under {runs}/: name the run folder with --out")
-
-
-def next_run(recipe: str, runs: Path = RUNS) -> Path:
-    """Make the folder ``runs/RECIPE-N`` and return it; N is 1 more than the largest number in use.
-
-    Since this call made the folder, no other training takes it.
-
-    Raises:
-        OutputError: the folder cannot be made.
-    """
-    from edge_digits_runtime.records import files
-
-    taken = [int(end) for path in runs.glob(f"{recipe}-*") if (end := path.name[len(recipe) + 1 :]).isdigit()]
-    number = max(taken, default=0) + 1
-    # Before the loop: inside it FileExistsError means that the number is taken, here that runs/ is a broken link.
-    files.make_folder(runs)
-    while True:
-        folder = runs / f"{recipe}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise OutputError(f"{folder}: this folder cannot be made: {error.strerror}") from error
-        else:
-            return folder

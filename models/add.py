@@ -17,8 +17,9 @@ from edge_digits_runtime.model.registry import DEFAULT_MODEL, EVALUATION_SUFFIX,
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.run import RunRecord
 
+from edge_digits.data_sets import load_data_of
 from edge_digits.deploy.bundle import check_data, find_model
-from edge_digits.pipeline import evaluate_model, load_data_of
+from edge_digits.pipeline import evaluate_model
 
 FOLDER = Path(__file__).parent / PACKAGE
 

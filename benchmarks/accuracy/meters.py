@@ -33,8 +33,9 @@ from edge_digits_runtime.records.run import EVALUATION, RunRecord
 from edge_digits_train.recipes import catalogue
 from PIL import Image
 
+from edge_digits.data_sets import load_data
 from edge_digits.paired import pair
-from edge_digits.pipeline import convert_run, finish_run, load_data
+from edge_digits.pipeline import convert_run, finish_run
 
 RECORD = Path(__file__).parents[2] / "docs" / "research" / "meters.json"
 SPLIT = Path(__file__).parents[1] / "meters_split.toml"

@@ -29,7 +29,7 @@ from edge_digits_runtime.model.card import ModelFile, read_model_file
 from edge_digits_runtime.records.microcontroller import RECORD, MicrocontrollerRecord
 from numpy.typing import NDArray
 
-from edge_digits.pipeline import load_test
+from edge_digits.data_sets import load_test
 
 ROOT = Path(__file__).parents[2]
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror")

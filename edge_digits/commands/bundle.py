@@ -167,8 +167,8 @@ def _model_and_data(run: Path, scheme: str, model: Path | None, data: Path | Non
     from edge_digits_runtime.model.registry import find
     from edge_digits_runtime.records.run import RunRecord
 
+    from edge_digits.data_sets import load_data_of
     from edge_digits.deploy.bundle import check_data, find_model
-    from edge_digits.pipeline import load_data_of
 
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.

@@ -68,7 +68,8 @@ def convert(
     """
     from edge_digits.gate import Gate
     from edge_digits.lines import convert_line_run, is_line_run, line_gate
-    from edge_digits.pipeline import convert_run, newest_run, print_gates
+    from edge_digits.pipeline import convert_run, print_gates
+    from edge_digits.run_folders import newest_run
 
     check_gate(max_drop, point)
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)

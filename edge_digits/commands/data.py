@@ -46,7 +46,7 @@ def data(
     from edge_digits_runtime.mnist_format import SHAPE
     from edge_digits_runtime.records import files
 
-    from edge_digits.pipeline import load_data
+    from edge_digits.data_sets import load_data
     from edge_digits.printing import print_json
     from edge_digits.progress import bars
     from edge_digits.survey.survey import survey

@@ -61,7 +61,8 @@ def evaluate(
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
-    from edge_digits.pipeline import evaluate_model, load_data_of, load_test, run_of
+    from edge_digits.data_sets import load_data_of, load_test, run_of
+    from edge_digits.pipeline import evaluate_model
 
     classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
     note_missing_card(classifier.name, classifier.model.card)

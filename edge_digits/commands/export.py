@@ -88,7 +88,7 @@ def _pictures(card: "ModelCard | None", data: Path | None) -> "tuple[NDArray[np.
     from edge_digits_runtime.data.classes import are_digits
     from edge_digits_runtime.image.model_input import INK
 
-    from edge_digits.pipeline import load_test
+    from edge_digits.data_sets import load_test
 
     form = card.input if card else INK
     if data is None and (card is None or form.kind != "ink" or not are_digits(card.labels)):

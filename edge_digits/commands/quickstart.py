@@ -53,8 +53,9 @@ def _quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
     from edge_digits import pipeline
     from edge_digits import report as reports
     from edge_digits.commands.evaluate import evaluation_path
+    from edge_digits.data_sets import load_data
 
-    dataset = pipeline.load_data(data)
+    dataset = load_data(data)
     evaluations, models = [], []
     for name, default_epochs in RECIPES.items():
         run = folder / "runs" / name

@@ -34,7 +34,7 @@ def testset(
     from edge_digits_runtime.data.npz import save_test
     from edge_digits_runtime.mnist_format import SHAPE
 
-    from edge_digits.pipeline import load_test
+    from edge_digits.data_sets import load_test
 
     dataset = load_test(data, form.resolved(SHAPE), grouping(group_from, test_groups))
     save_test(out, dataset)

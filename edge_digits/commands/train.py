@@ -124,10 +124,12 @@ def train(
     from edge_digits_train.recipes import catalogue
     from edge_digits_train.recipes.recipe import Recipe
 
+    from edge_digits.data_sets import is_mnist, load_data
     from edge_digits.lines import choose_line_recipe, train_line_run
     from edge_digits.mixing import save
-    from edge_digits.pipeline import claimed, is_mnist, load_data, next_run, train_run, unfinished_run
+    from edge_digits.pipeline import train_run
     from edge_digits.progress import say
+    from edge_digits.run_folders import claimed, next_run, unfinished_run
 
     if resume and start:
         raise click.UsageError("--from starts a training, --resume continues one: leave one of them out")

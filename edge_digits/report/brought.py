@@ -111,8 +111,8 @@ def _compared(name: str, old: Evaluation, answers: NDArray[np.uint8]) -> Brought
 
 def _pictures(old: Evaluation, path: Path, classifier: DigitClassifier, run: Path) -> DataSet:
     """Return the pictures that an evaluation is of, from those that the run keeps."""
+    from edge_digits.data_sets import load_data_of, load_test, run_of
     from edge_digits.mixing import TESTS
-    from edge_digits.pipeline import load_data_of, load_test, run_of
 
     def candidates() -> Sequence[DataSet]:
         kept = [loading.load_test(file, classifier.input) for file in sorted((run / TESTS).glob("*.npz"))]

@@ -188,7 +188,7 @@ def _run(
     cpus: int,
     gpus: float | None,
 ) -> int:
-    from edge_digits import pipeline
+    from edge_digits.data_sets import load_data
     from edge_digits.progress import bars, say
     from edge_digits_study import grid, ray_runner
 
@@ -198,7 +198,7 @@ def _run(
     jobs = grid.jobs(
         study, folder, seeds or (1 if quick else SEEDS), epochs, QUICK_EPOCHS if quick else None, systems, data
     )
-    dataset = pipeline.load_data(data)
+    dataset = load_data(data)
     say(f"{study.title}: {counted(len(jobs), 'trial')} of {counted(len(systems), 'system')} in {folder}")
     with bars() as update:
         outcome = ray_runner.run(study, jobs, folder, dataset, ray_runner.Machines(address, cpus, gpus), update)

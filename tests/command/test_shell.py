@@ -22,8 +22,8 @@ from edge_digits_train.engine.checkpoint import Checkpoint
 from edge_digits import cli
 from edge_digits.cli import VERBS, main
 from edge_digits.options import UserPath
-from edge_digits.pipeline import next_run, unfinished_run
 from edge_digits.progress import interruption
+from edge_digits.run_folders import next_run, unfinished_run
 from edge_digits.samples import SAMPLES
 
 

@@ -17,7 +17,7 @@ from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.data import mnist
 from PIL import Image
 
-from edge_digits import pipeline
+from edge_digits import data_sets
 from edge_digits.cli import main
 from edge_digits.collection.store import Collection
 
@@ -39,7 +39,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch) -> DataSet:
     """2,000 training and 300 test pictures of MNIST, in its place."""
     full = mnist.load()
     small = DataSet("MNIST", full.train.take(slice(2000)), full.test.take(slice(300)))
-    monkeypatch.setattr(pipeline, "_mnist", lambda *_: small)
+    monkeypatch.setattr(data_sets, "_mnist", lambda *_: small)
     return small
 
 

@@ -1,0 +1,110 @@
+"""The data set that ``--data`` names, and the one that a run was trained with."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_digits_runtime.errors import DataError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.data.datasets import DataSet, Grouping
+    from edge_digits_runtime.image.model_input import Input
+    from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_runtime.records.run import RunRecord
+
+MNIST = Path("mnist")
+"""What ``--data`` calls the MNIST that is packed here, unless there is a file or folder of that name."""
+
+
+def load_data(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
+    """Return the data set that ``--data`` names.
+
+    Args:
+        source: its path; None for MNIST.
+        form: how its pictures become pixels; None for ink.
+        grouping: how they are put into groups; None for what the data set says.
+    """
+    from edge_digits_runtime.data import loading
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+    from edge_digits_runtime.image.model_input import INK
+
+    if source is None or is_mnist(source):
+        return _mnist(form or INK, grouping or NO_GROUPING)
+    return loading.load(source, form or INK, grouping or NO_GROUPING)
+
+
+def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
+    """Return the test pictures of the data set that ``--data`` names, as `load_data` does.
+
+    Unlike `load_data` this works on a device, if ``source`` is given.
+
+    Raises:
+        DataError: there is no source, and edge-digits-train, which contains MNIST, is not installed.
+    """
+    from edge_digits_runtime.data import loading
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+    from edge_digits_runtime.image.model_input import INK
+
+    if source is None or is_mnist(source):
+        return _mnist(form or INK, grouping or NO_GROUPING)
+    return loading.load_test(source, form or INK, grouping or NO_GROUPING)
+
+
+def is_mnist(source: Path) -> bool:
+    """Return whether ``--data`` means the MNIST that is packed here."""
+    return source == MNIST and not source.exists()
+
+
+def load_data_of(record: "RunRecord", source: Path | None = None, test_only: bool = False) -> "DataSet":
+    """Return the data set that a run was trained with, read as it was then.
+
+    Args:
+        record: of the run.
+        source: where the data set is now; None for where the record says.
+        test_only: whether the test pictures are enough.
+    """
+    from edge_digits_runtime.data.datasets import Grouping
+
+    data = record.data
+    if source is None and data["source"] is not None:
+        source = Path(data["source"])
+    grouping = Grouping(data["grouping"]["pattern"], tuple(data["grouping"]["test"]))
+    dataset = (load_test if test_only else load_data)(source, data["input"], grouping)
+    # A run that started from another one may know classes that this data set has no pictures of.
+    return dataset.with_labels(data["classes"])
+
+
+def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
+    """Return the record of the run that a model was converted from, if its file is in the folder of that run."""
+    from edge_digits_runtime.records.run import RunRecord
+
+    card = classifier.model.card
+    try:
+        record = RunRecord.load(Path(classifier.name).parent)
+    except RunError:
+        return None
+    return record if card is not None and card.weights_sha256 == record.weights_sha256 else None
+
+
+def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
+    from importlib.util import find_spec
+
+    if grouping.pattern is not None or grouping.test:
+        raise UsageError(
+            "groups are for pictures of your own: MNIST, as it is packed here, does not say who wrote what"
+        )
+
+    if find_spec("edge_digits_train") is None:
+        raise DataError(
+            "no test pictures: MNIST is in edge-digits-train, which is not installed here; run 'edge-digits testset' "
+            "where it is, copy mnist-test.npz here and pass --data mnist-test.npz"
+        )
+    from edge_digits_train.data import mnist
+
+    dataset = mnist.load()
+    if form.kind == "ink":
+        return dataset
+    from edge_digits_runtime.image.prepare import prepare_arrays
+
+    train, test = (dataclasses.replace(s, images=prepare_arrays(s.images, form)) for s in (dataset.train, dataset.test))
+    return dataclasses.replace(dataset, train=train, test=test, input=form)
