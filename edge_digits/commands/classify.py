@@ -114,9 +114,10 @@ def _draw(folder: Path, name: str, image: "Image", seen: "Prepared", prediction:
 
 
 def _as_text(prediction: "Prediction", top: int) -> str:
-    shares, labels = prediction.probabilities, prediction.labels
-    order = sorted(range(len(labels)), key=lambda index: -shares[index])[:top]
-    answer = ", ".join(f"{printable(labels[index])} ({percent(shares[index], 1)})" for index in order)
+    first = prediction.label if prediction.value is None else f"{prediction.label}, turned to {prediction.value:.1f}"
+    others = sorted(prediction.shares.items(), key=lambda each: (each[0] != prediction.label, -each[1]))[1:top]
+    named = [(first, prediction.confidence), *others]
+    answer = ", ".join(f"{printable(label)} ({percent(share, 1)})" for label, share in named)
     return answer if prediction.sure else f"{answer} not sure: {prediction.reason}"
 
 
@@ -124,12 +125,13 @@ def answer_json(name: str, prediction: "Prediction") -> dict[str, Any]:
     """Return an answer for the picture ``name`` as JSON-ready values."""
     from edge_digits_runtime.model.reasons import reason_code
 
-    shares = zip(prediction.labels, prediction.probabilities, strict=True)
+    turn = {} if prediction.value is None else {"value": prediction.value}
     return {
         "file": name,
         "label": prediction.label,
+        **turn,
         "confidence": round(prediction.confidence, 5),
-        "probabilities": {label: round(float(share), 5) for label, share in shares},
+        "probabilities": {label: round(float(share), 5) for label, share in prediction.shares.items()},
         "sure": prediction.sure,
         "reason": prediction.reason,
         "reason_code": reason_code(prediction.reason),

@@ -211,6 +211,7 @@ def _prediction() -> dict[str, Any]:
         {
             "file": _FILE,
             "label": {"type": "string"},
+            "value": {"type": "number", "description": "How far a wheel has turned, from 0 to 9.9."},
             "confidence": _SHARE,
             "probabilities": {"type": "object", "additionalProperties": _SHARE},
             "sure": {"type": "boolean"},
@@ -218,7 +219,7 @@ def _prediction() -> dict[str, Any]:
             "reason_code": {"type": ["string", "null"], "enum": [*reasons.ALL, None]},
             "seen": seen,
         },
-        optional=("seen",),
+        optional=("value", "seen"),
     )
 
 

@@ -74,7 +74,7 @@ def _bars(prediction: Prediction) -> Image.Image:
     panel = Image.new("RGB", (_PANEL, _PANEL), _PAPER)
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(16)
-    shares, labels = prediction.probabilities, prediction.labels
+    labels, shares = list(prediction.shares), list(prediction.shares.values())
     # Of many classes the likeliest ten; of ten or fewer all in their order.
     shown = sorted(sorted(range(len(labels)), key=lambda index: -shares[index])[:_BARS])
     names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
@@ -82,7 +82,7 @@ def _bars(prediction: Prediction) -> Image.Image:
     row, left, right = _PANEL // _BARS, max(24, round(widest) + 14), _PANEL - 64
     for place, index in enumerate(shown):
         y, probability = place * row, shares[index]
-        colour = _FAINT if index != prediction.class_index else SURE if prediction.reason is None else UNSURE
+        colour = _FAINT if labels[index] != prediction.label else SURE if prediction.reason is None else UNSURE
         draw.text((6, y + 4), names[index], fill=_INK, font=font)
         draw.rectangle((left, y + 4, left + max(1, round(probability * (right - left))), y + row - 4), fill=colour)
         draw.text((right + 6, y + 4), f"{probability * 100:.1f} %", fill=_INK, font=font)
@@ -91,4 +91,5 @@ def _bars(prediction: Prediction) -> Image.Image:
 
 def _verdict(prediction: Prediction) -> str:
     """Return the answer and its confidence as text."""
-    return f"{prediction.label} ({prediction.confidence * 100:.1f} %)"
+    turned = "" if prediction.value is None else f", turned to {prediction.value:.1f}"
+    return f"{prediction.label}{turned} ({prediction.confidence * 100:.1f} %)"

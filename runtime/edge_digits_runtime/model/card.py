@@ -107,7 +107,9 @@ class ModelCard:
     min_confidence: Share = 0.5
     """Below this calibrated confidence an answer is not sure, in [0, 1]."""
     labels: Annotated[tuple[Line, ...], Length(FEWEST, MOST)] = DIGIT_CLASSES
-    """Names of the classes, in the order of the outputs; of a line one character each, without the blank."""
+    """Names of the classes, in the order of the outputs; of a line one character each, without the blank. If the first
+    hundred are ``0.0`` to ``9.9``, the model answers how far a wheel has turned, see `edge_digits_runtime.data.turns`:
+    its label is the nearest digit, its confidence that of all turns within two tenths."""
     input: Input = INK
     """How a picture becomes the input, see `edge_digits_runtime.image.model_input.Input`."""
     runtime: Annotated[str, Matching(r"\d{1,9}(\.\d{1,9}){0,3}", "a version such as 0.1.0")] = "0.1.0"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edge_digits_runtime
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, are_digits
 from edge_digits_runtime.errors import ModelError, PictureError, UsageError
 from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, NO_INK, Input
@@ -43,7 +44,8 @@ class Prediction(NamedTuple):
     class_index: int
     """The answer, as an index into ``labels``."""
     confidence: float
-    """Probability of the answer in [0, 1], calibrated with the temperature of the card."""
+    """Probability of the answer in [0, 1], calibrated with the temperature of the card; of a turn, see `value`, the
+    probability that it is right within two tenths."""
     scores: Sequence[float]
     """A number for each class in proportion to its probability, at least 0."""
     reason: str | None = None
@@ -53,18 +55,30 @@ class Prediction(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The answer: the name of a class, such as ``7`` or ``blank``."""
-        return self.labels[self.class_index]
+        """The answer: the name of a class, such as ``7`` or ``blank``; of a turn the digit that is nearest to it."""
+        return self.labels[self.class_index] if self.value is None else str(self.digit)
+
+    @property
+    def value(self) -> float | None:
+        """How far a wheel has turned in [0, 9.9], 3.4 on the way from 3 to 4; None if the answer is no turn.
+
+        See `edge_digits_runtime.data.turns`.
+        """
+        return self.class_index / 10 if self.class_index < turns.COUNT and turns.are_turns(self.labels) else None
 
     @property
     def digit(self) -> int:
         """The answer as a number, 0-9.
 
         Raises:
-            UsageError: the classes are no digits.
+            UsageError: the classes are no digits, or the answer is none, such as ``blank``.
         """
         if self.labels is DIGIT_CLASSES:
             return self.class_index
+        if self.value is not None:
+            return turns.digit_of(self.class_index)
+        if turns.are_turns(self.labels):
+            raise UsageError(f"the answer is {self.label}, which is no digit: ask for its label")
         if not are_digits(self.labels):
             raise UsageError(f"the answer is {self.label}, of a model whose classes are no digits: ask for its label")
         return int(self.label)
@@ -74,6 +88,14 @@ class Prediction(NamedTuple):
         """Calibrated probabilities of all classes, each in [0, 1], together 1."""
         total = sum(self.scores) or 1.0
         return tuple([score / total for score in self.scores])
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Calibrated probability of each label in [0, 1], together 1: of a digit, that of all turns nearest to it."""
+        if not turns.are_turns(self.labels):
+            return dict(zip(self.labels, self.probabilities, strict=True))
+        summed = turns.shown_shares(np.array([self.probabilities]), self.labels)[0]
+        return dict(zip(turns.shown(self.labels), summed.tolist(), strict=True))
 
     @property
     def sure(self) -> bool:
@@ -188,6 +210,7 @@ class DigitClassifier:
         # Input and output are the interpreter's own memory: without this, threads got each other's answers.
         self._turn = threading.Lock()
         self._shape = self.network.shape
+        self._turns = turns.are_turns(self.labels)
         self._nothing = NO_INK if self.input.kind == "ink" else NO_CONTRAST
         probes = self._probe()
         self._blank, self._blank_bytes = probes[0], probes[0].tobytes()
@@ -258,7 +281,10 @@ class DigitClassifier:
         # A row of memory for each class: along columns numpy takes all pictures at once, ten times as fast.
         columns = np.ascontiguousarray(outputs.T)
         scores = self._scorer.many(columns, columns.max(axis=0))
-        confidences = scores.max(axis=0) / _positive(scores.sum(axis=0))
+        answers = outputs.argmax(axis=1)
+        # Of equal outputs the first one, as argmax has it, so that a turn is summed around the one that is answered.
+        best: NDArray[np.float32] = turns.confidence_scores(scores, answers) if self._turns else scores.max(axis=0)
+        confidences = best / _positive(scores.sum(axis=0))
         # A NaN compares false, and is not sure.
         sure = confidences >= self.min_confidence
         # Looking for ink in all pictures would take a tenth of the network's time. Only a picture with the output of a
@@ -266,7 +292,7 @@ class DigitClassifier:
         suspects = np.flatnonzero(columns[0] == self._blank[0])
         suspects = suspects[(outputs[suspects] == self._blank).all(axis=1)]
         sure[suspects] &= pictures[suspects].any(axis=(1, 2))
-        return Predictions(outputs.argmax(axis=1).astype(np.uint8), confidences, scores.T, sure)
+        return Predictions(answers.astype(np.uint8), confidences, scores.T, sure)
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the outputs of the network itself: shape ``(n, k)``, in the type of the model's output.
@@ -292,15 +318,25 @@ class DigitClassifier:
         content = output.tobytes()
         scores = self._scorer.one(content)
         largest = max(scores)
-        confidence = largest / (sum(scores) or 1.0)
         index = scores.index(largest)
+        confidence = (turns.confidence_score(scores, index) if self._turns else largest) / (sum(scores) or 1.0)
         # As in `classify_batch`, the comparison that costs least comes first.
         if content == self._blank_bytes and not pixels.any():
             return Prediction(index, confidence, scores, self._nothing, self.labels)
         # Written so that NaN, which compares false, is not sure.
         if not confidence >= self.min_confidence:
-            return Prediction(index, confidence, scores, _doubt(scores, self.labels), self.labels)
+            return Prediction(index, confidence, scores, self._doubt(confidence, scores), self.labels)
         return Prediction(index, confidence, scores, None, self.labels)
+
+    def _doubt(self, confidence: float, scores: Sequence[float]) -> str:
+        """Say why an answer is not sure: name the two likeliest labels, unless it may be neither."""
+        if not self._turns:
+            return _doubt(scores, self.labels)
+        # The likeliest digit may be beyond doubt, and only its tenth not be known.
+        summed = turns.shown_shares(np.array([scores]), self.labels)[0].tolist()
+        if max(summed) >= self.min_confidence * sum(summed) > 0:
+            return f"confidence {100 * confidence:.0f} % for a turn within 0.{turns.REACH}"
+        return _doubt(summed, turns.shown(self.labels))
 
     def _probe(self) -> NDArray[Any]:
         """Return the outputs for four pictures that are unlike each other, a blank one first; shape ``(4, k)``."""
@@ -330,15 +366,16 @@ def _labels_and_input(network: Network) -> tuple[tuple[str, ...], Input]:
 def _doubt(scores: Sequence[float], labels: tuple[str, ...]) -> str:
     """Name the two likeliest classes, unless the others are so likely that the picture may be neither."""
     likeliest = sorted(range(len(labels)), key=lambda index: -scores[index])[:2]
-    digits = are_digits(labels)
     # Neither NaN nor nothing but 0, to which a foreign softmax may be rounded, names two.
     if not sum(scores[index] for index in likeliest) >= _ONE_OF_TWO * sum(scores) > 0:
-        return NO_DIGIT if digits else NO_CLASS
-    names = [labels[index] for index in likeliest]
-    if digits:
-        names = [f"an {name}" if name == "8" else f"a {name}" for name in names]
+        return NO_DIGIT if are_digits(labels) else NO_CLASS
+    names = [_with_article(labels[index]) for index in likeliest]
     shares = [f"{scores[index] / sum(scores) * 100:.0f} %" for index in likeliest]
     return f"could be {' or '.join(names)} ({' / '.join(shares)})"
+
+
+def _with_article(label: str) -> str:
+    return label if label not in DIGIT_CLASSES else f"an {label}" if label == "8" else f"a {label}"
 
 
 def _positive(sums: NDArray[np.float32]) -> NDArray[np.float32]:
