@@ -229,23 +229,37 @@ def convert_run(
         f"{points(high)})"
     )
     if scheme == "int8" and (inspect or max(result.drop_pp.values()) > _WORTH_A_LOOK_PP):
-        _show_inspection(run, pictures, draw, allow_code, result.path)
+        _show_inspection(run, pictures, draw, allow_code, result)
     return result, paired
 
 
 def _show_inspection(
-    run: Path, pictures: "RunPictures", draw: "CalibrationDraw", allow_code: bool, model: Path
+    run: Path, pictures: "RunPictures", draw: "CalibrationDraw", allow_code: bool, result: "ConversionResult"
 ) -> None:
-    """Print what each layer loses in int8, and write it as a picture beside the model."""
-    from edge_digits_convert import inspection
+    """Print what each layer loses in int8, and write it beside the model, where ``report`` finds it.
 
+    With the extra ``report`` it is drawn, too.
+    """
+    from importlib.util import find_spec
+
+    from edge_digits_convert import inspection
+    from edge_digits_runtime.records import files
+    from edge_digits_runtime.records.layers import RECORD
+
+    model = result.path
     say(f"{model.stem}: comparing each layer with float")
-    errors = inspection.inspect_run(run, pictures, draw, allow_code)
-    for line in inspection.table(errors):
+    record = inspection.inspect_run(run, pictures, result.card, draw, allow_code)
+    for line in inspection.table(record):
         click.echo(line)
-    picture = model.with_suffix(".layers.png")
-    inspection.save_picture(picture, errors, f"{model.stem}: what int8 costs, layer by layer")
-    click.echo(f"{picture}: the same as a picture")
+    path = model.with_suffix(f".{RECORD}")
+    record.save(path)
+    click.echo(f"{printable(path)}: the same for 'report'")
+    if find_spec("matplotlib") is not None:
+        from edge_digits.report import charts
+
+        picture = path.with_suffix(".svg")
+        files.write_bytes(picture, charts.layers(record))
+        click.echo(f"{printable(picture)}: the same as a picture")
 
 
 def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
@@ -369,14 +383,20 @@ def write_report(
     Raises:
         UsageError: there is a limit ``max_drop`` in percentage points, but no float original to count from.
     """
+    from edge_digits_runtime.records import layers, microcontroller
     from edge_digits_runtime.records.evaluation import Evaluation
-    from edge_digits_runtime.records.microcontroller import RECORD, MicrocontrollerRecord
+    from edge_digits_runtime.records.layers import LayerRecord
+    from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 
     from edge_digits import report
 
-    measured = [file for file in files if file.name.endswith(RECORD)]
-    evaluations = [Evaluation.load(file) for file in files if file not in measured]
-    result = report.compare(evaluations, [MicrocontrollerRecord.load(file) for file in measured])
+    exports = [file for file in files if file.name.endswith(microcontroller.RECORD)]
+    inspected = [file for file in files if file.name.endswith(layers.RECORD)]
+    result = report.compare(
+        [Evaluation.load(file) for file in files if file not in {*exports, *inspected}],
+        [MicrocontrollerRecord.load(file) for file in exports],
+        [LayerRecord.load(file) for file in inspected],
+    )
     if max_drop is not None:
         result = result.gated(max_drop, by_point)
         if not result.gates:

@@ -5,17 +5,18 @@ is what that layer alone adds, whatever came before it.
 """
 
 import csv
+import datetime
 import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edge_digits_runtime.model.card import ModelCard
 from edge_digits_runtime.native_stderr import quiet
-from edge_digits_runtime.records import files
+from edge_digits_runtime.records.layers import LayerError, LayerRecord
 from numpy.typing import NDArray
 
 from edge_digits_convert.calibration_pictures import CalibrationDraw, draw_pictures
@@ -24,47 +25,18 @@ from edge_digits_convert.trained_run import RunPictures, TrainedRun
 
 PICTURES = 100
 """Number of pictures that the errors are averaged over."""
-ROUNDING = 12**-0.5
-"""Root mean square of the error of rounding, in steps: a layer that loses nothing else has this."""
-
-
-@dataclass(frozen=True)
-class LayerError:
-    """What one operator of an int8 model loses against float32."""
-
-    layer: str
-    """Name of the Keras layer, or of the tensor where it is of none."""
-    operator: str
-    """Its operator in the model, such as ``CONV_2D``."""
-    signal: float
-    """Root mean square of its float output."""
-    error: float
-    """Root mean square of the difference of the int8 output."""
-    largest: float
-    """Largest difference, as a mean over the pictures."""
-    step: float
-    """What one step of int8 stands for in its output."""
-
-    @property
-    def relative(self) -> float:
-        """The error as a share of the signal."""
-        return self.error / self.signal if self.signal else 0.0
-
-    @property
-    def steps(self) -> float:
-        """The error in steps of int8; rounding alone makes 0.29."""
-        return self.error / self.step if self.step else 0.0
 
 
 def inspect_run(
-    folder: Path, pictures: RunPictures, draw: CalibrationDraw | None = None, allow_code: bool = False
-) -> tuple[LayerError, ...]:
+    folder: Path, pictures: RunPictures, card: ModelCard, draw: CalibrationDraw | None = None, allow_code: bool = False
+) -> LayerRecord:
     """Return the error of each layer of a run in int8, calibrated as `edge_digits_convert.convert` does.
 
     Args:
         folder: the run folder.
         pictures: those of the run; the errors are measured on the first validation pictures.
-        draw: which training pictures int8 is calibrated on.
+        card: of the int8 model that was converted from the run.
+        draw: which training pictures int8 was calibrated on.
         allow_code: run code in the model, such as that of a Lambda layer.
 
     Raises:
@@ -75,10 +47,17 @@ def inspect_run(
     run = TrainedRun.load(folder, allow_code)
     run.check_pictures(pictures)
     drawn = draw_pictures(pictures.training, draw or CalibrationDraw())
-    return inspect(run, drawn, pictures.validation.images[:PICTURES])
+    measured = pictures.validation.images[:PICTURES]
+    return LayerRecord(
+        name=card.name,
+        sha256=card.sha256,
+        pictures=len(measured),
+        layers=inspect(run, drawn, measured),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
 
 
-def inspect(run: TrainedRun, calibration: NDArray[np.uint8], pictures: NDArray[np.uint8]) -> tuple[LayerError, ...]:
+def inspect(run: TrainedRun, calibration: NDArray[np.uint8], pictures: NDArray[np.uint8]) -> list[LayerError]:
     """Return the error of each layer in the order in which they run.
 
     Args:
@@ -107,47 +86,21 @@ def inspect(run: TrainedRun, calibration: NDArray[np.uint8], pictures: NDArray[n
         debugger.run()
     names = [layer.name for layer in model.layers]
     weighted = [layer.name for layer in model.layers if any(len(weight.shape) > 1 for weight in layer.weights)]
-    return tuple(_errors(debugger, names, weighted))
+    return list(_errors(debugger, names, weighted))
 
 
-def worst(errors: Sequence[LayerError]) -> LayerError:
-    """Return the layer that loses the largest share of its signal."""
-    return max(errors, key=lambda each: each.relative)
-
-
-def table(errors: Sequence[LayerError]) -> list[str]:
+def table(record: LayerRecord) -> list[str]:
     """Return the errors as lines of text, the worst marked."""
+    errors = record.layers
     width = max(len("layer"), *(len(each.layer) for each in errors))
     lines = [f"{'layer':{width}}  {'operator':18}  {'error':>9}  {'of signal':>9}  {'in steps':>8}  {'largest':>9}"]
     for each in errors:
-        mark = "  <- loses most" if each is worst(errors) else ""
+        mark = "  <- loses most" if each is record.worst else ""
         lines.append(
             f"{each.layer:{width}}  {each.operator:18}  {each.error:9.3g}  {100 * each.relative:7.2f} %  "
             f"{each.steps:8.2f}  {each.largest:9.3g}{mark}"
         )
     return lines
-
-
-def save_picture(path: Path, errors: Sequence[LayerError], title: str) -> None:
-    """Write a picture of the errors as bars, a PNG, whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 1 + 0.3 * len(errors)), layout="constrained")
-    axes = figure.subplots()
-    shares = [100 * each.relative for each in errors]
-    colours = ["#b3261e" if each is worst(errors) else "#3b6ea5" for each in errors]
-    bars = axes.barh([f"{each.layer} ({each.operator.lower()})" for each in errors], shares, color=colours)
-    axes.bar_label(bars, [f"{share:.2f} %" for share in shares], padding=3, fontsize=8)
-    axes.margins(x=0.15)
-    axes.invert_yaxis()
-    axes.set_xlabel("error that the layer adds in int8, % of its signal (root mean squares)")
-    axes.set_title(title)
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
 
 
 def _errors(debugger: Any, names: Sequence[str], weighted: Sequence[str]) -> Iterator[LayerError]:

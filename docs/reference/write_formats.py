@@ -13,7 +13,16 @@ from pathlib import Path
 import click
 from edge_digits_runtime.image import model_input
 from edge_digits_runtime.model import card, reasons
-from edge_digits_runtime.records import device_facts, evaluation, files, line_run, passport, run
+from edge_digits_runtime.records import (
+    device_facts,
+    evaluation,
+    files,
+    layers,
+    line_run,
+    microcontroller,
+    passport,
+    run,
+)
 from edge_digits_study import results
 
 TARGET = Path(__file__).with_name("formats.md")
@@ -67,6 +76,7 @@ _KINDS = {
     "_Points": "float, -100 to 100",
     "_OfEachClass": "list[float], one of 0 to 1 for each class",
     "ClassNames": "list[str], 2 to 128",
+    "Size": "float, 0 or more",
 }
 """Types that the records share, in words."""
 
@@ -174,6 +184,28 @@ Each of `threads`:
 `conditions` has `before` and `after` the measurement:
 
 {_fields(device_facts.Conditions)}
+
+## Layers
+
+`convert --inspect` writes it as `MODEL.layers.json`, `report` reads it. `format` is `{layers.FORMAT}`
+(`{layers.LayerRecord.__module__}.LayerRecord`).
+
+{_fields(layers.LayerRecord)}
+
+Each of `layers`:
+
+{_fields(layers.LayerError)}
+
+## Microcontrollers
+
+`export --measure` writes it as `microcontroller.json`, `report` and `models` read it. `format` is
+`{microcontroller.FORMAT}` (`{microcontroller.MicrocontrollerRecord.__module__}.MicrocontrollerRecord`).
+
+{_fields(microcontroller.MicrocontrollerRecord)}
+
+Each of `processors`:
+
+{_fields(microcontroller.ProcessorFigures)}
 
 ## Passport
 

@@ -38,7 +38,8 @@ def report(
     """Compare evaluations picture by picture: the float original, float TFLite, int8 TFLite, on any devices.
 
     EVALUATION is a file that 'train' or 'evaluate' wrote, or a folder, which stands for all evaluations in it. The
-    microcontroller.json of 'export --measure' adds what the C of a model takes on microcontrollers.
+    layers.json of 'convert --inspect' adds which layer loses what int8 costs, the microcontroller.json of 'export
+    --measure' what the C of a model takes on microcontrollers.
 
     --max-drop applies to every converted model: it exits with 1 if one is above the limit, and if these pictures are
     too few to show that it is within.
@@ -87,7 +88,7 @@ def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
         EvaluationError: a folder holds none.
     """
     from edge_digits_runtime.model.registry import EVALUATION_SUFFIX
-    from edge_digits_runtime.records.microcontroller import RECORD
+    from edge_digits_runtime.records import layers, microcontroller
     from edge_digits_runtime.records.run import EVALUATION
 
     files: dict[Path, None] = {}
@@ -98,7 +99,8 @@ def evaluation_files(paths: tuple[Path, ...]) -> list[Path]:
             if not inside:
                 raise EvaluationError(f"{path}: no evaluation in this folder; make one with 'edge-digits evaluate'")
             files.update(dict.fromkeys(inside))
-            files.update(dict.fromkeys(sorted(path.glob(f"*{RECORD}"))))
+            for kind in (layers.RECORD, microcontroller.RECORD):
+                files.update(dict.fromkeys(sorted(path.glob(f"*{kind}"))))
         else:
             files[path] = None
     return list(files)

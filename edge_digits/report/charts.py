@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
+from edge_digits_runtime.records.layers import LayerRecord
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -103,6 +104,23 @@ def latencies(rows: Sequence[Row]) -> bytes:
         _plain_log_ticks(axes)
         _name_rows(axes, rows)
         axes.set_xlabel("µs a picture")
+        return _svg(figure)
+
+
+def layers(record: LayerRecord) -> bytes:
+    """Draw what each layer loses in int8 as a share of its signal, in their order, the largest coloured."""
+    with drawing(_WIDTH, 0.9 + 0.3 * len(record.layers)) as figure:
+        axes = figure.subplots()
+        shares = [100 * each.relative for each in record.layers]
+        colours = [TONES["bad"] if each is record.worst else SERIES[0] for each in record.layers]
+        bars = axes.barh(range(len(shares)), shares, color=colours, height=0.6)
+        axes.bar_label(bars, [percent(each.relative) for each in record.layers], padding=3)
+        names = [f"{each.layer} ({each.operator.lower()})" for each in record.layers]
+        axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="…") for name in names])
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("error that the layer adds in int8, % of its signal")
         return _svg(figure)
 
 

@@ -8,6 +8,7 @@ from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.records.device_facts import device_key, setting_key
 from edge_digits_runtime.records.evaluation import ROLES, Evaluation
+from edge_digits_runtime.records.layers import LayerRecord
 from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 from numpy.typing import NDArray
 
@@ -41,7 +42,11 @@ class _Named(NamedTuple):
     evaluation: Evaluation
 
 
-def compare(evaluations: Iterable[Evaluation], microcontrollers: Sequence[MicrocontrollerRecord] = ()) -> Report:
+def compare(
+    evaluations: Iterable[Evaluation],
+    microcontrollers: Sequence[MicrocontrollerRecord] = (),
+    layers: Sequence[LayerRecord] = (),
+) -> Report:
     """Compare evaluations of the same pictures with each other.
 
     Models that descend from the same Keras weights (``ModelInfo.weights_sha256``) form a family. Drops are counted from
@@ -51,6 +56,7 @@ def compare(evaluations: Iterable[Evaluation], microcontrollers: Sequence[Microc
     Args:
         evaluations: at least one.
         microcontrollers: what exports of models among them take on microcontrollers.
+        layers: what int8 costs, layer by layer; of a model that is not among them there is a note and no table.
 
     Raises:
         EvaluationError: there is no evaluation, or two are of different pictures; the message names both. Or a model
@@ -62,12 +68,20 @@ def compare(evaluations: Iterable[Evaluation], microcontrollers: Sequence[Microc
     _check_same_pictures(given)
     distinct = list({_identity(evaluation): evaluation for evaluation in given}.values())
     families = _families(distinct)
+    models = {evaluation.model.sha256 for evaluation in distinct}
+    inspected = tuple({record.sha256: record for record in layers if record.sha256 in models}.values())
+    left_out = [
+        f"the layers of {record.name} (sha256 {record.sha256[:12]}) were inspected, but that model was not evaluated"
+        for record in layers
+        if record.sha256 not in models
+    ]
     return Report(
         data=given[0].data,
         count=len(given[0].labels),
         families=families,
-        notes=_notes(families, len(given) - len(distinct), len(given[0].labels)),
+        notes=(*_notes(families, len(given) - len(distinct), len(given[0].labels)), *left_out),
         microcontrollers=_evaluated(microcontrollers, distinct),
+        layers=inspected,
     )
 
 

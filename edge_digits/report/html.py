@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from edge_digits_runtime.records.layers import LayerRecord
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
@@ -59,6 +60,10 @@ class _Figures:
         words = "Latency of each model: median, 90th and 99th percentile"
         return _figure(charts.latencies, rows, words) if rows else None
 
+    def layers(self, record: LayerRecord) -> Markup:
+        """Draw what each layer loses."""
+        return _image(charts.layers(record), "Error of each layer in int8, as a share of its signal")
+
     def reliability(self, family: Family) -> Markup:
         rows = _distinct(family.rows)
         return _figure(charts.reliability, rows, "Reliability diagrams: " + ", ".join(row.name for row in rows))
@@ -68,7 +73,11 @@ class _Figures:
 
 
 def _figure(draw: Callable[[Sequence[Row]], bytes], rows: Sequence[Row], words: str) -> Markup:
-    return Markup('<img class="chart" alt="{}" src="{}">').format(words, _data_uri("image/svg+xml", draw(rows)))
+    return _image(draw(rows), words)
+
+
+def _image(svg: bytes, words: str) -> Markup:
+    return Markup('<img class="chart" alt="{}" src="{}">').format(words, _data_uri("image/svg+xml", svg))
 
 
 def _distinct(rows: Sequence[Row]) -> list[Row]:

@@ -23,7 +23,7 @@ def to_dict(report: Report) -> dict[str, Any]:
     original are null if it is not among the evaluations, times if only the accuracy was measured. ``families`` has for
     each family the verdict, the comparisons picture by picture and the breakdown of each difference. ``gates`` has for
     each converted model whether its drop is within the limit, if one was given.
-    ``microcontrollers`` has what ``export --measure`` wrote.
+    ``layers`` has what ``convert --inspect`` wrote, and ``microcontrollers`` what ``export --measure`` wrote.
     """
     return {
         "format": FORMAT,
@@ -39,6 +39,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         "rows": [_row(row, family) for family in report.families for row in family.rows],
         "families": [_family(family) for family in report.families],
         "notes": list(report.notes),
+        "layers": [record.to_dict() for record in report.layers],
         "microcontrollers": [record.to_dict() for record in report.microcontrollers],
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from edge_digits.formatting import percent
 from edge_digits.report import tables
 from edge_digits.report.structure import TITLE, Comparison, Family, Report, Row, class_word
-from edge_digits.report.tables import Cell, Table
+from edge_digits.report.tables import LAYERS_EXPLAINED, Cell, Table
 from edge_digits.report.verdict import agreement, verdict
 
 MAX_CHANGES = 60
@@ -49,6 +49,12 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     for family in report.families:
         yield from _family(family)
+    for record in report.layers:
+        yield f"## What int8 costs {escaped(record.name)}, layer by layer"
+        yield ""
+        yield from table(tables.layers(record))
+        yield f"{LAYERS_EXPLAINED} Over {record.pictures:,} validation pictures."
+        yield ""
     if on_microcontrollers := tables.microcontrollers(report.microcontrollers):
         yield "## Microcontrollers"
         yield ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from edge_digits_runtime.data.classes import are_digits
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
+from edge_digits_runtime.records.layers import LayerRecord
 from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 from numpy.typing import NDArray
 
@@ -188,6 +189,8 @@ class Report:
     """Whether each converted model keeps within a limit, if one was given."""
     microcontrollers: tuple[MicrocontrollerRecord, ...] = ()
     """What the C of models among the rows takes on microcontrollers, where an export was measured."""
+    layers: tuple[LayerRecord, ...] = ()
+    """What int8 costs models among the rows, layer by layer, where ``convert`` compared the layers."""
 
     @property
     def classes(self) -> tuple[str, ...]:

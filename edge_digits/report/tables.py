@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.records.evaluation import Latency
+from edge_digits_runtime.records.layers import ROUNDING, LayerRecord
 from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
 
 from edge_digits.formatting import (
@@ -31,6 +32,10 @@ MANY_CLASSES = 20
 """With more classes a confusion matrix is no longer read at a glance: the most frequent mistakes are listed."""
 MOST_MISTAKES = 20
 """Largest number of kinds of mistakes that are listed."""
+LAYERS_EXPLAINED = (
+    "Each layer is computed in int8 and in float on the same input, what the int8 layers in front of it give; so its "
+    f"error is what it adds itself. Rounding alone makes {ROUNDING:.2f} of a step."
+)
 
 
 @dataclass(frozen=True)
@@ -267,6 +272,27 @@ def microcontrollers(records: Sequence[MicrocontrollerRecord]) -> Table | None:
         for figures in record.processors
     ]
     return Table(columns, tuple(lines)) if lines else None
+
+
+def layers(record: LayerRecord) -> Table:
+    """Return what each layer loses in int8; the one that loses most is marked."""
+    columns = ("layer", "error, of its signal", "in steps of int8", "root mean square", "largest", "of a signal of")
+    lines = [
+        (
+            Cell(each.layer, (each.operator,)),
+            Cell(
+                percent(each.relative),
+                ("loses most",) * (each is record.worst),
+                "bad" * (each is record.worst) or "plain",
+            ),
+            Cell(f"{each.steps:.2f}"),
+            Cell(f"{each.error:.3g}"),
+            Cell(f"{each.largest:.3g}"),
+            Cell(f"{each.signal:.3g}"),
+        )
+        for each in record.layers
+    ]
+    return Table(columns, tuple(lines))
 
 
 def parts(rows: Sequence[Row]) -> Table | None:

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from edge_digits.formatting import NONE, device_facts, joined, microseconds, percent, points
+from edge_digits.formatting import NONE, counted, device_facts, joined, microseconds, percent, points
 from edge_digits.report import tables
 from edge_digits.report.structure import TITLE, Report, Row
 from edge_digits.report.verdict import agreement, interval, verdict
@@ -36,6 +36,15 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield from table(_COLUMNS, [_cells(row) for row in report.rows], _REPORT_NAME_WIDTH)
     yield from item("invoke: the interpreter alone; file: from a picture file to the answer; medians")
+    if report.layers:
+        yield ""
+        yield "What int8 costs, layer by layer"
+        for inspected in report.layers:
+            worst = inspected.worst
+            yield from item(
+                f"{inspected.name}: of {counted(len(inspected.layers), 'layer')} {worst.layer} loses most, "
+                f"{percent(worst.relative)} of its signal; the other forms have all"
+            )
     if report.microcontrollers:
         yield ""
         yield "On microcontrollers, emulated"

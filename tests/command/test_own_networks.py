@@ -15,6 +15,7 @@ from edge_digits_runtime.data import metrics
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_runtime.records.layers import LayerRecord
 from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.data import mnist
 from keras import layers
@@ -78,7 +79,11 @@ def test_the_example_of_the_guide_trains_and_converts_without_its_file(own: Path
     assert card.recipe["layers"][0]["layers"][-1]["name"] == "dense-10"
     assert model.stat().st_size < 25_000
     ok("evaluate", model, "--data", data)
-    assert (own / "mine-int8.layers.png").read_bytes().startswith(b"\x89PNG")
+    assert (own / "mine-int8.layers.svg").read_text().count("conv_2d") >= 2
+    ok("evaluate", model, "--data", data, "--out", own / "mine-int8.evaluation.json")
+    text = ok("report", own, "--out", own / "report").stdout
+    worst = LayerRecord.load(own / "mine-int8.layers.json").worst
+    assert f"{worst.layer} loses most, {100 * worst.relative:.2f} % of its signal" in " ".join(text.split())
 
 
 def test_the_same_seed_gives_the_same_network_and_a_run_starts_another(own: Path, data: Path, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 from edge_digits_convert import inspection
-from edge_digits_convert.inspection import LayerError, layer_name
+from edge_digits_convert.inspection import layer_name
 from edge_digits_convert.trained_run import TrainedRun
+from edge_digits_runtime.records.layers import LayerRecord
 from keras import layers
 from numpy.typing import NDArray
-from PIL import Image
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,7 @@ def test_the_layer_that_loses_is_found(
     # Rounding alone is 12 ** -0.5 of a step.
     assert 0.2 < by_name["first"].steps < 0.6
     assert 0 < by_name["first"].relative < 0.02
-    assert by_name["last"].relative == inspection.worst(errors).relative
-    lines = inspection.table(errors)
-    assert [line.endswith("<- loses most") for line in lines[1:]] == [
-        each is inspection.worst(errors) for each in errors
-    ]
-    inspection.save_picture(tmp_path / "layers.png", errors, "what int8 costs")
-    with Image.open(tmp_path / "layers.png") as image:
-        assert image.width > 600
-
-
-def test_shares_and_steps() -> None:
-    error = LayerError("conv", "CONV_2D", signal=2.0, error=0.1, largest=0.3, step=0.2)
-    assert (error.relative, error.steps) == (0.05, 0.5)
-    still = LayerError("pool", "MAX_POOL_2D", signal=0.0, error=0.0, largest=0.0, step=0.0)
-    assert (still.relative, still.steps) == (0.0, 0.0)
+    record = LayerRecord("net", "0" * 64, 20, errors)
+    assert record.worst is by_name["last"]
+    lines = inspection.table(record)
+    assert [line.endswith("<- loses most") for line in lines[1:]] == [each is record.worst for each in errors]

@@ -1,16 +1,12 @@
 """What the C of a model takes on microcontrollers: ``microcontroller.json``, which ``export --measure`` writes."""
 
 import dataclasses
-import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-from edge_digits_runtime.errors import EvaluationError
-from edge_digits_runtime.library_errors import JSON, first_line
-from edge_digits_runtime.records import fields, files
-from edge_digits_runtime.records.fields import Count, FieldError, Length, Line, Name, Positive, Sha256, Time
+from edge_digits_runtime.records import files, saved
+from edge_digits_runtime.records.fields import Count, Length, Line, Name, Positive, Sha256, Time
 
 FORMAT = "edge-digits-microcontroller/1"
 RECORD = "microcontroller.json"
@@ -68,13 +64,4 @@ class MicrocontrollerRecord:
         Raises:
             EvaluationError: the file cannot be read, is damaged, or of another format.
         """
-        try:
-            values = json.loads(Path(path).read_bytes())
-            if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
-                raise FieldError(f"not of format {FORMAT}")
-            record: MicrocontrollerRecord = fields.read(cls, values)
-        except OSError as error:
-            raise EvaluationError(f"{path}: cannot be read: {error.strerror}") from error
-        except (FieldError, *JSON) as error:
-            raise EvaluationError(f"{path}: {first_line(error)}: export the model with --measure again") from error
-        return record
+        return saved.load(cls, path, FORMAT, "export the model with --measure again")
