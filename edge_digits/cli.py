@@ -26,6 +26,7 @@ EXTRAS = {
     "train": ("edge_digits_train", "keras"),
     "convert": ("edge_digits_convert", "edge_digits_train", "tensorflow"),
     "report": ("jinja2", "matplotlib", "scipy", "sklearn"),
+    "sign": ("cryptography",),
     "live": ("edge_digits_live", "multipart", "starlette", "uvicorn"),
     "study": (
         "edge_digits_study",
@@ -89,6 +90,9 @@ VERBS = {
         "edge_digits.commands.certify:certify",
         "Deploy, hold accuracy and time on the device to limits, write a passport.",
         ("report",),
+    ),
+    "keygen": Verb(
+        "edge_digits.commands.keygen:keygen", "Make a pair of keys: one signs models, the other checks them.", ("sign",)
     ),
     "quickstart": Verb(
         "edge_digits.commands.quickstart:quickstart", "Run the whole pipeline once, on MNIST.", ("convert", "report")

@@ -64,6 +64,15 @@ unverified_option = click.option(
     is_flag=True,
     help="Run a model even if it does not match the sha256 in its card, or has operators that cannot be checked.",
 )
+signature_option = click.option(
+    "--require-signature",
+    type=UserPath(),
+    metavar="PUBKEY",
+    help="Refuse a model that is not signed with the private key of PUBKEY, before anything of it is parsed.",
+)
+sign_option = click.option(
+    "--sign", type=UserPath(), metavar="KEY", help="Sign it with this private key, see 'keygen'."
+)
 confidence_option = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),

@@ -172,6 +172,7 @@ def convert_run(
     allow_few: bool = False,
     allow_code: bool = False,
     inspect: bool = False,
+    key: Path | None = None,
 ) -> "tuple[ConversionResult, Paired]":
     """Convert the run folder ``run`` by ``scheme`` and print the result.
 
@@ -185,6 +186,7 @@ def convert_run(
         allow_few: calibrate int8 on fewer than 100 different pictures, if there are no more.
         allow_code: run code in the Keras model, such as that of a Lambda layer.
         inspect: show what each layer loses in int8, even if that is little.
+        key: file of the private key that signs the model; None for no signature.
 
     Returns:
         The result, and the answers of the float original and of the file to the test pictures, counted in pairs.
@@ -217,6 +219,7 @@ def convert_run(
         output=output,
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
         allow_code=allow_code,
+        key=key,
     )
     paired = pair(original.labels, original.predicted, result.test_answers)
     low, high = paired.interval_pp

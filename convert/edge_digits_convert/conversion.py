@@ -27,6 +27,7 @@ def convert(
     output: Path | None = None,
     progress: Callable[[str], None] | None = None,
     allow_code: bool = False,
+    key: Path | None = None,
 ) -> ConversionResult:
     """Convert a run by one scheme and write the model file.
 
@@ -40,11 +41,12 @@ def convert(
         output: the file to write; None for ``FOLDER/<recipe>-<scheme>.tflite``.
         progress: called with a few words before each long step.
         allow_code: run code in the model, such as that of a Lambda layer.
+        key: file of the private key that signs the model, see `edge_digits_runtime.signature`; None for no signature.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, from another program, or cannot be converted.
         DataError: a split is not the one that the run was trained with.
-        UsageError: an unknown scheme, or a calibration count that the training pictures do not allow.
+        UsageError: an unknown scheme, a calibration count that the training pictures do not allow, or no key.
         ModelError: what the converter made is not what the scheme promises.
         OSError: the file cannot be written.
     """
@@ -71,4 +73,4 @@ def convert(
         training_pictures=len(pictures.training),
         test_answers=answers["test"],
     )
-    return package(run, verified, measured, output or folder / f"{run.record.name}-{scheme}.tflite")
+    return package(run, verified, measured, output or folder / f"{run.record.name}-{scheme}.tflite", key)

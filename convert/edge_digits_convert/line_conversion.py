@@ -86,6 +86,7 @@ def convert_lines(
     validation: LinePictures,
     output: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    key: Path | None = None,
 ) -> LineConversionResult:
     """Quantize the run of a line reader to int8 and write the model file.
 
@@ -97,6 +98,7 @@ def convert_lines(
         validation: lines of what was held out from training: the confidence is calibrated on them.
         output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
         progress: called with a few words before each long step.
+        key: file of the private key that signs the model; None for no signature.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, or no line reader of these labels.
@@ -130,7 +132,7 @@ def convert_lines(
         Calibration("train", len(calibration.labels), seed),
         exact,
     )
-    target, size = write_model(slim, card, folder, output)
+    target, size = write_model(slim, card, folder, output, key)
     sure = [line.confidence >= least for line in decoded]
     counted = score(validation.labels, [line.text for line in decoded], sure)
     silent = counted.silently_wrong / counted.lines
@@ -308,10 +310,16 @@ def finished_card(
     )
 
 
-def write_model(flatbuffer: bytes, card: ModelCard, folder: Path, output: Path | None) -> tuple[Path, int]:
-    """Write a model file to ``output``, or into the folder of its run; return where it is and its size in bytes."""
+def write_model(
+    flatbuffer: bytes, card: ModelCard, folder: Path, output: Path | None, key: Path | None
+) -> tuple[Path, int]:
+    """Write a model file to ``output``, or into the folder of its run, and sign it if there is a key.
+
+    Returns:
+        Where it is, and its size in bytes.
+    """
     target = output or folder / f"{card.name}-int8.tflite"
-    content = append_card(flatbuffer, card)
+    content = append_card(flatbuffer, card, key)
     files.write_bytes(target, content)
     return target, len(content)
 

@@ -45,7 +45,7 @@ class ConversionResult:
     bytes_after: int
     """Size of the flatbuffer in the file, in bytes."""
     file_bytes: int
-    """Size of the file: flatbuffer, labels and card, in bytes."""
+    """Size of the file: flatbuffer, labels, card and signature, in bytes."""
     accuracy: Mapping[str, float]
     """Share of right answers of the file in [0, 1] by split, ``validation`` and ``test``."""
     float_accuracy: Mapping[str, float]
@@ -60,8 +60,10 @@ class ConversionResult:
         return {split: 100 * (self.float_accuracy[split] - right) for split, right in self.accuracy.items()}
 
 
-def package(run: TrainedRun, verified: Verified, measured: Measured, output: Path) -> ConversionResult:
-    """Write the model file, whole or not at all.
+def package(
+    run: TrainedRun, verified: Verified, measured: Measured, output: Path, key: Path | None = None
+) -> ConversionResult:
+    """Write the model file, whole or not at all, and signed with the private key in the file ``key`` if there is one.
 
     Raises:
         OSError: the file cannot be written.
@@ -85,7 +87,7 @@ def package(run: TrainedRun, verified: Verified, measured: Measured, output: Pat
         parameters=record.parameters,
         macs=record.macs,
     )
-    content = append_card(verified.flatbuffer, card)
+    content = append_card(verified.flatbuffer, card, key)
     files.write_bytes(output, content)
     return ConversionResult(
         path=output,

@@ -33,6 +33,7 @@ def convert_rows(
     validation: NDArray[np.uint8],
     measure: Measure,
     output: Path | None = None,
+    key: Path | None = None,
 ) -> LineConversionResult:
     """Quantize the run of a row finder to int8 and write the model file.
 
@@ -43,6 +44,7 @@ def convert_rows(
         validation: pages of what was held out from training, in the same shape.
         measure: gives the share of what is right in [0, 1] of the outputs for the validation pages.
         output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
+        key: file of the private key that signs the model; None for no signature.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, or no row finder.
@@ -61,7 +63,7 @@ def convert_rows(
     float_exact = measure(keras_outputs(model, validation))
     calibrated = Calibration("train", len(calibration), seed)
     card = finished_card(_bare_card(slim), record, "pages", calibrated, exact)
-    target, size = write_model(slim, card, folder, output)
+    target, size = write_model(slim, card, folder, output, key)
     return LineConversionResult(target, card, size, exact, float_exact, 0.0, (), (), ())
 
 

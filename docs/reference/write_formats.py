@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import click
+from edge_digits_runtime import signature
 from edge_digits_runtime.image import model_input
 from edge_digits_runtime.model import card, reasons
 from edge_digits_runtime.records import (
@@ -131,6 +132,18 @@ behind it that holds `labels.txt`, a label per line, and `card.json`: the TFLite
 files. An interpreter stops reading at the end of the flatbuffer; `unzip -l model.tflite` lists the rest. A `.tflite`
 without a card runs too, if its tensors are those of a classifier of small grey pictures.
 
+With `--sign` the file ends with {signature.BYTES} bytes, the comment of that ZIP: `{signature.MARK.decode()}`,
+the public key (32 bytes), and the Ed25519 signature (64 bytes) of all that is before the {signature.BYTES} bytes, the
+length of the comment included. It is found by its size, so that nothing need be parsed to check it; the key in it only
+makes a better message. OpenSSL 3 checks it, too:
+
+```console
+$ head -c -{signature.BYTES} model.tflite > signed && tail -c 64 model.tflite > signature
+$ openssl pkeyutl -verify -pubin -inkey release.pub -rawin -in signed -sigfile signature
+```
+
+Keys are PEM files: PKCS #8 without a passphrase, and SubjectPublicKeyInfo.
+
 The input is a grey picture of the size that the card says, 28×28 pixels for digits, 0 background and 255 ink: int8 with
 scale 1/255 and zero point -128, or float in [0, 1]. The output is a logit for each label. A model of lines takes 32×264
 pixels, dark on light, of the same types; its output is 1 × steps × characters and blank, logits as well.
@@ -211,6 +224,11 @@ Each of `processors`:
 
 `certify` writes it, `doctor --passport` compares it with the device that it is on. `format` is `{passport.FORMAT}`
 (`{passport.Passport.__module__}.Passport`).
+
+A signed one ends with a member `signature`: the {signature.BYTES} bytes as behind a
+[model file](#model-file), in base64. The signature is of all that is before the comma in front of that member, and is
+checked before the JSON is parsed; so the layout of the end is fixed: comma, line break, two spaces,
+`"signature": "…"`, line break, brace, line break.
 
 {_fields(passport.Passport)}
 

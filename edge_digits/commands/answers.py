@@ -15,6 +15,7 @@ from edge_digits.options import (
     backend_option,
     confidence_option,
     model_option,
+    signature_option,
     unverified_option,
 )
 from edge_digits.parallel import in_order
@@ -42,6 +43,7 @@ class ModelChoice:
     backend: str | None
     allow_unverified: bool
     min_confidence: float | None
+    require_signature: Path | None = None
 
     def load(self) -> "DigitClassifier":
         """Load the model.
@@ -50,6 +52,7 @@ class ModelChoice:
             ModelError: it is missing, damaged, or no digit classifier.
             UsageError: no installed model has that name.
             BackendError: the backend is not installed.
+            SignatureError: it is not signed with the key that is required.
         """
         from edge_digits_runtime.model.classifier import DigitClassifier
 
@@ -58,6 +61,7 @@ class ModelChoice:
             backend=self.backend,
             allow_unverified=self.allow_unverified,
             min_confidence=self.min_confidence,
+            require_signature=self.require_signature,
         )
         note_missing_card(classifier.name, classifier.model.card)
         return classifier
@@ -111,7 +115,7 @@ def collect_options(command: Command) -> Command:
 
 def model_options(command: Command) -> Command:
     """Add the options that a `ModelChoice` is made of."""
-    for option in (unverified_option, backend_option, confidence_option, model_option):
+    for option in (unverified_option, signature_option, backend_option, confidence_option, model_option):
         command = option(command)
     return command
 

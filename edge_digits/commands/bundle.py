@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from edge_digits_runtime.errors import UsageError
 
-from edge_digits.options import UserPath, unverified_option
+from edge_digits.options import UserPath, signature_option, unverified_option
 from edge_digits.printing import printable
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ wheels_option = click.option(
     show_default=True,
     help="linux: for a device that runs Python. pico: the C of 'export' for a Raspberry Pi Pico, without Python.",
 )
+@signature_option
 @unverified_option
 def bundle(
     run: Path,
@@ -77,6 +78,7 @@ def bundle(
     runtime: bool,
     wheels: str | None,
     target: str,
+    require_signature: Path | None,
     allow_unverified: bool,
 ) -> None:
     """Pack all that a device needs to run and measure the model of RUN into one ZIP.
@@ -95,17 +97,23 @@ def bundle(
     if target == "pico":
         if wheels is not None:
             raise UsageError("--wheels is for a device that runs Python: leave it out with --target pico")
-        packed_for_pico = make_for_pico(run, scheme, model, data, runtime, allow_unverified)
+        packed_for_pico = make_for_pico(run, scheme, model, data, runtime, allow_unverified, require_signature)
         packed_for_pico.save(out)
         click.echo(f"{printable(out)}: {packed_for_pico}")
         return
-    packed = make(run, scheme, model, data, runtime, wheels, allow_unverified)
+    packed = make(run, scheme, model, data, runtime, wheels, allow_unverified, require_signature)
     packed.save(out)
     click.echo(f"{printable(out)}: {packed}")
 
 
 def make_for_pico(
-    run: Path, scheme: str | None, model: Path | None, data: Path | None, runtime: bool, allow_unverified: bool
+    run: Path,
+    scheme: str | None,
+    model: Path | None,
+    data: Path | None,
+    runtime: bool,
+    allow_unverified: bool,
+    require_signature: Path | None = None,
 ) -> "PicoBundle":
     """Make the bundle of a run for a Pico; the arguments and errors are those of `make`.
 
@@ -122,7 +130,8 @@ def make_for_pico(
         raise UsageError(f"--target pico needs more than the device profile: {how_to_get(['convert'])}")
     from edge_digits.deploy.pico import make_pico_bundle
 
-    return make_pico_bundle(*_model_and_data(run, "int8", model, data))
+    chosen, dataset = _model_and_data(run, "int8", model, data, require_signature)
+    return make_pico_bundle(chosen, dataset, require_signature)
 
 
 def make(
@@ -133,6 +142,7 @@ def make(
     runtime: bool,
     wheels: str | None,
     allow_unverified: bool,
+    require_signature: Path | None = None,
 ) -> "Bundle":
     """Make the bundle of a run.
 
@@ -144,11 +154,12 @@ def make(
         runtime: whether to pack edge-digits itself.
         wheels: platform whose wheels are packed, such as ``aarch64-cp311``; None for none.
         allow_unverified: pack a model that does not match the sha256 in its card.
+        require_signature: file of the public key that the model must be signed with.
 
     Raises:
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
         DataError: its data set cannot be found, or has changed.
-        ModelError: as in `edge_digits.deploy.bundle.make_bundle`.
+        ModelError, SignatureError: as in `edge_digits.deploy.bundle.make_bundle`.
         UsageError: ``model`` is no installed model, or ``scheme`` is given as well; and as in
             `edge_digits.deploy.bundle.make_bundle`.
     """
@@ -158,11 +169,20 @@ def make(
     from edge_digits.deploy.dependencies import Platform
 
     platform = None if wheels is None else Platform.parse(wheels)
-    chosen, dataset = _model_and_data(run, scheme or "int8", model, data)
-    return make_bundle(chosen, dataset, runtime=runtime, platform=platform, allow_unverified=allow_unverified)
+    chosen, dataset = _model_and_data(run, scheme or "int8", model, data, require_signature)
+    return make_bundle(
+        chosen,
+        dataset,
+        runtime=runtime,
+        platform=platform,
+        allow_unverified=allow_unverified,
+        require_signature=require_signature,
+    )
 
 
-def _model_and_data(run: Path, scheme: str, model: Path | None, data: Path | None) -> "tuple[Path, DataSet]":
+def _model_and_data(
+    run: Path, scheme: str, model: Path | None, data: Path | None, require_signature: Path | None
+) -> "tuple[Path, DataSet]":
     """Return the model file of a run, or the one that is named, and the data set whose test pictures the run had."""
     from edge_digits_runtime.model.registry import find
     from edge_digits_runtime.records.run import RunRecord
@@ -172,7 +192,7 @@ def _model_and_data(run: Path, scheme: str, model: Path | None, data: Path | Non
 
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.
-    chosen = find(model) if model else find_model(run, scheme)
+    chosen = find(model) if model else find_model(run, scheme, require_signature)
     dataset = load_data_of(record, data, test_only=True)
     check_data(record, dataset)
     return chosen, dataset

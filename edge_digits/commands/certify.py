@@ -6,7 +6,7 @@ import click
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
 from edge_digits.commands.deploy import connection_options
-from edge_digits.options import UserPath
+from edge_digits.options import UserPath, sign_option, signature_option
 from edge_digits.printing import printable
 from edge_digits.progress import say
 
@@ -43,6 +43,8 @@ REFUSED = 1
 @data_option
 @connection_options
 @wheels_option
+@sign_option
+@signature_option
 def certify(
     run: Path,
     host: str,
@@ -57,17 +59,20 @@ def certify(
     port: int | None,
     ssh_config: Path | None,
     wheels: str | None,
+    sign: Path | None,
+    require_signature: Path | None,
 ) -> int:
     """Deploy the model of RUN to HOST as 'deploy' does, measure it there from picture files, hold accuracy and time to
     limits, and write a passport: sha256 of the model and of everything that is installed, the board and its state, the
     float original, and the verdict. Exits with 1 if it is refused.
 
     The passport is also left beside the model on HOST, where 'edge-digits doctor --passport' says whether what runs is
-    what was certified. It is not signed.
+    what was certified. With --sign the passport is signed, and 'doctor --require-signature' checks that.
 
     \b
     Example:
       edge-digits certify runs/cnn-32-64-64-1 pi --max-drop 0.2 --max-ms 50
+      edge-digits certify runs/cnn-32-64-64-1 pi --max-drop 0.2 --max-ms 50 --sign release.key
       ssh pi edge-digits/venv/bin/edge-digits doctor --passport edge-digits/current/passport.json
     """
     from edge_digits_runtime.records.evaluation import Evaluation
@@ -81,9 +86,14 @@ def certify(
     check_gate(max_drop, False)
     if max_ms != max_ms:
         raise click.UsageError("--max-ms nan: give milliseconds")
+    if sign is not None:
+        from edge_digits_runtime.signature import private_key
+
+        # Before a deployment that takes minutes.
+        private_key(sign)
     judge = drop_gate(run, max_drop, by_point=False)
     target = Target(host, remote_dir.rstrip("/"), port, ssh_config)
-    bundle = make(run, scheme, model, data, True, wheels, False)
+    bundle = make(run, scheme, model, data, True, wheels, False, require_signature)
     say(f"{host}: {bundle}")
     evaluation_file = run / f"{target.label}.{bundle.scheme}.evaluation.json"
     passport = certification.certify(
@@ -94,6 +104,7 @@ def certify(
         max_ms,
         out,
         evaluation_file,
+        key=sign,
         python=python,
         progress=say,
     )

@@ -50,6 +50,7 @@ def classify(
     explain: Path | None,
     backend: str | None,
     allow_unverified: bool,
+    require_signature: Path | None,
     collect: Path | None,
     collect_mb: float,
     collect_group: str | None,
@@ -74,7 +75,7 @@ def classify(
         else:
             click.echo(f"{printable(name)}: {_as_text(prediction, top)}")
 
-    choice = ModelChoice(model, backend, allow_unverified, min_confidence)
+    choice = ModelChoice(model, backend, allow_unverified, min_confidence, require_signature)
     prepare = functools.partial(_prepare, choice, CollectChoice(collect, collect_mb, collect_group), explain)
     return print_answers(list(sources(pictures)), prepare, show, _doubts, strict)
 

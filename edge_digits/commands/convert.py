@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, check_gate, data_option, gate_options
+from edge_digits.options import UserPath, check_gate, data_option, gate_options, sign_option
 
 
 @click.command()
@@ -28,6 +28,7 @@ from edge_digits.options import UserPath, check_gate, data_option, gate_options
     metavar="FILE",
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )
+@sign_option
 @gate_options
 @click.option("--inspect", is_flag=True, help="Show what each layer loses in int8, as a table and a picture.")
 @click.option("--allow-few", is_flag=True, help="Calibrate int8 on fewer than 100 different pictures.")
@@ -43,6 +44,7 @@ def convert(
     seed: int | None,
     data: Path | None,
     out: Path | None,
+    sign: Path | None,
     inspect: bool,
     allow_few: bool,
     allow_code: bool,
@@ -65,6 +67,7 @@ def convert(
       edge-digits convert --int8
       edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
       edge-digits convert runs/mine-1 --inspect
+      edge-digits convert runs/mine-1 --sign release.key
     """
     from edge_digits.gate import Gate
     from edge_digits.lines import convert_line_run, is_line_run, line_gate
@@ -79,6 +82,11 @@ def convert(
         raise click.UsageError("--calibration-count and --seed are for int8 alone, which was not asked for: add --int8")
     if "int8" not in chosen and (inspect or allow_few):
         raise click.UsageError("--inspect and --allow-few are for int8, which was not asked for: add --int8")
+    if sign is not None:
+        from edge_digits_runtime.signature import private_key
+
+        # Before a conversion that takes minutes.
+        private_key(sign)
     run = run or newest_run()
     if is_line_run(run):
         if inspect:
@@ -87,12 +95,12 @@ def convert(
             raise click.UsageError(
                 "the run of a line reader is converted by --int8 alone, and its lines are made: leave out --data"
             )
-        lines = convert_line_run(run, calibration_count, seed, out)
+        lines = convert_line_run(run, calibration_count, seed, out, sign)
         if max_drop is not None and not lines.written:
             raise click.UsageError("--max-drop is for classifiers and line readers; a row finder reads no lines")
         return 0 if max_drop is None else print_gates([line_gate(lines, max_drop, point)])
     results = [
-        convert_run(run, scheme, data, calibration_count, seed, out, allow_few, allow_code, inspect)
+        convert_run(run, scheme, data, calibration_count, seed, out, allow_few, allow_code, inspect, sign)
         for scheme in chosen
     ]
     if max_drop is None:

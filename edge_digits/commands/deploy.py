@@ -8,7 +8,15 @@ import click
 from edge_digits_runtime.errors import DeployError
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
-from edge_digits.options import WORSE, WRONG_INPUT, UserPath, check_gate, gate_options, unverified_option
+from edge_digits.options import (
+    WORSE,
+    WRONG_INPUT,
+    UserPath,
+    check_gate,
+    gate_options,
+    signature_option,
+    unverified_option,
+)
 from edge_digits.printing import print_error, printable
 from edge_digits.progress import say
 
@@ -79,6 +87,7 @@ def connection_options(command: Any) -> Any:
 )
 @wheels_option
 @gate_options
+@signature_option
 @unverified_option
 def deploy(
     run: Path,
@@ -97,6 +106,7 @@ def deploy(
     wheels: str | None,
     max_drop: float | None,
     point: bool,
+    require_signature: Path | None,
     allow_unverified: bool,
 ) -> int:
     """Bundle the model of RUN, put it into use on HOST over ssh, and measure it there.
@@ -107,7 +117,8 @@ def deploy(
     device, edge-digits is installed into a virtual environment, 'edge-digits doctor' and 'edge-digits evaluate' are
     run, and the evaluation comes back into RUN as HOST.SCHEME.evaluation.json, where 'edge-digits report RUN' finds it.
     If anything fails before the new model has answered there, the former one stays in use. --max-drop holds the
-    answers that the device gave to a limit; the model stays in use there even if it fails.
+    answers that the device gave to a limit; the model stays in use there even if it fails. --require-signature is
+    checked here, before anything is copied; on the device, 'classify --require-signature' checks the same file.
 
     \b
     Example:
@@ -143,9 +154,9 @@ def deploy(
     if status or rollback:
         return _at_once(say_status if status else go_back, targets)
     judge = None if max_drop is None else drop_gate(run, max_drop, point)
-    if require_better and not _is_better(run, scheme, model, require_better, allow_unverified):
+    if require_better and not _is_better(run, scheme, model, require_better, allow_unverified, require_signature):
         return WORSE
-    bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified)
+    bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified, require_signature)
     say(f"{', '.join(hosts)}: {bundle}")
     gates: list[Gate] = []
 
@@ -187,7 +198,12 @@ def _at_once(work: "Callable[[Target], None]", targets: "Sequence[Target]") -> i
 
 
 def _is_better(
-    run: Path, scheme: str | None, model: Path | None, before: tuple[Path, ...], allow_unverified: bool
+    run: Path,
+    scheme: str | None,
+    model: Path | None,
+    before: tuple[Path, ...],
+    allow_unverified: bool,
+    require_signature: Path | None,
 ) -> bool:
     """Say what the new model brings on each test set, and return whether it is worse on none of them."""
     from edge_digits_runtime.model.classifier import DigitClassifier
@@ -196,8 +212,9 @@ def _is_better(
     from edge_digits.deploy.bundle import find_model
     from edge_digits.report.brought import brought
 
-    path = find(model) if model else find_model(run, scheme or "int8")
-    results = brought(DigitClassifier(path, allow_unverified=allow_unverified), before, run)
+    path = find(model) if model else find_model(run, scheme or "int8", require_signature)
+    classifier = DigitClassifier(path, allow_unverified=allow_unverified, require_signature=require_signature)
+    results = brought(classifier, before, run)
     for result in results:
         say(str(result))
     worse = [result.data for result in results if result.worse]

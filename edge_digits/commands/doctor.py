@@ -23,8 +23,14 @@ model_option = click.option(
     help="Also check that what runs here is what 'certify' certified: the model (--model, or model.tflite beside "
     "FILE), every installed file, and the board.",
 )
+@click.option(
+    "--require-signature",
+    type=UserPath(),
+    metavar="PUBKEY",
+    help="Refuse a passport that is not signed with the private key of PUBKEY.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(model: Path | None, passport: Path | None, as_json: bool) -> int:
+def doctor(model: Path | None, passport: Path | None, require_signature: Path | None, as_json: bool) -> int:
     """Check whether this device can run a model: Python, processor, memory, interpreter, temperature. For each problem
     it names the command that fixes it. Exits with 1 if there is a problem.
 
@@ -36,11 +42,13 @@ def doctor(model: Path | None, passport: Path | None, as_json: bool) -> int:
     """
     from edge_digits_runtime.device.doctor import examine
 
+    if require_signature is not None and passport is None:
+        raise click.UsageError("--require-signature is for a passport: give --passport, or leave it out")
     checks = examine(model=model)
     if passport is not None:
         from edge_digits_runtime.device.certified import compare
 
-        checks += compare(passport, model)
+        checks += compare(passport, model, require_signature)
     if as_json:
         print_json({"checks": [check.to_dict() for check in checks]})
     else:

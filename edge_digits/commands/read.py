@@ -74,6 +74,7 @@ def read(
     annotate: Path | None,
     backend: str | None,
     allow_unverified: bool,
+    require_signature: Path | None,
 ) -> int:
     """Read all numbers of a picture as they are written: in a cell, on a list, a form, a table, or a whole page.
 
@@ -115,7 +116,7 @@ def read(
         if not rows and not strict:
             say(f"{printable(name)}: no numbers found")
 
-    choice = _Choice(model, backend, allow_unverified, min_confidence, expect, by_digit)
+    choice = _Choice(model, backend, allow_unverified, min_confidence, require_signature, expect, by_digit)
     prepare = functools.partial(_prepare, choice, annotate, single is None)
     return print_answers(named, prepare, show, _doubts, strict)
 
@@ -135,6 +136,7 @@ class _Choice:
     backend: str | None
     allow_unverified: bool
     min_confidence: float | None
+    require_signature: Path | None
     expect: str | None
     by_digit: bool
 
@@ -145,11 +147,13 @@ class _Choice:
             ModelError: a model is missing, damaged, or of another kind.
             UsageError: no installed model has that name, or it is no model of digits.
             BackendError: the backend is not installed.
+            SignatureError: the model is not signed with the key that is required.
         """
         options: dict[str, Any] = {
             "backend": self.backend,
             "allow_unverified": self.allow_unverified,
             "min_confidence": self.min_confidence,
+            "require_signature": self.require_signature,
         }
         if self.by_digit:
             from edge_digits_runtime.page import digit_reading

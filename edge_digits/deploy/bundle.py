@@ -23,7 +23,7 @@ import numpy as np
 from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import DataSet
-from edge_digits_runtime.errors import DataError, RunError, UsageError
+from edge_digits_runtime.errors import DataError, RunError, SignatureError, UsageError
 from edge_digits_runtime.model.card import ModelFile, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records import files
@@ -90,18 +90,28 @@ class Bundle:
         files.write_bytes(path, self.content)
 
 
-def find_model(run: Path, scheme: str) -> Path:
+def find_model(run: Path, scheme: str, require_signature: Path | None = None) -> Path:
     """Return the ``.tflite`` in the run folder ``run`` whose card states ``scheme``.
+
+    With the file of a public key as ``require_signature``, only models that are signed with it are looked at.
 
     Raises:
         RunError: there is no such file, or more than one.
         ModelError: a ``.tflite`` in the folder cannot be read.
+        SignatureError: there is no such file, and others are not signed with that key.
     """
     found = []
+    refused: SignatureError | None = None
     for path in sorted(path for path in run.glob("*.tflite") if not path.name.startswith(".")):
-        card = read_model_file(path, allow_unverified=True).card
+        try:
+            card = read_model_file(path, True, require_signature).card
+        except SignatureError as error:
+            refused = refused or error
+            continue
         if card is not None and card.scheme == scheme:
             found.append(path)
+    if not found and refused is not None:
+        raise refused
     if not found:
         raise RunError(
             f"{run}: no {scheme} .tflite in it; make one with 'edge-digits convert', or name one with --model"
@@ -132,6 +142,7 @@ def make_bundle(
     runtime: bool = True,
     platform: Platform | None = None,
     allow_unverified: bool = False,
+    require_signature: Path | None = None,
 ) -> Bundle:
     """Pack ``model`` and the test pictures of ``dataset``.
 
@@ -141,8 +152,10 @@ def make_bundle(
         runtime: pack the wheels of edge-digits and edge-digits-runtime, too.
         platform: pack the wheels of all that these need on such a device, too; None for none.
         allow_unverified: accept a model whose sha256 is not the one in its card.
+        require_signature: file of the public key that the model must be signed with; None if it need not be.
 
     Raises:
+        SignatureError: it is not signed with that key.
         ModelError: the model cannot be read or loaded, or its tensors are not those of a classifier.
         ChecksumError: the model does not match the sha256 in its card.
         BackendError: no interpreter is installed.
@@ -152,7 +165,7 @@ def make_bundle(
     if platform is not None and not runtime:
         raise UsageError("the wheels of what edge-digits needs go with those of edge-digits: leave out --no-runtime")
     # Loading it as the device does finds every model that the device would refuse.
-    classifier = DigitClassifier(model, allow_unverified=allow_unverified)
+    classifier = DigitClassifier(model, allow_unverified=allow_unverified, require_signature=require_signature)
     file = classifier.model
     dataset = dataset.with_labels(classifier.labels)
     packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}

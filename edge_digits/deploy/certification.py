@@ -30,6 +30,7 @@ def certify(
     output: Path,
     evaluation_file: Path,
     *,
+    key: Path | None = None,
     python: str | None = None,
     progress: Callable[[str], None],
 ) -> Passport:
@@ -43,10 +44,12 @@ def certify(
         max_ms: limit of the 99th percentile from a picture file to the answer, in milliseconds.
         output: the passport to write here.
         evaluation_file: the evaluation to write here.
+        key: file of the private key that signs the passport; None for no signature.
         python: as in `edge_digits.deploy.deployment.deploy`.
         progress: called with one line before each step.
 
     Raises:
+        UsageError: the key cannot be read, or the package that signs is not installed.
         DeployError: as `deploy`; or the device did not measure what is certified.
     """
     passports: list[Passport] = []
@@ -55,7 +58,7 @@ def certify(
         command = shlex.join([program, "-c", _INSTALLED])
         answer = device.run("identify what is installed", command, advice="try again")
         passport = _passport(bundle, original, evaluation, judge(evaluation), max_ms, json.loads(answer))
-        passport.save(output)
+        passport.save(output, key)
         device.send("leave the passport", output, f"{folder}/{NAME}", "copy it there by hand", note="")
         passports.append(passport)
 

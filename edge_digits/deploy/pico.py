@@ -40,21 +40,28 @@ class PicoBundle:
         files.write_bytes(path, self.content)
 
 
-def make_pico_bundle(model: Path, dataset: DataSet) -> PicoBundle:
+def make_pico_bundle(model: Path, dataset: DataSet, require_signature: Path | None = None) -> PicoBundle:
     """Export ``model`` and pack the folder; the same model and pictures give the same bytes.
 
     Args:
         model: path of an int8 ``.tflite``.
         dataset: data set whose first test pictures are the self-test.
+        require_signature: file of the public key that the model must be signed with; None if it need not be.
 
     Raises:
-        ModelError, ChecksumError, UsageError: as in `edge_digits_convert.microcontroller.export`.
+        ModelError, ChecksumError, SignatureError, UsageError: as in `edge_digits_convert.microcontroller.export`.
     """
     from edge_digits_convert.microcontroller import export
 
     pictures = np.ascontiguousarray(dataset.test.images[:_PICTURES])
     with tempfile.TemporaryDirectory() as scratch:
-        made = export(model, Path(scratch) / FOLDER, pictures, f"Test pictures of {dataset.name}.")
+        made = export(
+            model,
+            Path(scratch) / FOLDER,
+            pictures,
+            f"Test pictures of {dataset.name}.",
+            require_signature=require_signature,
+        )
         paths = sorted(path for path in made.path.rglob("*") if path.is_file())
         content = {path.relative_to(made.path).as_posix(): path.read_bytes() for path in paths}
     packed = wheels.folder_with_checksums(FOLDER, content)

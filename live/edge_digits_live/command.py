@@ -41,6 +41,7 @@ def serve(
     model: Path | None,
     backend: str | None,
     allow_unverified: bool,
+    require_signature: Path | None,
     min_confidence: float | None,
     collect: Path | None,
     collect_mb: float,
@@ -57,7 +58,8 @@ def serve(
     """Serve a page in which one draws, drops or photographs a digit and sees what the model says, and the same for
     programs: POST a picture to /api/classify or /api/read. /api/openapi.json describes it.
 
-    Only this machine reaches it unless --host says otherwise, and then clients need a --token. Ctrl-C ends it.
+    Only this machine reaches it unless --host says otherwise, and then clients need a --token. Ctrl-C ends it. With
+    --require-signature clients cannot choose among the installed models, which are not signed.
 
     \b
     Example:
@@ -76,7 +78,7 @@ def serve(
 
     limits = Limits(body_bytes=round(max_mb * 1e6), pixels=round(max_megapixels * 1e6))
     collection = CollectChoice(collect, collect_mb, collect_group).open()
-    models = Models(ModelChoice(model, backend, allow_unverified, min_confidence))
+    models = Models(ModelChoice(model, backend, allow_unverified, min_confidence, require_signature))
     server.keep_memory_small()
     with server.listen(host, port) as listening:
         threads = Workers(models.load, workers, limits.waiting, limits.waiting_s)

@@ -39,9 +39,11 @@ class Models:
         known = [name for name, installed in paths.items() if installed.resolve() == path]
         card = chosen.model.card
         self.default: str = known[0] if known else _free_name(card.name if card else path.stem, paths)
+        # Installed models are not signed.
+        offered = {} if choice.require_signature else paths
         others = {
             name: functools.partial(_load_installed, choice, installed)
-            for name, installed in paths.items()
+            for name, installed in offered.items()
             if name != self.default
         }
         first = _Once(chosen, choice.load)

@@ -6,6 +6,7 @@
     ├── RunError          a run folder that is missing, unfinished, damaged or foreign
     ├── ModelError        a .tflite that is missing, damaged, or whose tensors do not fit
     │   └── ChecksumError a .tflite whose bytes do not match the sha256 in its card
+    ├── SignatureError    a file whose signature is required, and is missing, another's, or does not fit
     ├── EvaluationError   an evaluation file that is missing, damaged or does not belong with the others
     ├── BackendError      no interpreter for .tflite files on this Python and platform
     ├── OutputError       a file or folder that cannot be written
@@ -39,6 +40,10 @@ class ModelError(EdgeDigitsError):
 
 class ChecksumError(ModelError):
     """A ``.tflite`` whose flatbuffer does not have the sha256 that its card states."""
+
+
+class SignatureError(EdgeDigitsError):
+    """A file that is not signed by the key that is required, or was changed after it was signed."""
 
 
 class EvaluationError(EdgeDigitsError):

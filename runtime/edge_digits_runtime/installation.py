@@ -28,6 +28,9 @@ _FOLDERS = {
 }
 """Folders of a clone whose distributions an extra takes beside the runtime and edge-digits itself."""
 
+_FOREIGN = {"sign": "cryptography"}
+"""Extras that bring nothing of ours, and the package of an index that they bring."""
+
 
 def package_files(package: str) -> dict[str, bytes]:
     """Return the files of an installed package by path, beginning with the package's name, in order.
@@ -126,6 +129,8 @@ def how_to_get(extras: Sequence[str]) -> str:
             f"cd {shlex.quote(str(clone))} && pip install {' '.join(f'./{folder}' for folder in folders)} '.[{names}]'"
         )
     if _source() is not None:
+        if all(extra in _FOREIGN for extra in extras):
+            return f"pip install {' '.join(_FOREIGN[extra] for extra in extras)}"
         return (
             f"a bundle does not bring it; in a clone of the repository: uv run edge-digits, or pip install '.[{names}]'"
         )

@@ -15,9 +15,10 @@ import pytest
 from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures, convert
 from edge_digits_convert.confidence_calibration import smallest_sure_confidence
 from edge_digits_convert.strip import unpack
+from edge_digits_runtime import signature
 from edge_digits_runtime.data import metrics, splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
-from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, UsageError
+from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, SignatureError, UsageError
 from edge_digits_runtime.model.card import SCHEMES, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
@@ -53,6 +54,19 @@ def pictures_of_run(recipe: Recipe, digits: DataSet) -> RunPictures:
 def results(run: Path, pictures_of_run: RunPictures) -> dict[str, ConversionResult]:
     """The run converted by each scheme."""
     return {scheme: convert(run, scheme, pictures_of_run) for scheme in SCHEMES}
+
+
+def test_a_file_is_signed_where_a_key_is_given(
+    run: Path, pictures_of_run: RunPictures, results: dict[str, ConversionResult], tmp_path: Path
+) -> None:
+    for path, content in zip((tmp_path / "a.key", tmp_path / "a.pub"), signature.make_keys(), strict=True):
+        path.write_bytes(content)
+    result = convert(run, "float32", pictures_of_run, output=tmp_path / "signed.tflite", key=tmp_path / "a.key")
+    assert result.file_bytes == result.path.stat().st_size
+    signed = read_model_file(result.path, require_signature=tmp_path / "a.pub")
+    assert signed.sha256 == results["float32"].card.sha256
+    with pytest.raises(SignatureError, match="not signed"):
+        read_model_file(results["float32"].path, require_signature=tmp_path / "a.pub")
 
 
 def test_the_card_of_the_int8_file(run: Path, results: dict[str, ConversionResult]) -> None:

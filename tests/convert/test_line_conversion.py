@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from edge_digits_convert import line_conversion
 from edge_digits_convert.line_conversion import LinePictures, convert_lines, fit_temperature, smallest_sure_confidence
+from edge_digits_runtime import signature
 from edge_digits_runtime.errors import ModelError, RunError, UsageError
 from edge_digits_runtime.image.model_input import LINE_SHAPE
 from edge_digits_runtime.model.card import read_model_file
@@ -54,6 +55,14 @@ def test_the_file_has_a_card_of_kind_line(run: Path, converted: line_conversion.
     assert card.weights_sha256 == LineRunRecord.load(run).weights_sha256
     assert card.data == "100 made lines; made by hand"
     assert card.accuracy == {"validation": converted.exact}
+
+
+def test_a_file_is_signed_where_a_key_is_given(run: Path, tmp_path: Path) -> None:
+    for path, content in zip((tmp_path / "a.key", tmp_path / "a.pub"), signature.make_keys(), strict=True):
+        path.write_bytes(content)
+    result = convert_lines(run, LABELS, lines(4, 1), 7, lines(6, 2), tmp_path / "signed.tflite", key=tmp_path / "a.key")
+    assert result.file_bytes == result.path.stat().st_size
+    LineReader(result.path, require_signature=tmp_path / "a.pub")
 
 
 def test_the_file_answers_as_the_keras_model_does(run: Path, converted: line_conversion.LineConversionResult) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from board import virtual_environment
 from click.testing import CliRunner, Result
-from edge_digits_runtime import installation
+from edge_digits_runtime import installation, signature
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device import certified, facts
 from edge_digits_runtime.errors import EvaluationError
@@ -56,7 +56,10 @@ def test_a_board_is_certified_and_notices_what_has_changed(
     run: Path, device: Path, sshd: Path, digits: Split, original: Evaluation, tmp_path: Path
 ) -> None:
     site = virtual_environment(device / "venv")
-    result = certify(run, device, sshd, tmp_path / "passport.json", "--max-drop", "20", "--max-ms", "10000")
+    for path, content in zip((tmp_path / "a.key", tmp_path / "a.pub"), signature.make_keys(), strict=True):
+        path.write_bytes(content)
+    limits = ["--max-drop", "20", "--max-ms", "10000"]
+    result = certify(run, device, sshd, tmp_path / "passport.json", *limits, "--sign", str(tmp_path / "a.key"))
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{tmp_path / 'passport.json'}: certified\n"
     assert "device: identify what is installed" in result.stderr
@@ -75,6 +78,17 @@ def test_a_board_is_certified_and_notices_what_has_changed(
     assert len(passport.reasons) == 2
     assert (device / "current" / "passport.json").read_bytes() == (tmp_path / "passport.json").read_bytes()
     assert problems(device) == []
+    # Signed, as it came here; the device checks it with the public key.
+    words = ["doctor", "--passport", tmp_path / "passport.json", "--model", device / "current/model.tflite"]
+    checked = CliRunner().invoke(main, [*map(str, words), "--require-signature", str(tmp_path / "a.pub")])
+    assert "was changed" not in checked.stderr
+    assert "certified model" in checked.stdout
+    (tmp_path / "passport.json").write_bytes(
+        (tmp_path / "passport.json").read_bytes().replace(b"certified", b"certifieD")
+    )
+    refused = CliRunner().invoke(main, [*map(str, words), "--require-signature", str(tmp_path / "a.pub")])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "passport.json: was changed after it was signed" in refused.stderr
 
     # The code of the runtime changes by a comment.
     module = site / "edge_digits_runtime" / "errors.py"

@@ -75,6 +75,8 @@ def test_a_bundle_does_not_point_to_an_index(source: Source) -> None:
     assert "in a clone of the repository" in installation.how_to_get(["train"])
     assert "newer bundle" in installation.how_to_renew()
     assert "edge-digits[" not in installation.how_to_get(["train"])
+    # What is none of ours comes from the index there, too.
+    assert installation.how_to_get(["sign"]) == "pip install cryptography"
 
 
 def test_from_an_index_pip_is_named(source: Source) -> None:

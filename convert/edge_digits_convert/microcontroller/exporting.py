@@ -55,6 +55,7 @@ def export(
     *,
     measured: bool = False,
     progress: Callable[[str], None] | None = None,
+    require_signature: Path | None = None,
 ) -> Export:
     """Write the C of a model to a new folder, whole or not at all.
 
@@ -65,8 +66,10 @@ def export(
         origin: what the self-test says of them, such as ``MNIST test pictures``.
         measured: also measure what it takes on microcontrollers, with the same pictures.
         progress: called with a few words before each long step.
+        require_signature: file of the public key that the model must be signed with; None if it need not be.
 
     Raises:
+        SignatureError: the model is not signed with that key.
         ModelError: the model cannot be read, has no card, or has an operator, type or size that is not covered.
         ChecksumError: it does not match its card.
         UsageError: the pictures do not have the size that the model takes, or a tool to measure with is missing.
@@ -74,7 +77,7 @@ def export(
     """
     if measured:
         measuring.check_tools()
-    file = read_model_file(model)
+    file = read_model_file(model, require_signature=require_signature)
     card, network = check(file, str(model))
     if pictures.shape[1:] != (network.height, network.width):
         raise UsageError(

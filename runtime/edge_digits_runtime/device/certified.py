@@ -17,17 +17,24 @@ _AGAIN = "certify again: edge-digits certify RUN HOST"
 _BOARD = ("name", "machine", "cpu", "cores")
 
 
-def compare(passport_file: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> list[Check]:
+def compare(
+    passport_file: str | os.PathLike[str],
+    model: str | os.PathLike[str] | None = None,
+    require_signature: str | os.PathLike[str] | None = None,
+) -> list[Check]:
     """Return a check for each thing that a passport names: whether it is what was certified.
 
     Args:
         passport_file: what ``edge-digits certify`` wrote.
         model: the model that runs here; None for ``model.tflite`` beside the passport.
+        require_signature: file of the public key that the passport must be signed with; None if it need not be. Whether
+            the model and the code are what it names is told by their sha256.
 
     Raises:
         EvaluationError: the passport cannot be read.
+        SignatureError: it is not signed with the key that is required.
     """
-    passport = Passport.load(passport_file)
+    passport = Passport.load(passport_file, require_signature)
     path = Path(model) if model is not None else Path(passport_file).with_name("model.tflite")
     return [
         _verdict(passport),

@@ -4,7 +4,8 @@ A model file is a flatbuffer with a stored (uncompressed) ZIP behind it that hol
 ``card.json``: the TFLite metadata convention for associated files. An interpreter stops reading at the end of
 the flatbuffer, ``unzip -l model.tflite`` lists the rest. The card holds the sha256 of the flatbuffer, since
 flipped weight bytes load without a complaint and answer nonsense. Behind a flatbuffer there is a card that can be read,
-or nothing at all: else one flipped bit would hide the card, and with it the sha256.
+or nothing at all: else one flipped bit would hide the card, and with it the sha256. The comment of the ZIP may be a
+signature, see `edge_digits_runtime.signature`.
 
 A card says nothing that nobody obeys: what changes an answer (`labels`, `input`, `temperature`, `min_confidence`)
 is used as it is stated or the file is refused, and a field that is unknown here is refused, too.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+from edge_digits_runtime import signature
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
 from edge_digits_runtime.errors import ChecksumError, ModelError
 from edge_digits_runtime.image.model_input import INK, Input
@@ -177,11 +179,17 @@ class ModelFile:
         return hashlib.sha256(memoryview(self.content)[: self.flatbuffer_bytes]).hexdigest()
 
 
-def append_card(flatbuffer: bytes, card: ModelCard) -> bytes:
+def append_card(flatbuffer: bytes, card: ModelCard, key: str | os.PathLike[str] | None = None) -> bytes:
     """Join a flatbuffer and its card to one model file; the card's ``sha256`` is set here.
+
+    Args:
+        flatbuffer: the model.
+        card: what it says of itself.
+        key: file of the private key that signs it, see `edge_digits_runtime.signature`; None for no signature.
 
     Raises:
         ModelError: the card is one that `ModelCard.from_dict` would refuse.
+        UsageError: the key cannot be read, or the package that signs is not installed.
     """
     card = dataclasses.replace(card, sha256=hashlib.sha256(flatbuffer).hexdigest())
     values = card.to_dict()
@@ -191,29 +199,41 @@ def append_card(flatbuffer: bytes, card: ModelCard) -> bytes:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         archive.writestr(zipfile.ZipInfo(_LABELS, _ZIP_TIME), _labels_file(card))
         archive.writestr(zipfile.ZipInfo(_CARD, _ZIP_TIME), text)
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    return content if key is None else signature.sign_model(content, key)
 
 
-def read_model_file(path: str | os.PathLike[str], allow_unverified: bool = False) -> ModelFile:
+def read_model_file(
+    path: str | os.PathLike[str],
+    allow_unverified: bool = False,
+    require_signature: str | os.PathLike[str] | None = None,
+) -> ModelFile:
     """Read a ``.tflite`` from disk and check it, and against its card.
 
     Args:
         path: the file.
         allow_unverified: see `parse_model_file`.
+        require_signature: see `parse_model_file`.
 
     Raises:
         ModelError: no such file, or see `parse_model_file`.
         ChecksumError: the flatbuffer does not have the sha256 that the card states.
+        SignatureError: see `parse_model_file`.
     """
     try:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return parse_model_file(content, str(path), allow_unverified)
+    return parse_model_file(content, str(path), allow_unverified, require_signature)
 
 
-def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) -> ModelFile:
+def parse_model_file(
+    content: bytes,
+    name: str,
+    allow_unverified: bool = False,
+    require_signature: str | os.PathLike[str] | None = None,
+) -> ModelFile:
     """Take a model file apart and check it, and against its card.
 
     Args:
@@ -221,14 +241,20 @@ def parse_model_file(content: bytes, name: str, allow_unverified: bool = False) 
         name: what messages call it.
         allow_unverified: accept a flatbuffer whose sha256 is not the one in the card, that has operators which cannot
             be checked, or that has other files than a card behind it.
+        require_signature: path of the public key that the file must be signed with, which is checked before anything
+            of the file is parsed; None if it need not be signed.
 
     Raises:
         ModelError: not a TFLite flatbuffer, one that does not fit together, or behind it something else than a card
             that fits this runtime.
         ChecksumError: the flatbuffer does not have the sha256 that the card states.
+        SignatureError: it is not signed with the key that is required.
+        UsageError: the key cannot be read, or the package that checks signatures is not installed.
     """
     if len(content) > LARGEST:
         raise ModelError(f"{name}: larger than {LARGEST >> 20} MB, which no model here is")
+    if require_signature is not None:
+        signature.check_model(content, require_signature, name)
     try:
         model = schema.read(content)
         unchecked = validation.check(model)
@@ -255,7 +281,7 @@ def _read_card(content: bytes, end: int, name: str, allow_unverified: bool) -> M
     Raises:
         ModelError: there is something else.
     """
-    rest = content[end:]
+    rest = signature.without_signature(content[end:])
     if not rest.strip(b"\0") and len(rest) < _PADDING:
         return None
     if not rest.startswith(_ENTRY[: len(rest)]) and rest[:_PADDING].lstrip(b"\0").startswith(_ENTRY):
@@ -275,7 +301,8 @@ def _read_card(content: bytes, end: int, name: str, allow_unverified: bool) -> M
                 raise _no_card(name, " and ".join(map(repr, names)) or "an empty ZIP")
             # A card takes about 2 KB and is not compressed; an entry that is can announce gigabytes.
             large = any(entry.file_size > _LARGEST_CARD or entry.compress_type for entry in entries)
-            if sorted(names) != sorted({*names}) or not {*names} <= {_CARD, _LABELS} or large:
+            is_ours = sorted(names) == sorted({*names}) and {*names} <= {_CARD, _LABELS} and signature.ends_as_zip(rest)
+            if not is_ours or large:
                 raise zipfile.BadZipFile("it is not as convert writes it")
             parts = {entry.filename: archive.read(entry) for entry in entries}
     except ZIP as error:

@@ -159,6 +159,7 @@ class DigitClassifier:
         threads: int = 1,
         allow_unverified: bool = False,
         min_confidence: float | None = None,
+        require_signature: str | os.PathLike[str] | None = None,
     ) -> None:
         """Load a model.
 
@@ -171,10 +172,12 @@ class DigitClassifier:
             allow_unverified: run a model although its bytes do not match the sha256 in its card, or although it has
                 operators that cannot be checked; such a model is run in a process of its own first.
             min_confidence: answers below this confidence are not sure, in [0, 1]; None for what the card says.
+            require_signature: path of the public key that the model must be signed with; None if it need not be.
 
         Raises:
             ModelError: missing, damaged, or not a classifier of small pictures; the message says what was got.
             ChecksumError: the model does not match its card.
+            SignatureError: the model is not signed with that key.
             BackendError: no interpreter is installed, or not the one asked for.
             UsageError: no model of that name, fewer than one thread, or a confidence outside [0, 1].
         """
@@ -182,7 +185,7 @@ class DigitClassifier:
             raise UsageError(f"threads: got {threads}; allowed is 1 or more")
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise UsageError(f"min_confidence: got {min_confidence}; allowed is 0 to 1")
-        self.name, self.model = registry.load(model, allow_unverified)
+        self.name, self.model = registry.load(model, allow_unverified, require_signature)
         card = self.model.card
         if card is not None and card.input.kind == "line":
             raise ModelError(f"{self.name}: reads lines; here a model of single digits is needed, such as digits-m")

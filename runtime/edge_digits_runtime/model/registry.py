@@ -127,23 +127,29 @@ def read(name: str, path: Path) -> InstalledModel:
     return InstalledModel(name, path, _with_card(read_model_file(path), path))
 
 
-def load(model: str | os.PathLike[str] | bytes | None, allow_unverified: bool = False) -> tuple[str, ModelFile]:
+def load(
+    model: str | os.PathLike[str] | bytes | None,
+    allow_unverified: bool = False,
+    require_signature: str | os.PathLike[str] | None = None,
+) -> tuple[str, ModelFile]:
     """Return a model file that somebody asked for, and what messages call it.
 
     Args:
         model: a file, the name of an installed model (see `find`), the content of a file, or None for the default.
         allow_unverified: see `edge_digits_runtime.model.card.parse_model_file`.
+        require_signature: the same; models that are installed are not signed.
 
     Raises:
         ModelError: it cannot be read or is damaged, or an installed model has no card.
         ChecksumError: it does not match its card.
+        SignatureError: it is not signed with the key that is required.
         UsageError: no model of that name is installed.
     """
     if isinstance(model, bytes):
         name = "the model"
-        return name, parse_model_file(model, name, allow_unverified)
+        return name, parse_model_file(model, name, allow_unverified, require_signature)
     path = DEFAULT_MODEL if model is None else find(model)
-    file = read_model_file(path, allow_unverified)
+    file = read_model_file(path, allow_unverified, require_signature)
     if model is None or path != Path(model):
         _with_card(file, path)
     return os.fspath(path), file

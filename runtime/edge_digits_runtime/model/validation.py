@@ -82,11 +82,12 @@ def _each(tensors: Sequence[Tensor]) -> list[str]:
     """Check each tensor for itself; return what cannot be checked."""
     unknown = []
     for tensor in tensors:
+        # Also where a tensor cannot be checked: the rules of the operators count on it.
+        if len(tensor.shape) > _MOST_AXES or min(tensor.shape, default=1) < 1:
+            raise Misfit(f"tensor {tensor.index} has the shape {tensor.shape}")
         if tensor.type not in _BYTES or tensor.special:
             unknown.append(tensor.special or f"tensors of {tensor.type}")
             continue
-        if len(tensor.shape) > _MOST_AXES or min(tensor.shape, default=1) < 1:
-            raise Misfit(f"tensor {tensor.index} has the shape {tensor.shape}")
         size = math.prod(tensor.shape) * _BYTES[tensor.type]
         if tensor.constant and len(tensor.data) != size:
             raise Misfit(f"tensor {tensor.index} has {len(tensor.data)} bytes, and its shape takes {size}")

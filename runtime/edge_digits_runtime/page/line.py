@@ -136,6 +136,7 @@ class LineReader:
         threads: int = 1,
         min_confidence: float | None = None,
         allow_unverified: bool = False,
+        require_signature: str | os.PathLike[str] | None = None,
     ) -> None:
         """Load a model.
 
@@ -146,14 +147,17 @@ class LineReader:
             threads: how many cores one reading may use, at least 1.
             min_confidence: in place of the one in the card.
             allow_unverified: as of `edge_digits_runtime.model.classifier.DigitClassifier`.
+            require_signature: the same.
 
         Raises:
             ModelError: missing, damaged, or not a model of lines.
             ChecksumError: the model does not match its card.
+            SignatureError: the model is not signed with the key that is required.
             BackendError: no interpreter is installed, or not the one asked for.
             UsageError: no model of that name is installed.
         """
-        self.name, file = registry.load(registry.LINE_MODEL if model is None else model, allow_unverified)
+        chosen = registry.LINE_MODEL if model is None else model
+        self.name, file = registry.load(chosen, allow_unverified, require_signature)
         self.card = _line_card(file.card, self.name)
         self.min_confidence = self.card.min_confidence if min_confidence is None else min_confidence
         interpreter = open_interpreter(file, self.name, backends.choose(backend), threads)

@@ -138,10 +138,15 @@ class PageReader:
         backend: str | None = None,
         min_confidence: float | None = None,
         allow_unverified: bool = False,
+        require_signature: str | os.PathLike[str] | None = None,
     ) -> None:
         """Load a line reader and the row finder; see `LineReader` for the arguments and what is raised."""
         self.reader = LineReader(
-            model, backend=backend, min_confidence=min_confidence, allow_unverified=allow_unverified
+            model,
+            backend=backend,
+            min_confidence=min_confidence,
+            allow_unverified=allow_unverified,
+            require_signature=require_signature,
         )
         self.finder = RowFinder(backend=backend)
         self.classifier = DigitClassifier(backend=backend)

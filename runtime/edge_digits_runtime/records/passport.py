@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
+from edge_digits_runtime import signature
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.library_errors import JSON, first_line
 from edge_digits_runtime.records import fields, files
@@ -20,6 +21,8 @@ from edge_digits_runtime.records.fields import As, FieldError, Line, Name, Posit
 FORMAT = "edge-digits-passport/1"
 NAME = "passport.json"
 """File name on the device, beside the model."""
+_LARGEST = 16 << 20
+"""Bytes of a passport; one of 20 distributions has 6 KB."""
 _Points = Annotated[float, Within(-100, 100)]
 _Microseconds = Annotated[float, Within(0, 1e12)]
 
@@ -126,30 +129,51 @@ class Passport:
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise EvaluationError(f"not a passport of format {FORMAT}; 'edge-digits certify' writes one")
         try:
-            passport: Passport = fields.read(cls, {name: value for name, value in values.items() if name != "format"})
+            # A signature is of the bytes of the file: it is not a part of what they say.
+            own = {name: value for name, value in values.items() if name not in ("format", "signature")}
+            passport: Passport = fields.read(cls, own)
         except FieldError as error:
             raise EvaluationError(f"the passport is damaged ({error}): certify again") from error
         return passport
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], key: str | os.PathLike[str] | None = None) -> None:
         """Write the passport, whole or not at all.
+
+        Args:
+            path: the file to write.
+            key: file of the private key that signs it, see `edge_digits_runtime.signature`; None for no signature.
 
         Raises:
             OutputError: it cannot be written.
+            UsageError: the key cannot be read, or the package that signs is not installed.
         """
-        files.write_json(path, self.to_dict())
+        content = files.json_bytes(self.to_dict())
+        files.write_bytes(path, content if key is None else signature.sign_record(content, key))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Passport":
+    def load(cls, path: str | os.PathLike[str], require_signature: str | os.PathLike[str] | None = None) -> "Passport":
         """Read a passport.
+
+        Args:
+            path: the file.
+            require_signature: file of the public key that it must be signed with, which is checked before anything of
+                it is parsed; None if it need not be signed.
 
         Raises:
             EvaluationError: it is missing, damaged, or no passport; the message names the file.
+            SignatureError: it is not signed with the key that is required.
         """
         try:
-            values = json.loads(Path(path).read_bytes())
+            with Path(path).open("rb") as file:
+                content = file.read(_LARGEST + 1)
         except OSError as error:
             raise EvaluationError(f"{path}: cannot be read ({error.strerror})") from error
+        if len(content) > _LARGEST:
+            raise EvaluationError(f"{path}: not a passport: larger than {_LARGEST >> 20} MB")
+        if require_signature is not None:
+            signature.check_record(content, require_signature, str(path))
+        try:
+            values = json.loads(content)
         except JSON as error:
             raise EvaluationError(f"{path}: not a passport: no JSON in it ({first_line(error)})") from error
         try:

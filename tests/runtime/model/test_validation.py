@@ -235,3 +235,20 @@ def test_a_model_that_kills_its_process_is_found_in_another() -> None:
         # tflite-runtime 2.14 takes it for an input that is not there, and goes on.
         trial.run(killing, "bad", choose())
     trial.run(content, "good", choose())
+
+
+@pytest.mark.parametrize("model", KNOWN)
+def test_shapes_are_looked_at_where_nothing_else_of_a_tensor_can_be(model: str) -> None:
+    """The rules of the operators count on shapes, also those of tensors that nothing else is known of."""
+    known = load(model)
+    for operator in known.graphs[0].operators:
+        for end in ("inputs", "outputs"):
+            for place, index in enumerate(getattr(operator, end)):
+                if index < 0:
+                    continue
+                shape = known.graphs[0].tensors[index].shape
+                for wrong in ((0, *shape[1:]), (*shape[:-1], 0), (*shape[:-1], -1), (0,) * 4):
+                    for fields in ({"type": "COMPLEX64"}, {"special": "sparsity"}, {}):
+                        changed = with_tensor(known, operator.name, end, place, shape=wrong, **fields)
+                        with pytest.raises(ModelError):
+                            validation.check(changed)
