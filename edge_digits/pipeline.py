@@ -74,7 +74,7 @@ def train_run(
     if "origin" in record.extra:
         say(f"{record.name}: {record.extra['origin']}.")
     print_run(record, folder)
-    warning = gap_warning(record.history, record.data["counts"])
+    warning = gap_warning(record.history, record.data["counts"], augmented=recipe.augmentation is not None)
     if warning is not None:
         say(warning)
     return record

@@ -29,11 +29,20 @@ def test_a_gap_beyond_chance_is_one_line(
     learned: float, validated: float, train: int, validation: int, warned: bool
 ) -> None:
     history = {"accuracy": [0.1, learned], "val_accuracy": [0.1, validated]}
-    warning = gap_warning(history, {"train": train, "validation": validation, "test": 7})
+    warning = gap_warning(history, {"train": train, "validation": validation, "test": 7}, augmented=False)
     assert (warning is not None) == warned
     if warning is not None:
         assert f"{100 * validated:.1f} % against {100 * learned:.1f} %" in warning
         assert "\n" not in warning
+
+
+def test_a_recipe_that_changes_its_pictures_is_not_told_to() -> None:
+    gap = {"accuracy": [0.99], "val_accuracy": [0.6]}
+    for augmented in (False, True):
+        warning = gap_warning(gap, {"train": 1000, "validation": 100}, augmented)
+        assert warning is not None
+        assert ("crop-s" in warning) != augmented
+        assert "of other groups" in warning
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ _SIGMAS = 3.0
 """Standard errors of the gap; by chance it is larger in one training of 700."""
 
 
-def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int]) -> str | None:
+def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int], augmented: bool) -> str | None:
     """Return one line if validation is behind training by more than chance after the last epoch, else None.
 
     The accuracy in training is that of changed pictures, with dropout and noise where the recipe has them, and so lower
@@ -18,6 +18,7 @@ def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int]) -
     Args:
         history: as in the record of a run.
         counts: number of pictures by ``train`` and ``validation``.
+        augmented: whether the recipe changes its pictures already; if not, the line names recipes that do.
     """
     learned, validated = history["accuracy"][-1], history["val_accuracy"][-1]
     pictures = [counts["train"], counts["validation"]]
@@ -25,7 +26,10 @@ def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int]) -
     chance = _SIGMAS * math.sqrt(pooled * (1 - pooled) * sum(1 / count for count in pictures))
     if learned - validated <= max(chance, SMALLEST_GAP):
         return None
+    tries = ["more pictures, above all of other groups"]
+    if not augmented:
+        tries.append("a recipe that changes them (crop-s, digits-s-alone)")
     return (
-        f"Validation is behind training: {100 * validated:.1f} % against {100 * learned:.1f} %, more than chance. Try "
-        "more pictures, above all of other groups, a recipe that changes them (crop-s, digits-s-alone), or --dropout."
+        f"Validation is behind training: {100 * validated:.1f} % against {100 * learned:.1f} %, more than chance. "
+        f"Try {', '.join(tries)}, or --dropout."
     )
