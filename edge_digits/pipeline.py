@@ -44,7 +44,7 @@ def train_run(
 ) -> "RunRecord":
     """Train ``recipe`` into the run folder ``folder`` and print the result; in a cluster only the chief prints it."""
     from edge_digits_train.engine.cluster import ALONE
-    from edge_digits_train.engine.generalization import gap_warning
+    from edge_digits_train.engine.generalization import gap_warning, same_answer_warning
     from edge_digits_train.engine.trainer import Progress
     from edge_digits_train.engine.training import train
 
@@ -74,8 +74,11 @@ def train_run(
     if "origin" in record.extra:
         say(f"{record.name}: {record.extra['origin']}.")
     print_run(record, folder)
-    warning = gap_warning(record.history, record.data["counts"], augmented=recipe.augmentation is not None)
-    if warning is not None:
+    warnings = (
+        gap_warning(record.history, record.data["counts"], augmented=recipe.augmentation is not None),
+        same_answer_warning(record.metrics["confusion"], record.data["classes"]),
+    )
+    for warning in filter(None, warnings):
         say(warning)
     return record
 

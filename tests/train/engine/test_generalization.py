@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from edge_digits_runtime.data.datasets import DataSet, Split
-from edge_digits_train.engine.generalization import gap_warning
+from edge_digits_train.engine.generalization import gap_warning, same_answer_warning
 from edge_digits_train.engine.trainer import Trainer
 from edge_digits_train.engine.weight_average import fitted_momentum
 from edge_digits_train.recipes.recipe import Recipe
@@ -43,6 +43,14 @@ def test_a_recipe_that_changes_its_pictures_is_not_told_to() -> None:
         assert warning is not None
         assert ("crop-s" in warning) != augmented
         assert "of other groups" in warning
+
+
+def test_a_network_with_one_answer_learned_nothing() -> None:
+    warning = same_answer_warning([[0, 500], [0, 490]], ("a", "b"))
+    assert warning == (
+        "It learned nothing: 100.0 % of the test pictures get the same answer, b. Try a smaller --learning-rate."
+    )
+    assert same_answer_warning([[10, 490], [2, 488]], ("a", "b")) is None
 
 
 @pytest.mark.parametrize(

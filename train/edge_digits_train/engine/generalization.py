@@ -1,10 +1,14 @@
-"""Say when a network knows its training pictures better than others, by more than chance."""
+"""Say when a training went wrong: the network knows its training pictures alone, or nothing at all."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 SMALLEST_GAP = 0.02
 """A smaller gap of the accuracies, as a share in [0, 1], is not worth a word, however sure it is."""
+SAME_ANSWER = 0.99
+"""A network that gives one answer to this share of the pictures learned nothing."""
 _SIGMAS = 3.0
 """Standard errors of the gap; by chance it is larger in one training of 700."""
 
@@ -32,4 +36,21 @@ def gap_warning(history: Mapping[str, list[float]], counts: Mapping[str, int], a
     return (
         f"Validation is behind training: {100 * validated:.1f} % against {100 * learned:.1f} %, more than chance. "
         f"Try {', '.join(tries)}, or --dropout."
+    )
+
+
+def same_answer_warning(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str | None:
+    """Return one line if nearly all pictures get the same answer, else None.
+
+    Args:
+        confusion: counts of pictures, row the true class, column the answer.
+        classes: their names.
+    """
+    answers = np.sum(confusion, axis=0)
+    most = int(answers.argmax())
+    share = answers[most] / answers.sum()
+    if share < SAME_ANSWER:
+        return None
+    return (
+        f"It learned nothing: {100 * share:.1f} % of the test pictures are {classes[most]} to it. Try --learning-rate."
     )
