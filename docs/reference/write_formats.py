@@ -262,7 +262,8 @@ Each of `installed`:
 
 A JSON schema for each verb: [classify](schemas/classify.schema.json), [read](schemas/read.schema.json),
 [data](schemas/data.schema.json), [doctor](schemas/doctor.schema.json), [models](schemas/models.schema.json),
-[recipes](schemas/recipes.schema.json) and [report](schemas/report.schema.json), which is `report.json`, too. A test
+[recipes](schemas/recipes.schema.json) and [report](schemas/report.schema.json), which is `report.json`, too;
+[report --before](schemas/report.before.schema.json) has one of its own. A test
 holds what is printed to them. `reason` is a sentence and may be reworded; `reason_code` stays what it is:
 {", ".join(f"`{code}`" for code in reasons.ALL)}.
 

@@ -31,6 +31,16 @@ def check(verb: str, values: Any) -> None:
     Draft202012Validator(schema(verb)).validate(values)
 
 
+def check_strict(verb: str, values: Any) -> None:
+    """Check values, and that the schema refuses them with a field less, a field more, or a field of another type."""
+    check(verb, values)
+    validator = Draft202012Validator(schema(verb))
+    for name in schema(verb)["required"]:
+        assert not validator.is_valid({key: value for key, value in values.items() if key != name}), name
+        assert not validator.is_valid(values | {name: {"an object": "of nothing"}}), name
+    assert not validator.is_valid(values | {"more": 1})
+
+
 def printed(verb: str, *arguments: object) -> list[Any]:
     """What a verb prints with --json: an object for each line."""
     result = CliRunner().invoke(main, [verb, *map(str, arguments), "--json"])
@@ -56,18 +66,42 @@ def test_a_schema_is_one_and_allows_nothing_else(path: Path) -> None:
     assert not Draft202012Validator(values).is_valid({})
 
 
+def test_no_schema_lets_anything_pass() -> None:
+    def empty(values: Any, at: str) -> list[str]:
+        """Where a schema in ``values`` says nothing."""
+        if not isinstance(values, dict):
+            return []
+        inner = [
+            *values.get("properties", {}).items(),
+            ("items", values.get("items")),
+            *values.get("$defs", {}).items(),
+        ]
+        return [at] * (values == {}) + [place for name, each in inner for place in empty(each, f"{at}/{name}")]
+
+    assert [place for path in SCHEMAS.iterdir() for place in empty(json.loads(path.read_text()), path.name)] == []
+
+
 def test_classify(blank: Path) -> None:
     answers = printed("classify", SAMPLES[7], blank)
     for answer in answers:
-        check("classify", answer)
+        check_strict("classify", answer)
     assert [answer["reason_code"] for answer in answers] == [None, "no_ink"]
 
 
-def test_read(blank: Path) -> None:
-    answers = printed("read", SAMPLES[7], blank)
+@pytest.mark.parametrize("options", [[], ["--by-digit"], ["--digits-only", "--decimal", ","], ["--expect", "integer"]])
+def test_read(blank: Path, options: list[str]) -> None:
+    answers = printed("read", SAMPLES[7], blank, *options)
     for answer in answers:
-        check("read", answer)
-    assert answers[0]["lines"]
+        check_strict("read", answer)
+    assert answers[0]["lines"][0]["value"] == 7
+
+
+@pytest.mark.parametrize("changed", [{"turned": 45}, {"turned": "90"}, {"lines": [{"value": "7"}]}])
+def test_an_answer_of_read_that_is_none_is_refused(changed: dict[str, Any]) -> None:
+    (answer,) = printed("read", SAMPLES[7])
+    line = answer["lines"][0] | changed.get("lines", [{}])[0]
+    check("read", answer)
+    assert not Draft202012Validator(schema("read")).is_valid(answer | changed | {"lines": [line]})
 
 
 @pytest.mark.parametrize("verb", ["doctor", "models", "recipes"])
@@ -76,6 +110,15 @@ def test_what_is_listed(verb: str) -> None:
     assert lines
     for values in lines:
         check(verb, values)
+
+
+def test_what_a_new_model_brought(tmp_path: Path, make_evaluation: Callable[..., Evaluation]) -> None:
+    labels = [k % 10 for k in range(100)]
+    make_evaluation(labels, [(label + (k < 9)) % 10 for k, label in enumerate(labels)]).save(tmp_path / "before.json")
+    make_evaluation(labels, labels).save(tmp_path / "after.json")
+    (values,) = printed("report", tmp_path / "after.json", "--before", tmp_path / "before.json")
+    check_strict("report.before", values)
+    assert (values["difference_pp"], values["worse"]) == (9, False)
 
 
 def test_data(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.records.evaluation import Evaluation
 
+from edge_digits.commands.models import describe
+
 ROOT = Path(__file__).parents[2]
 TINY = (ROOT / "tests" / "runtime" / "models" / "foreign-half-scale.tflite").read_bytes()
 
@@ -53,6 +55,14 @@ def test_the_default_goes_where_it_is_told_and_only_its_evaluation_here(
     assert (tmp_path / "runtime" / "default.tflite").is_file()
     (evaluation,) = (tmp_path / "shelf").iterdir()
     assert Evaluation.load(evaluation).model.name == "mlp-8"
+
+
+def test_every_digit_model_that_ships_was_measured_from_the_picture_file_on() -> None:
+    rows = [describe(registry.read(name, path)) for name, path in registry.paths().items()]
+    assert [row["name"] for row in rows] == ["digits-m", "digits-xs", "digits-s", "digits-l"]
+    for row in rows:
+        assert row["device"], row["name"]
+        assert row["file_p50_us"] > 10 * row["p50_us"] > 0, row["name"]
 
 
 def test_a_run_of_other_pictures_leaves_no_entry(
