@@ -88,16 +88,17 @@ def convert_line_run(
     seed: int | None = None,
     out: Path | None = None,
     key: Path | None = None,
+    licence: str = "",
 ) -> "LineConversionResult":
     """Convert the run of a line reader or row finder to int8 and say what came out."""
     from edge_digits_runtime.records.line_run import LineRunRecord
 
     record = LineRunRecord.load(run)
     if record.recipe["kind"] == "rows":
-        result = _convert_rows(record, run, calibration_count or CALIBRATION_PAGES, seed or 0, out, key)
+        result = _convert_rows(record, run, calibration_count or CALIBRATION_PAGES, seed or 0, out, key, licence)
         read, silently = f"{record.validation_lines:,} pages: F1 score of parts", ""
     else:
-        result = _convert_lines(record, run, calibration_count or CALIBRATION_LINES, seed or 0, out, key)
+        result = _convert_lines(record, run, calibration_count or CALIBRATION_LINES, seed or 0, out, key, licence)
         read = f"{record.validation_lines:,} lines read right"
         silently = f", {percent(result.silently_wrong)} wrong and sure"
     click.echo(
@@ -109,7 +110,7 @@ def convert_line_run(
 
 
 def _convert_rows(
-    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None, key: Path | None
+    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None, key: Path | None, licence: str
 ) -> "LineConversionResult":
     from edge_digits_convert.row_conversion import convert_rows
     from edge_digits_train.engine.line_training import VALIDATION_SEED, number_f1
@@ -128,11 +129,12 @@ def _convert_rows(
         lambda outputs: number_f1(outputs, validation.targets),
         out,
         key,
+        licence,
     )
 
 
 def _convert_lines(
-    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None, key: Path | None
+    record: "LineRunRecord", run: Path, count: int, seed: int, out: Path | None, key: Path | None, licence: str
 ) -> "LineConversionResult":
     from edge_digits_convert.line_conversion import LinePictures, convert_lines
     from edge_digits_train.engine.line_training import VALIDATION_SEED
@@ -152,6 +154,7 @@ def _convert_lines(
         out,
         progress=lambda step: say(f"{record.name} int8: {step}"),
         key=key,
+        licence=licence,
     )
 
 

@@ -104,6 +104,18 @@ def check_gate(max_drop: float | None, point: bool) -> None:
         raise click.UsageError("--point says how --max-drop judges: give --max-drop, too, or leave it out")
 
 
+def check_licence(option: str, value: str) -> None:
+    """Refuse what is no SPDX expression; nothing is allowed.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    from edge_digits_runtime.model.card import LICENCE
+
+    if value and not re.fullmatch(LICENCE, value):
+        raise click.UsageError(f"{option} {value!r:.60}: give an SPDX expression, such as MIT or CC-BY-4.0")
+
+
 data_option = click.option(
     "--data",
     type=UserPath(),

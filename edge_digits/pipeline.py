@@ -18,6 +18,7 @@ from edge_digits.progress import bars, say
 
 if TYPE_CHECKING:
     from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures
+    from edge_digits_convert.terms import Terms
     from edge_digits_runtime.data.datasets import DataSet
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.evaluation import Evaluation
@@ -176,6 +177,7 @@ def convert_run(
     allow_code: bool = False,
     inspect: bool = False,
     key: Path | None = None,
+    terms: "Terms | None" = None,
 ) -> "tuple[ConversionResult, Paired]":
     """Convert the run folder ``run`` by ``scheme`` and print the result.
 
@@ -190,6 +192,7 @@ def convert_run(
         allow_code: run code in the Keras model, such as that of a Lambda layer.
         inspect: show what each layer loses in int8, even if that is little.
         key: file of the private key that signs the model; None for no signature.
+        terms: licences that the card names; None where nobody said.
 
     Returns:
         The result, and the answers of the float original and of the file to the test pictures, counted in pairs.
@@ -223,6 +226,7 @@ def convert_run(
         progress=lambda step: say(f"{record.name} {scheme}: {step}"),
         allow_code=allow_code,
         key=key,
+        terms=terms,
     )
     paired = pair(original.labels, original.predicted, result.test_answers)
     low, high = paired.interval_pp

@@ -247,6 +247,7 @@ def main() -> None:
     ports = {name: 18100 + k for k, name in enumerate(SERVERS)}
     loads: dict[tuple[str, int], list[Load]] = {(name, clients): [] for name in SERVERS for clients in CLIENTS}
     alone: list[float] = []
+    busy = os.getloadavg()[0]
     with ExitStack() as stack:
         pids = {name: stack.enter_context(served(code, ports[name])) for name, (_, code) in SERVERS.items()}
         before = resident(pids["edge-digits serve"])
@@ -265,7 +266,7 @@ def main() -> None:
             print(f"round {number + 1} of {ROUNDS}", file=sys.stderr)
     with served(SERVE, 18110) as pid:
         endured, memory = asyncio.run(_endure(18110, pid, minutes, pictures))
-    text = _page(loads, alone, before, first, endured, memory, minutes)
+    text = _page(loads, alone, before, first, endured, memory, minutes, (busy, os.getloadavg()[0]))
     files.write_bytes(TARGET, text.encode())
     print(TARGET)
 
@@ -278,11 +279,13 @@ def _page(
     endured: Load,
     memory: Sequence[float],
     minutes: float,
+    busy: tuple[float, float],
 ) -> str:
     rows = []
     for (name, clients), found in loads.items():
         base = loads["FastAPI", clients]
-        ratio = statistics.median(a.rate / b.rate for a, b in zip(found, base, strict=True))
+        ratios = [a.rate / b.rate for a, b in zip(found, base, strict=True)]
+        low, ratio, high = statistics.quantiles(ratios, n=4)
         rate, p50, p99 = (
             statistics.median(values)
             for values in (
@@ -292,7 +295,8 @@ def _page(
             )
         )
         wrong = sum(sum(each.statuses.values()) - each.statuses[200] for each in found)
-        rows.append(f"| {name} | {clients} | {rate:,.0f} | {ratio:.2f} | {p50:,.1f} ms | {p99:,.1f} ms | {wrong} |")
+        share = f"{ratio:.2f} ({low:.2f}-{high:.2f})"
+        rows.append(f"| {name} | {clients} | {rate:,.0f} | {share} | {p50:,.1f} ms | {p99:,.1f} ms | {wrong} |")
     ours = [each.rate for each in loads["edge-digits serve", 8]]
     theirs = [each.rate for each in loads["FastAPI", 8]]
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
@@ -325,8 +329,10 @@ def _page(
         "    uv run --with fastapi --with gradio python benchmarks/speed/service.py",
         "",
         f"on {facts.device_facts()['name']}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}. "
-        "The clients run on the same cores as the server that they ask. Medians of "
-        f"{ROUNDS} rounds; the ratio is the median of those of the rounds. Without any server, "
+        f"The clients run on the same cores as the server that they ask. Medians of {ROUNDS} rounds; the ratio is the "
+        "median of those of the rounds, with the middle half of them in brackets: how far apart those are says how "
+        f"quiet the machine was. Its load average was {busy[0]:.1f} before and {busy[1]:.1f} at the end, of which the "
+        "measurement itself makes one to two. Without any server, "
         f"{statistics.median(alone):,.0f} of the same pictures are classified a second.",
         "",
         "| server | clients | requests a second | against FastAPI | p50 | p99 | not 200 |",

@@ -12,6 +12,7 @@ from edge_digits_convert.calibration_pictures import CalibrationDraw, draw_pictu
 from edge_digits_convert.confidence_calibration import calibrate_confidence
 from edge_digits_convert.packaging import ConversionResult, Measured, package
 from edge_digits_convert.quantization import naming, quantize
+from edge_digits_convert.terms import Terms
 from edge_digits_convert.trained_run import RunPictures, TrainedRun
 from edge_digits_convert.verification import verify
 
@@ -28,6 +29,7 @@ def convert(
     progress: Callable[[str], None] | None = None,
     allow_code: bool = False,
     key: Path | None = None,
+    terms: Terms | None = None,
 ) -> ConversionResult:
     """Convert a run by one scheme and write the model file.
 
@@ -42,6 +44,7 @@ def convert(
         progress: called with a few words before each long step.
         allow_code: run code in the model, such as that of a Lambda layer.
         key: file of the private key that signs the model, see `edge_digits_runtime.signature`; None for no signature.
+        terms: licences that the card names; None where nobody said.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, from another program, or cannot be converted.
@@ -73,4 +76,5 @@ def convert(
         training_pictures=len(pictures.training),
         test_answers=answers["test"],
     )
-    return package(run, verified, measured, output or folder / f"{run.record.name}-{scheme}.tflite", key)
+    output = output or folder / f"{run.record.name}-{scheme}.tflite"
+    return package(run, verified, measured, terms or Terms(), output, key)

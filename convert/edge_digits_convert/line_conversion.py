@@ -28,6 +28,7 @@ from scipy.optimize import minimize_scalar
 
 from edge_digits_convert.quantization import naming
 from edge_digits_convert.strip import strip
+from edge_digits_convert.terms import LINES
 from edge_digits_convert.verification import check_model
 
 PROBE = 20
@@ -87,6 +88,7 @@ def convert_lines(
     output: Path | None = None,
     progress: Callable[[str], None] | None = None,
     key: Path | None = None,
+    licence: str = "",
 ) -> LineConversionResult:
     """Quantize the run of a line reader to int8 and write the model file.
 
@@ -99,6 +101,7 @@ def convert_lines(
         output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
         progress: called with a few words before each long step.
         key: file of the private key that signs the model; None for no signature.
+        licence: what is granted for the model, as an SPDX expression; empty where nobody said.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, or no line reader of these labels.
@@ -131,6 +134,7 @@ def convert_lines(
         "lines",
         Calibration("train", len(calibration.labels), seed),
         exact,
+        licence,
     )
     target, size = write_model(slim, card, folder, output, key)
     sure = [line.confidence >= least for line in decoded]
@@ -285,7 +289,7 @@ def slimmed(
 
 
 def finished_card(
-    bare: ModelCard, record: LineRunRecord, made: str, calibration: Calibration, exact: float
+    bare: ModelCard, record: LineRunRecord, made: str, calibration: Calibration, exact: float, licence: str
 ) -> ModelCard:
     """Return the card of a model of a run.
 
@@ -295,12 +299,15 @@ def finished_card(
         made: what it was trained on, such as ``lines``.
         calibration: what gave the ranges of int8.
         exact: share of what is right on validation, in [0, 1].
+        licence: what is granted for the model.
     """
     return dataclasses.replace(
         bare,
         name=record.name,
         recipe=record.recipe,
         data=f"{record.lines:,} made {made}" + (f"; {record.origin}" if record.origin else ""),
+        trained_on=LINES,
+        licence=licence,
         weights_sha256=record.weights_sha256,
         calibration=calibration,
         accuracy={"validation": exact},

@@ -13,6 +13,7 @@ from edge_digits_runtime.records import files
 from numpy.typing import NDArray
 
 from edge_digits_convert.confidence_calibration import Confidence
+from edge_digits_convert.terms import Terms, trained_on
 from edge_digits_convert.trained_run import TrainedRun
 from edge_digits_convert.verification import Verified
 
@@ -61,7 +62,7 @@ class ConversionResult:
 
 
 def package(
-    run: TrainedRun, verified: Verified, measured: Measured, output: Path, key: Path | None = None
+    run: TrainedRun, verified: Verified, measured: Measured, terms: Terms, output: Path, key: Path | None = None
 ) -> ConversionResult:
     """Write the model file, whole or not at all, and signed with the private key in the file ``key`` if there is one.
 
@@ -75,6 +76,8 @@ def package(
         sha256=hashlib.sha256(verified.flatbuffer).hexdigest(),
         recipe=_in_short(record.recipe),
         data=f"{record.data['name']} ({measured.training_pictures:,} pictures)",
+        trained_on=trained_on(record, terms),
+        licence=terms.licence,
         weights_sha256=record.weights_sha256,
         calibration=measured.calibration,
         reference=FloatReference(record.device["name"], record.accuracy, round(record.latency_us["p50"], 1)),

@@ -34,6 +34,7 @@ def convert_rows(
     measure: Measure,
     output: Path | None = None,
     key: Path | None = None,
+    licence: str = "",
 ) -> LineConversionResult:
     """Quantize the run of a row finder to int8 and write the model file.
 
@@ -45,6 +46,7 @@ def convert_rows(
         measure: gives the share of what is right in [0, 1] of the outputs for the validation pages.
         output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
         key: file of the private key that signs the model; None for no signature.
+        licence: what is granted for the model, as an SPDX expression; empty where nobody said.
 
     Raises:
         RunError: the run is missing, unfinished, damaged, or no row finder.
@@ -62,7 +64,7 @@ def convert_rows(
     exact = measure(np.stack([after.outputs(page) for page in validation]))
     float_exact = measure(keras_outputs(model, validation))
     calibrated = Calibration("train", len(calibration), seed)
-    card = finished_card(_bare_card(slim), record, "pages", calibrated, exact)
+    card = finished_card(_bare_card(slim), record, "pages", calibrated, exact, licence)
     target, size = write_model(slim, card, folder, output, key)
     return LineConversionResult(target, card, size, exact, float_exact, 0.0, (), (), ())
 

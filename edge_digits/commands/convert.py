@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, check_gate, data_option, gate_options, sign_option
+from edge_digits.options import UserPath, check_gate, check_licence, data_option, gate_options, sign_option
 
 
 @click.command()
@@ -29,6 +29,13 @@ from edge_digits.options import UserPath, check_gate, data_option, gate_options,
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )
 @sign_option
+@click.option("--licence", default="", metavar="SPDX", help="What you grant for the model, such as MIT; for its card.")
+@click.option(
+    "--data-licence",
+    default="",
+    metavar="SPDX",
+    help="Terms of the pictures that you trained it on, such as CC-BY-4.0; for its card.",
+)
 @gate_options
 @click.option("--inspect", is_flag=True, help="Show what each layer loses in int8, as a table and a picture.")
 @click.option("--allow-few", is_flag=True, help="Calibrate int8 on fewer than 100 different pictures.")
@@ -45,6 +52,8 @@ def convert(
     data: Path | None,
     out: Path | None,
     sign: Path | None,
+    licence: str,
+    data_licence: str,
     inspect: bool,
     allow_few: bool,
     allow_code: bool,
@@ -60,13 +69,16 @@ def convert(
     Where int8 loses more than 0.5 percentage points, or with --inspect, it shows which layer loses them: each is
     computed in int8 and in float.
 
+    The card names the data that the network was trained on and its terms: those of what is packed here are known,
+    --data-licence says those of your own.
+
     A line reader is measured on made lines of writers and fonts that it was not trained on: --max-drop applies to them.
 
     \b
     Example:
       edge-digits convert --int8
       edge-digits convert runs/cnn-32-64-64-1 --int8 --float --max-drop 0.1
-      edge-digits convert runs/mine-1 --inspect
+      edge-digits convert runs/mine-1 --inspect --licence MIT --data-licence CC-BY-4.0
       edge-digits convert runs/mine-1 --sign release.key
     """
     from edge_digits.gate import Gate
@@ -75,6 +87,8 @@ def convert(
     from edge_digits.run_folders import newest_run
 
     check_gate(max_drop, point)
+    for option, value in (("--licence", licence), ("--data-licence", data_licence)):
+        check_licence(option, value)
     chosen = tuple(dict.fromkeys(schemes)) or ("int8",)
     if out is not None and len(chosen) > 1:
         raise click.UsageError("--out names one file, but several schemes were asked for: leave out --out")
@@ -91,16 +105,21 @@ def convert(
     if is_line_run(run):
         if inspect:
             raise click.UsageError("--inspect is for classifiers; this is the run of a line reader")
+        if data_licence:
+            raise click.UsageError("--data-licence is for pictures of your own; lines are made of what is packed here")
         if chosen != ("int8",) or data is not None:
             raise click.UsageError(
                 "the run of a line reader is converted by --int8 alone, and its lines are made: leave out --data"
             )
-        lines = convert_line_run(run, calibration_count, seed, out, sign)
+        lines = convert_line_run(run, calibration_count, seed, out, sign, licence)
         if max_drop is not None and not lines.written:
             raise click.UsageError("--max-drop is for classifiers and line readers; a row finder reads no lines")
         return 0 if max_drop is None else print_gates([line_gate(lines, max_drop, point)])
+    from edge_digits_convert.terms import Terms
+
+    terms = Terms(data_licence, licence)
     results = [
-        convert_run(run, scheme, data, calibration_count, seed, out, allow_few, allow_code, inspect, sign)
+        convert_run(run, scheme, data, calibration_count, seed, out, allow_few, allow_code, inspect, sign, terms)
         for scheme in chosen
     ]
     if max_drop is None:

@@ -81,6 +81,8 @@ def describe(model: "InstalledModel") -> dict[str, Any]:
         "file_p50_us": file and round(file.p50, 3),
         "mcu_flash_bytes": figures and figures.flash_bytes,
         "mcu_ram_bytes": figures and figures.ram_bytes,
+        "trained_on": [{"data": each.data, "terms": each.terms} for each in card.trained_on] if card else [],
+        "licence": (card and card.licence) or None,
         "device": evaluation and device(evaluation.device),
         "path": str(model.path),
     }

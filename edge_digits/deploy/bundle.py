@@ -242,7 +242,7 @@ def _readme(
 edge-digits: a {"digit " if digits else ""}classifier for a small device
 
 {MODEL}    {_description(model, file)}
-{classes}{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
+{classes}{_terms(file)}{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
 {SAMPLES}/        {tries}
 {inside}{SUMS}      to check the copy: sha256sum -c {SUMS}
 
@@ -267,6 +267,15 @@ evaluation.json holds every answer and timing. Copy it back and compare it with 
 
    edge-digits report RUN evaluation.json
 """
+
+
+def _terms(file: ModelFile) -> str:
+    """Return lines on what a model was trained on and under which terms it is; none where its card says neither."""
+    if file.card is None:
+        return ""
+    found = [f"trained on {each}" for each in file.card.trained_on]
+    found += [f"licence of the model: {file.card.licence}"] if file.card.licence else []
+    return "".join(f"{'':16}{line}\n" for line in found)
 
 
 def _description(model: Path, file: ModelFile) -> str:

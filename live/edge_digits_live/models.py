@@ -93,6 +93,8 @@ class Models:
             "min_confidence": classifier.min_confidence,
             "scheme": card and card.scheme,
             "data": card and card.data,
+            "trained_on": [str(each) for each in card.trained_on] if card else [],
+            "licence": (card and card.licence) or None,
             "accuracy": accuracy.get("test"),
             "parameters": card and card.parameters,
             "macs": card and card.macs,

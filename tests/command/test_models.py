@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.model import registry
+from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.records.evaluation import Evaluation
 
 from edge_digits.commands.models import describe
@@ -41,7 +42,9 @@ def test_a_run_becomes_an_entry_with_its_evaluation(
     monkeypatch.syspath_prepend(tmp_path / "site")
     assert add(run, folder=shelf) == shelf / "mlp-8.tflite" == registry.find("mlp-8")
     model = registry.read("mlp-8", shelf / "mlp-8.tflite")
-    assert model.file.content == (run / "mlp-8-int8.tflite").read_bytes()
+    assert model.file.sha256 == read_model_file(run / "mlp-8-int8.tflite").sha256
+    assert model.file.card is not None
+    assert model.file.card.licence == "MIT"
     assert model.evaluation is not None
     assert len(model.evaluation.labels) == 20
     assert sorted(path.name for path in shelf.glob("mlp*")) == ["mlp-8.evaluation.json.gz", "mlp-8.tflite"]

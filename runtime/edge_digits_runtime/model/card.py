@@ -82,6 +82,24 @@ class FloatReference:
     """Median latency of one picture in microseconds."""
 
 
+LICENCE = r"[A-Za-z0-9.+()-]+( (AND|OR|WITH) [A-Za-z0-9.+()-]+)*"
+"""Regular expression of what is taken for an SPDX expression."""
+Licence = Annotated[str, Matching(f"({LICENCE})?", "an SPDX expression such as MIT, or none")]
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Data that weights were trained on."""
+
+    data: Line
+    """What it is, such as ``MNIST``."""
+    terms: Licence
+    """Its licence as an SPDX expression, such as ``CC-BY-SA-3.0``; empty where it is not known."""
+
+    def __str__(self) -> str:
+        return f"{self.data} ({self.terms or 'terms not known'})"
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """Everything that a model file says of itself, beyond its tensors."""
@@ -96,6 +114,10 @@ class ModelCard:
     """The recipe that was trained, as `Recipe.to_dict` of the training side wrote it, seed included."""
     data: Line = ""
     """Data set and number of training pictures, such as ``MNIST (54,000 pictures)``."""
+    trained_on: tuple[TrainedOn, ...] = ()
+    """All data that the weights were trained on, with its terms; none where nobody said."""
+    licence: Licence = ""
+    """What its makers grant for the model, as an SPDX expression such as ``MIT``; empty where nobody said."""
     weights_sha256: Annotated[str, Matching("([0-9a-f]{64})?", "64 hexadecimal digits, or none")] = ""
     """sha256 of the Keras weights that it was converted from, as in ``ModelInfo.weights_sha256`` of its evaluations."""
     calibration: Calibration | None = None
@@ -125,7 +147,8 @@ class ModelCard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as JSON-ready values, with the format name first."""
-        return {"format": FORMAT} | dataclasses.asdict(self) | {"labels": list(self.labels)}
+        values = dataclasses.asdict(self)
+        return {"format": FORMAT} | values | {name: list(values[name]) for name in ("labels", "trained_on")}
 
     @classmethod
     def from_dict(cls, values: Any) -> "ModelCard":
