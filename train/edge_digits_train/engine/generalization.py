@@ -52,5 +52,6 @@ def same_answer_warning(confusion: Sequence[Sequence[int]], classes: Sequence[st
     if share < SAME_ANSWER:
         return None
     return (
-        f"It learned nothing: {100 * share:.1f} % of the test pictures are {classes[most]} to it. Try --learning-rate."
+        f"It learned nothing: {100 * share:.1f} % of the test pictures get the same answer, {classes[most]}. "
+        "Try a smaller --learning-rate."
     )
