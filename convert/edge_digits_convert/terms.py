@@ -36,7 +36,7 @@ def trained_on(record: RunRecord, terms: Terms) -> tuple[TrainedOn, ...]:
         terms: of pictures that are not packed here.
     """
     origin = [TrainedOn(f"weights that were {record.extra['origin']}", "")] if "origin" in record.extra else []
-    if origin and not record.history["loss"]:
+    if origin and not record.history.get("loss"):
         # Imported: the pictures of the run measure it; it was trained on others.
         return tuple(origin)
     # A mixture is named by its parts: "MNIST + 12 × kept".

@@ -120,6 +120,7 @@ def test_the_card_says_what_a_person_says(make_run: Callable[..., Path]) -> None
             data=dict(record.data) | {"source": None, "name": "MNIST"} | data,
             recipe=dict(record.recipe) | {"optdigits": 0, "distillation": 0.0, "outliers": 0.0} | recipe,
             extra=extra,
+            history={"loss": [0.1]},
         )
         assert trained_on(changed, terms) == wanted
     # The pictures of an imported model measure it: it was trained on others.
