@@ -51,6 +51,8 @@ def test_all_forms_name_the_classes(report: Report) -> None:
     assert page.count("&lt;b&gt;") > 3
     assert "<b>\n" not in page
     assert 'class="confusion many names"' in page
+    # One below the other: side by side, half of each would be cut off.
+    assert page.count('<figure class="whole">') == 2
     assert "the most frequent mistakes; report.json has the whole matrix" in text
     assert "no mistakes" in text
     assert "| A | B | 5 | 16.7 % of 30 |" in text
