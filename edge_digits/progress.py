@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from edge_digits.printing import printable
+
 Update = Callable[[str, int, int, str], None]
 """``update(label, done, length, note)``: of the step called ``label``, ``done`` of ``length`` parts are done."""
 
@@ -19,8 +21,8 @@ _REDRAW_EVERY_S = 0.1
 
 
 def say(message: str) -> None:
-    """Print a line on standard error."""
-    click.echo(message, err=True)
+    """Print a line on standard error; what it quotes of files and devices is shown escaped."""
+    click.echo(printable(message), err=True)
 
 
 @contextmanager
@@ -40,7 +42,8 @@ def bars() -> Iterator[Update]:
     Without a terminal, a line is printed when a label is finished, and before that about every 30 seconds: a log stays
     short and still shows that work goes on.
     """
-    shown = _Bars() if sys.stderr.isatty() else _Lines()
+    # Standard error may be closed.
+    shown = _Bars() if sys.stderr is not None and sys.stderr.isatty() else _Lines()
     with contextlib.closing(shown):
         yield shown.update
 

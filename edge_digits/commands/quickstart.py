@@ -70,10 +70,12 @@ def _quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
 
     newest = DigitClassifier(models[-1])
     if newest.labels == DIGIT_CLASSES:
-        say("\nTen scanned digits (edge-digits classify)")
+        say("")
+        say("Ten scanned digits (edge-digits classify)")
         _classify_samples({models[-1].stem: newest, "the shipped model": DigitClassifier()})
 
-    say(f"\nThe report ({folder / 'report.html'}, report.md and report.json):")
+    say("")
+    say(f"The report ({folder / 'report.html'}, report.md and report.json):")
     click.echo(reports.to_text(pipeline.write_report(evaluations, folder)))
     click.echo(
         f"\nNext: open {folder / 'report.html'} in a browser, or\n"

@@ -1,14 +1,14 @@
 """Certify a model on a board: deploy it, measure it there from picture files, hold it to limits, write a passport."""
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from edge_digits_runtime.errors import DeployError
 from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_runtime.records.fields import Line, Name, Sha256
 from edge_digits_runtime.records.passport import NAME, Passport
 
 from edge_digits.deploy.bundle import Bundle
@@ -19,6 +19,13 @@ from edge_digits.gate import Gate
 _INSTALLED = (
     "import json; from edge_digits_runtime import installation as i; print(json.dumps(i.installed(i.needed())))"
 )
+
+
+class _Found(TypedDict):
+    """A distribution on the device, as `edge_digits_runtime.installation.installed` has it."""
+
+    version: Line
+    sha256: Sha256
 
 
 def certify(
@@ -55,9 +62,13 @@ def certify(
     passports: list[Passport] = []
 
     def finish(device: Device, folder: str, program: str, evaluation: Evaluation) -> None:
+        if "file" not in evaluation.latency or "conditions" not in evaluation.extra:
+            raise DeployError(
+                f"{target.host}: did not measure the way from a picture file, and its own state; try again"
+            )
         command = shlex.join([program, "-c", _INSTALLED])
-        answer = device.run("identify what is installed", command, advice="try again")
-        passport = _passport(bundle, original, evaluation, judge(evaluation), max_ms, json.loads(answer))
+        installed = device.ask_for(Mapping[Name, _Found], "identify what is installed", command, advice="try again")
+        passport = _passport(bundle, original, evaluation, judge(evaluation), max_ms, installed)
         passport.save(output, key)
         device.send("leave the passport", output, f"{folder}/{NAME}", "copy it there by hand", note="")
         passports.append(passport)
@@ -74,8 +85,6 @@ def _passport(
     max_ms: float,
     installed: Mapping[str, Mapping[str, str]],
 ) -> Passport:
-    if "file" not in evaluation.latency:
-        raise DeployError(f"{evaluation.device['name']}: did not measure the way from a picture file; try again")
     file, invoke = evaluation.latency["file"], evaluation.latency["invoke"]
     p99_ms = file.p99 / 1000
     in_time = p99_ms <= max_ms

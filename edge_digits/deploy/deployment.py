@@ -17,18 +17,19 @@ install and to measure, since they share the virtual environment and the process
 """
 
 import datetime
-import json
 import secrets
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal, TypedDict
 
 from edge_digits_runtime import installation
-from edge_digits_runtime.errors import DeployError
+from edge_digits_runtime.errors import DeployError, EvaluationError
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_runtime.records.fields import Line, Name
 
 from edge_digits.deploy import bundle as bundles
 from edge_digits.deploy.bundle import Bundle
@@ -166,16 +167,17 @@ def _install(device: Device, stamp: str, python: str) -> None:
 
 def _check_version(device: Device, program: str) -> None:
     ours = _builds()
-    theirs = device.run(
+    theirs = device.ask(
         "check edge-digits",
         _TURN,
         shlex.join([program, "-c", _PROBE]),
         advice="leave out --no-install, or install the edge-digits of this machine there and name its interpreter with "
         "--python",
-    ).strip()
+    )
     if theirs != ours:
         raise DeployError(
-            f"{device.target.host}: has edge-digits and its runtime {theirs}, here are {ours}; leave out --no-install"
+            f"{device.target.host}: has edge-digits and its runtime {theirs[:100]}, here are {ours}; "
+            "leave out --no-install"
         )
 
 
@@ -184,8 +186,22 @@ def _builds() -> str:
     return f"{installation.build('edge-digits')} {installation.build(installation.RUNTIME)}"
 
 
+class _Check(TypedDict):
+    """What 'doctor --json' says of one thing; there may be more in it."""
+
+    name: Name
+    status: Literal["ok", "warning", "problem"]
+    found: Line
+    remedy: Line | None
+
+
+class _Examined(TypedDict):
+    checks: list[_Check]
+
+
 def _doctor(device: Device, program: str) -> None:
-    answer = device.run(
+    answer: _Examined = device.ask_for(
+        _Examined,
         "doctor",
         _TURN,
         # If it finds a problem it fails and prints which; if it prints nothing, it could not even start.
@@ -193,7 +209,7 @@ def _doctor(device: Device, program: str) -> None:
         'printf "%s\\n" "$answer"',
         advice=_KEPT,
     )
-    problems = [check for check in json.loads(answer)["checks"] if check["status"] == "problem"]
+    problems = [check for check in answer["checks"] if check["status"] == "problem"]
     if problems:
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -248,7 +264,11 @@ def _evaluate(device: Device, stamp: str, program: str, allow_unverified: bool) 
 def _fetch(device: Device, bundle: Bundle, stamp: str, output: Path) -> Evaluation:
     with files.replacing(output) as temporary:
         device.fetch("fetch the evaluation", f"bundles/{stamp}/{_EVALUATION}", temporary, "try again")
-        evaluation = Evaluation.load(temporary)
+        try:
+            evaluation = Evaluation.load(temporary)
+        except EvaluationError as error:
+            found = str(error).removeprefix(f"{temporary}: ")
+            raise DeployError(f"{device.target.host}: what it sent is no evaluation: {found}; try again") from error
         if (evaluation.model.sha256, evaluation.data.sha256) != (bundle.model_sha256, bundle.data_sha256):
             raise DeployError(f"{device.target.host}: the evaluation is of another model or other pictures; try again")
     return evaluation

@@ -1,15 +1,12 @@
 """What is in use on a device, and the way back to what was in use before."""
 
-import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from edge_digits_runtime.errors import DeployError
-from edge_digits_runtime.library_errors import JSON
-from edge_digits_runtime.records import fields
-from edge_digits_runtime.records.fields import FieldError, Name, Share
+from edge_digits_runtime.records.fields import Name, Share
 
 from edge_digits.deploy import bundle as bundles
 from edge_digits.deploy.deployment import command_line
@@ -81,17 +78,17 @@ def roll_back(target: Target, progress: Callable[[str], None], python: str | Non
             is in use stays in use.
     """
     with connected(target, progress) as device:
-        former = device.run(
+        former = device.ask(
             "find the former bundle",
             # The newest that is neither in use nor being deployed. Their names begin with the time.
             'now=$(basename "$(readlink current)"); found=',
             'for each in bundles/*; do n=$(basename "$each"); if [ "$n" != "$now" ] && [ ! -e "$each/.deploying" ]; '
             'then found=$n; fi; done; printf "%s\\n" "$found"',
             advice="deploy to it first",
-        ).strip()
+        )
         if not former:
             raise DeployError(f"{target.host}: no other bundle is there to go back to; deploy the model that you want")
-        if not all(c.isalnum() or c in ".-" for c in former):
+        if not re.fullmatch(r"[\w.-]{1,100}", former, re.ASCII):
             raise DeployError(f"{target.host}: a bundle of the name {former[:60]!r}; remove it there")
         folder = f"bundles/{former}"
         words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
@@ -103,21 +100,12 @@ def roll_back(target: Target, progress: Callable[[str], None], python: str | Non
 
 
 def _about(device: Device) -> InUse:
-    answer = device.run(
-        "ask what is in use",
-        "test -d current",
-        f"{shlex.join(['python3', '-c', _ABOUT])} | head -c {_LARGEST}",
-        advice="deploy to it first",
-    )
-    try:
-        values: Any = json.loads(answer)
-        found: InUse = fields.read(InUse, values)
-    except (*JSON, FieldError) as error:
-        raise DeployError(f"{device.target.host}: an answer that is none; deploy to it again") from error
+    command = f"{shlex.join(['python3', '-c', _ABOUT])} | head -c {_LARGEST}"
+    found: InUse = device.ask_for(InUse, "ask what is in use", "test -d current", command, advice="deploy to it first")
     return found
 
 
 def _version(device: Device) -> str:
     command = f"{shlex.join([_VENV, '-c', _VERSION])} | head -c 40"
-    answer = device.run("ask for the version", f"test ! -x {_VENV} || {command}", advice="deploy to it again").strip()
-    return answer if answer and all(c.isalnum() or c in ".+-" for c in answer) else "-"
+    answer = device.ask("ask for the version", f"test ! -x {_VENV} || {command}", advice="deploy to it again")
+    return answer if re.fullmatch(r"[\w.+-]{1,40}", answer, re.ASCII) else "-"

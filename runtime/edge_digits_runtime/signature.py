@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_digits_runtime.errors import ModelError, SignatureError, UsageError
-from edge_digits_runtime.installation import how_to_get
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -225,4 +224,7 @@ def _need() -> None:
     try:
         import cryptography.exceptions  # noqa: F401
     except ImportError as error:
+        # Imported here: every process that runs a model imports this module, and hardly any comes here.
+        from edge_digits_runtime.installation import how_to_get
+
         raise UsageError(f"signatures need the package cryptography: {how_to_get(['sign'])}") from error

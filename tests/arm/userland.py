@@ -74,6 +74,7 @@ class Architecture:
     machine: str
     """Its name in ``uname -m``; qemu's binaries have the same name, except for 32 bits."""
     qemu: str
+    """The qemu that runs its executables; empty for those of this machine."""
     triplet: str
     elf: tuple[int, int]
     """``EI_CLASS`` and ``e_machine`` of its executables."""
@@ -175,7 +176,9 @@ def require_tools(architecture: Architecture) -> None:
         raise UserlandError(f"this machine is {platform.machine()}; the comparison is made from x86_64")
     if os.geteuid() != 0:
         raise UserlandError("chroot and mount need root; run this as root, in a container or under sudo")
-    needed = {"debootstrap": "debootstrap", f"{architecture.qemu}-static": "qemu-user-static", "dpkg-deb": "dpkg"}
+    needed = {"debootstrap": "debootstrap", "dpkg-deb": "dpkg"}
+    if architecture.qemu:
+        needed[f"{architecture.qemu}-static"] = "qemu-user-static"
     packages = [package for tool, package in needed.items() if shutil.which(tool) is None]
     if packages:
         if shutil.which("apt-get") is None:

@@ -68,7 +68,7 @@ def test_what_a_device_answers_is_not_believed(deploy: Deploy, ask: Callable[...
     assert deploy().exit_code == 0
     (device / "current" / "evaluation.json").write_text('{"model": {"name": "x\\u001b[31m\\n"}, "accuracy": 7}')
     result = ask("--status", "device")
-    assert (result.exit_code, "an answer that is none" in result.stderr) == (2, True)
+    assert (result.exit_code, "not what edge-digits answers there" in result.stderr) == (2, True)
 
 
 def test_one_device_that_fails_does_not_stop_the_others(deploy: Deploy, run: Path, device: Path) -> None:

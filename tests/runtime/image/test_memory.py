@@ -26,7 +26,8 @@ try:
 except PictureError as error:
     print(error)
 # What getrusage says holds the memory of the process that started this one, too.
-(line,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+with open("/proc/self/status") as status:
+    (line,) = (line for line in status if line.startswith("VmHWM"))
 print(int(line.split()[1]) >> 10)
 """
 

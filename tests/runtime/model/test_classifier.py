@@ -291,6 +291,8 @@ def test_the_package_has_the_version_of_its_distribution() -> None:
     import tomllib
 
     project = Path(edge_digits_runtime.__file__).parents[1] / "pyproject.toml"
+    if not project.is_file():
+        pytest.skip("installed, not in the repository")
     assert tomllib.loads(project.read_text())["project"]["version"] == edge_digits_runtime.__version__
     with pytest.raises(AttributeError, match="no attribute 'NoSuchName'"):
         _ = edge_digits_runtime.NoSuchName
