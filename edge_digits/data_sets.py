@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.run import RunRecord
 
-MNIST = Path("mnist")
-"""What ``--data`` calls the MNIST that is packed here, unless there is a file or folder of that name."""
+MNIST, METERS = Path("mnist"), Path("meters")
+"""What ``--data`` calls the MNIST, and the meters and displays, that are packed in edge-digits-train, unless there is a
+file or folder of that name."""
+
+_METERS_NAME = "meters and displays"
+"""What a record calls the latter, see `edge_digits_train.meters.pictures`."""
 
 
 def load_data(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
@@ -28,8 +32,8 @@ def load_data(source: Path | None, form: "Input | None" = None, grouping: "Group
     from edge_digits_runtime.data.datasets import NO_GROUPING
     from edge_digits_runtime.image.model_input import INK
 
-    if source is None or is_mnist(source):
-        return _mnist(form or INK, grouping or NO_GROUPING)
+    if source is None or is_packed(source):
+        return _packed(source or MNIST, form or INK, grouping or NO_GROUPING)
     return loading.load(source, form or INK, grouping or NO_GROUPING)
 
 
@@ -45,14 +49,14 @@ def load_test(source: Path | None, form: "Input | None" = None, grouping: "Group
     from edge_digits_runtime.data.datasets import NO_GROUPING
     from edge_digits_runtime.image.model_input import INK
 
-    if source is None or is_mnist(source):
-        return _mnist(form or INK, grouping or NO_GROUPING)
+    if source is None or is_packed(source):
+        return _packed(source or MNIST, form or INK, grouping or NO_GROUPING)
     return loading.load_test(source, form or INK, grouping or NO_GROUPING)
 
 
-def is_mnist(source: Path) -> bool:
-    """Return whether ``--data`` means the MNIST that is packed here."""
-    return source == MNIST and not source.exists()
+def is_packed(source: Path) -> bool:
+    """Return whether ``--data`` means what is packed in edge-digits-train."""
+    return source in (MNIST, METERS) and not source.exists()
 
 
 def load_data_of(record: "RunRecord", source: Path | None = None, test_only: bool = False) -> "DataSet":
@@ -66,12 +70,21 @@ def load_data_of(record: "RunRecord", source: Path | None = None, test_only: boo
     from edge_digits_runtime.data.datasets import Grouping
 
     data = record.data
-    if source is None and data["source"] is not None:
-        source = Path(data["source"])
+    if source is None:
+        # What is packed has no path: its name says which it is.
+        packed = METERS if data["name"] == _METERS_NAME else MNIST
+        source = packed if data["source"] is None else Path(data["source"])
     grouping = Grouping(data["grouping"]["pattern"], tuple(data["grouping"]["test"]))
     dataset = (load_test if test_only else load_data)(source, data["input"], grouping)
     # A run that started from another one may know classes that this data set has no pictures of.
     return dataset.with_labels(data["classes"])
+
+
+def packed_for(classifier: "DigitClassifier") -> Path:
+    """Return what ``--data`` calls the packed pictures that a model is for."""
+    from edge_digits_runtime.data import turns
+
+    return METERS if turns.are_turns(classifier.labels) else MNIST
 
 
 def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
@@ -86,19 +99,24 @@ def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
     return record if card is not None and card.weights_sha256 == record.weights_sha256 else None
 
 
-def _mnist(form: "Input", grouping: "Grouping") -> "DataSet":
+def _packed(name: Path, form: "Input", grouping: "Grouping") -> "DataSet":
     from importlib.util import find_spec
 
     if grouping.pattern is not None or grouping.test:
         raise UsageError(
-            "groups are for pictures of your own: MNIST, as it is packed here, does not say who wrote what"
+            "groups are for pictures of your own: MNIST, as it is packed here, does not say who wrote what, and the "
+            "packed meters say themselves which of them are for testing"
         )
 
     if find_spec("edge_digits_train") is None:
         raise DataError(
-            "no test pictures: MNIST is in edge-digits-train, which is not installed here; run 'edge-digits testset' "
-            "where it is, copy mnist-test.npz here and pass --data mnist-test.npz"
+            f"no test pictures: {'MNIST is' if name == MNIST else 'meters are'} in edge-digits-train, which is not "
+            "installed here; run 'edge-digits testset' where it is, copy what it writes here and pass it as --data"
         )
+    if name == METERS:
+        from edge_digits_train.meters import pictures
+
+        return pictures.load(form)
     from edge_digits_train.data import mnist
 
     dataset = mnist.load()

@@ -7,7 +7,7 @@ from edge_digits_runtime.data.datasets import Grouping
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.records.run import RunRecord
 
-from edge_digits.data_sets import is_mnist, load_data
+from edge_digits.data_sets import is_packed, load_data
 from edge_digits.options import InputChoice
 from edge_digits.pipeline import print_run
 from edge_digits.progress import say
@@ -50,7 +50,7 @@ def import_run(
     folder = out or next_run(recipe.name)
     pixels = next((each for each in PIXEL_RANGES if each.name == pixel_range), None)
     say(f"{recipe.name}: {recipe.parameters:,} parameters, {recipe.macs:,} MACs; measuring on {dataset.name}")
-    source = None if data is None or is_mnist(data) else data
+    source = None if data is None or is_packed(data) else data
     with claimed(folder, out):
         record = import_model(file, loaded, dataset, folder, source, pixels, say)
     print_run(record, folder)

@@ -163,7 +163,7 @@ class InputChoice:
         return Input(self.kind, *(self.shape or shape))  # type: ignore[arg-type]
 
 
-INK = InputChoice("ink", None)
+INK, CROP = InputChoice("ink", None), InputChoice("crop", None)
 input_option = click.option(
     "--input",
     "form",

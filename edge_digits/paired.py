@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from edge_digits_runtime.data import turns
 from numpy.typing import NDArray
 from scipy.stats import binomtest, norm
 
@@ -79,15 +80,16 @@ class Paired:
         return (low > 0 or high < 0) and self.p_value < SIGNIFICANCE
 
 
-def pair(labels: NDArray[Any], before: NDArray[Any], after: NDArray[Any]) -> Paired:
+def pair(labels: NDArray[Any], before: NDArray[Any], after: NDArray[Any], classes: tuple[str, ...] = ()) -> Paired:
     """Count two lists of answers to the same pictures by which of them is right.
 
     Args:
         labels: true classes or texts, shape ``(n,)``.
         before: answers of the first model, shape ``(n,)``.
         after: answers of the second model, shape ``(n,)``.
+        classes: names of the classes; if they are turns of wheels, an answer within a tenth of the label is right.
     """
-    first, second = before == labels, after == labels
+    first, second = (turns.right(labels, answers, classes) for answers in (before, after))
     return Paired(
         both_right=int(np.sum(first & second)),
         lost=int(np.sum(first & ~second)),

@@ -228,7 +228,7 @@ def convert_run(
         key=key,
         terms=terms,
     )
-    paired = pair(original.labels, original.predicted, result.test_answers)
+    paired = pair(original.labels, original.predicted, result.test_answers, original.classes)
     low, high = paired.interval_pp
     click.echo(
         f"{printable(result.path)}: "
@@ -356,7 +356,18 @@ def summary(evaluation: "Evaluation") -> str:
         if (latency := evaluation.latency.get(part))
     ]
     right = f"{percent(evaluation.accuracy)} of {len(evaluation.labels):,} pictures right"
-    return "; ".join([right, *times]) + f"; on {device(evaluation.device)}"
+    return "; ".join([right, *_turns(evaluation), *times]) + f"; on {device(evaluation.device)}"
+
+
+def _turns(evaluation: "Evaluation") -> list[str]:
+    """Say how well wheels were read, where there are wheels."""
+    found = evaluation.extra.get("turns")
+    if not found or not found["resting"]:
+        return []
+    right, sure, wrong = (
+        percent(found[f"resting_{name}"] / found["resting"]) for name in ("right", "sure", "sure_wrong")
+    )
+    return [f"of {found['resting']:,} that rest {right}, sure {sure}, sure and wrong {wrong}"]
 
 
 def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output: Path) -> None:
@@ -447,7 +458,7 @@ def drop_gate(run: Path, max_drop: float, by_point: bool) -> "Callable[[Evaluati
     def judge(evaluation: Evaluation) -> Gate:
         if evaluation.data.sha256 != original.data.sha256:
             raise EvaluationError(f"{run / EVALUATION}: is of other pictures than were answered; train again")
-        paired = pair(original.labels, original.predicted, evaluation.predicted)
+        paired = pair(original.labels, original.predicted, evaluation.predicted, original.classes)
         name = f"{evaluation.model.name} {evaluation.model.scheme} on {evaluation.device['name']}"
         return Gate(name, paired, max_drop, by_point)
 

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data import metrics, turns
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.model.classifier import DigitClassifier
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ GIVEN_UP = 0.01
 ENOUGH = (0.5, 0.9)
 """Range of the smallest confidence that is sure. Below 0.5 an answer is as likely wrong as right; and a model that is
 hardly ever in doubt must not give up pictures for nothing."""
+_LEAST = 1e-12
+"""Probability that stands for 0, whose logarithm is not a number."""
 _PRECISION = 1e-5
 """Of the logarithm of the temperature: a relative step of 0.001 %."""
 
@@ -31,22 +34,29 @@ class Confidence:
     """Below this confidence, in [0, 1], an answer is not sure."""
 
 
-def calibrate_confidence(classifier: DigitClassifier, validation: Split) -> Confidence:
+def calibrate_confidence(
+    classifier: DigitClassifier, validation: Split, classes: tuple[str, ...] = DIGIT_CLASSES
+) -> Confidence:
     """Fit the temperature to validation pictures, and choose the smallest confidence that is sure on them.
 
     Args:
         classifier: the converted model.
         validation: pictures that it was not trained on, at least one.
+        classes: names of its classes, which a model without a card does not know.
     """
     # A zero point of the output moves all logits alike, which softmax does not see.
     logits = classifier.outputs(validation.images) * np.float64(classifier.output_scale or 1)
-    temperature = round(fit_temperature(logits, validation.labels), 4)
-    confidences = metrics.softmax(logits, temperature).max(axis=1)
+    turning = turns.are_turns(classes)
+    temperature = round(fit_temperature(logits, validation.labels, turning), 4)
+    probabilities = metrics.softmax(logits, temperature)
+    confidences = probabilities.max(axis=1)
+    if turning:
+        confidences = turns.confidence_scores(probabilities.T, logits.argmax(axis=1))
     # Rounded down, so that no more pictures are given up than were allowed.
     return Confidence(temperature, math.floor(1e4 * smallest_sure_confidence(confidences)) / 1e4)
 
 
-def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer], turning: bool = False) -> float:
     """Return the temperature in [`LOWEST`, `HIGHEST`] that makes the labels most likely.
 
     Temperature scaling after Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv:1706.04599). The
@@ -55,9 +65,14 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
     Args:
         logits: shape ``(n, k)``, n ≥ 1. Log-probabilities do as well, since adding a number to a row changes nothing.
         labels: the true classes, shape ``(n,)``.
+        turning: whether the classes are turns of a wheel; then it is the label and all within two tenths of it that are
+            made most likely together, as the confidence of a turn is theirs.
     """
 
     def loss(logarithm: float) -> float:
+        if turning:
+            near = turns.confidence_scores(metrics.softmax(logits, math.exp(logarithm)).T, labels)
+            return float(-np.log(np.maximum(near, _LEAST)).mean())
         return metrics.cross_entropy(labels, logits / math.exp(logarithm))
 
     bounds = math.log(LOWEST), math.log(HIGHEST)

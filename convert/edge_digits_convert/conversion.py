@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.model.card import SCHEMES, Calibration
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -66,12 +66,14 @@ def convert(
     with naming(run.model):
         verified = verify(quantized, probe)
     say(f"measuring on {len(pictures.validation):,} validation and {len(pictures.test):,} test pictures")
-    classifier = DigitClassifier(verified.flatbuffer)
+    classifier, labels = DigitClassifier(verified.flatbuffer), tuple(run.record.data["classes"])
     splits = {"validation": pictures.validation, "test": pictures.test}
     answers = {name: classifier.classify_batch(split.images).labels for name, split in splits.items()}
     measured = Measured(
-        accuracy={name: metrics.accuracy(split.labels, answers[name]) for name, split in splits.items()},
-        confidence=calibrate_confidence(classifier, pictures.validation),
+        accuracy={
+            name: float(turns.right(split.labels, answers[name], labels).mean()) for name, split in splits.items()
+        },
+        confidence=calibrate_confidence(classifier, pictures.validation, labels),
         calibration=Calibration("train", len(drawn), draw.seed) if scheme == "int8" else None,
         training_pictures=len(pictures.training),
         test_answers=answers["test"],

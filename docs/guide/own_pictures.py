@@ -4,18 +4,15 @@
 
 They are digits of 20 water, gas and power meters and displays, as a camera saw them, 20×32 pixels, grey; the name of a
 file begins with the meter: ``meters/7/watermeter_pp-0012.png``. They are of the data set of haverland, which
-edge-digits-train has for its lines (Apache-2.0, see NOTICE.md).
+edge-digits-train has (Apache-2.0, see NOTICE.md).
 """
 
 import argparse
 from pathlib import Path
 
-import edge_digits_train.lines
 import numpy as np
-from edge_digits_train.lines.typefaces import read_pack
+from edge_digits_train.meters import pictures
 from PIL import Image
-
-_PACKED = Path(edge_digits_train.lines.__file__).with_name("wheels.npz.xz")
 
 
 def main() -> None:
@@ -24,9 +21,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--each", type=int, metavar="N", help="pictures of a meter and digit at most  [all]")
     options = parser.parse_args()
-    stored = read_pack(_PACKED)
+    stored, names = pictures.resting(), pictures.packed()["names"].tolist()
     count = 0
-    for meter, name in enumerate(stored["names"].tolist()):
+    for meter, name in enumerate(names):
         for digit in range(10):
             chosen = np.flatnonzero((stored["meter"] == meter) & (stored["digit"] == digit))[: options.each]
             for index in chosen.tolist():
@@ -34,7 +31,7 @@ def main() -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(stored["images"][index]).save(path)
             count += len(chosen)
-    print(f"{options.folder}: {count:,} pictures of {len(stored['names'])} meters")
+    print(f"{options.folder}: {count:,} pictures of {len(names)} meters")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ def evaluate(
 
     It needs no TensorFlow. The test pictures come from --data: a file that 'testset' wrote, or pictures of your own in
     folders such as mine/test/0 … mine/test/9 with --data mine. Without --data they are those of the run in whose
-    folder MODEL is, or those of MNIST.
+    folder MODEL is, or those that are packed in edge-digits-train: the held-out meters for a model of wheels, else
+    those of MNIST.
 
     \b
     Example:
@@ -61,14 +62,18 @@ def evaluate(
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
-    from edge_digits.data_sets import load_data_of, load_test, run_of
+    from edge_digits.data_sets import load_data_of, load_test, packed_for, run_of
     from edge_digits.pipeline import evaluate_model
 
     classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
     note_missing_card(classifier.name, classifier.model.card)
     groups = grouping(group_from, test_groups)
     record = None if data or group_from or test_groups else run_of(classifier)
-    dataset = load_data_of(record, test_only=True) if record else load_test(data, classifier.input, groups)
+    dataset = (
+        load_data_of(record, test_only=True)
+        if record
+        else load_test(data or packed_for(classifier), classifier.input, groups)
+    )
     if device_name is not None:
         # As the record takes it: one line of at most 200 characters.
         device_name = plain_text(device_name).strip()[:200]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from edge_digits.options import InputChoice, UserPath, grouping, grouping_options, input_option
+from edge_digits.options import CROP, InputChoice, UserPath, grouping, grouping_options, input_option
 
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import Grouping
@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     type=UserPath(),
     multiple=True,
     metavar="PATH",
-    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/; mnist is the one "
-    "packed here. Given again, a set of your own is mixed with the first one.  [default: mnist]",
+    help="An .npz, a folder with IDX files, or a folder of class folders, such as 0/ … 9/ or A/ … Z/; mnist and meters "
+    "are packed here. Given again, a set of your own is mixed with the first one.  [default: meters for meter-s and "
+    "meter-m, else mnist]",
 )
 @click.option(
     "--share",
@@ -124,7 +125,7 @@ def train(
     from edge_digits_train.recipes import catalogue
     from edge_digits_train.recipes.recipe import Recipe
 
-    from edge_digits.data_sets import is_mnist, load_data
+    from edge_digits.data_sets import METERS, is_packed, load_data
     from edge_digits.lines import choose_line_recipe, train_line_run
     from edge_digits.mixing import save
     from edge_digits.pipeline import train_run
@@ -166,15 +167,19 @@ def train(
         base = dataclasses.replace(Recipe.from_dict(begun.recipe), distillation=0.0)
     else:
         base = Recipe.from_dict(checkpoint.recipe) if checkpoint else catalogue.get(catalogue.DEFAULT)
-    if begun and click.get_current_context().get_parameter_source("form") is ParameterSource.DEFAULT:
+    packed = Path(base.data if isinstance(base, Recipe) else Recipe.data)
+    if click.get_current_context().get_parameter_source("form") is not ParameterSource.DEFAULT:
+        read_as = form.resolved(base.input_shape)
+    elif begun:
         read_as = begun.data["input"]
     else:
-        read_as = form.resolved(base.input_shape)
+        read_as = (CROP if packed == METERS else form).resolved(base.input_shape)
 
     groups = grouping(group_from, test_groups)
     mixture = _mixture(data, read_as, share, groups) if len(data) > 1 else None
-    source = None if not data or is_mnist(data[0]) else data[0]
-    dataset = mixture.together if mixture else load_data(source, read_as, groups)
+    named = data[0] if data else packed
+    source = None if is_packed(named) else named
+    dataset = mixture.together if mixture else load_data(named, read_as, groups)
     dataset = keep_classes(dataset, begun.data["classes"] if begun else checkpoint.classes if checkpoint else ())
     if not isinstance(base, Recipe):
         base = base.recipe(dataset.input.shape, len(dataset.classes))

@@ -56,7 +56,7 @@ def step(before: Row, after: Row) -> Step:
         before=before,
         after=after,
         causes=_causes(before, after),
-        paired=pair(first.labels, first.predicted, second.predicted),
+        paired=pair(first.labels, first.predicted, second.predicted, first.classes),
         largest_difference=float(np.abs(first.probabilities - second.probabilities).max()),
     )
 

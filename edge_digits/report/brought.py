@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.data import loading
+from edge_digits_runtime.data import loading, turns
 from edge_digits_runtime.data.datasets import DataSet, digest
 from edge_digits_runtime.errors import DataError, EvaluationError
 from edge_digits_runtime.model.classifier import DigitClassifier
@@ -105,19 +105,26 @@ def between(before: Sequence[Path], after: Sequence[Evaluation]) -> list[Brought
 
 
 def _compared(name: str, old: Evaluation, answers: NDArray[np.uint8]) -> Brought:
-    after = float((answers == old.labels).mean())
-    return Brought(name, old.accuracy, after, pair(old.labels, old.predicted, answers))
+    after = float(turns.right(old.labels, answers, old.classes).mean())
+    return Brought(name, old.accuracy, after, pair(old.labels, old.predicted, answers, old.classes))
 
 
 def _pictures(old: Evaluation, path: Path, classifier: DigitClassifier, run: Path) -> DataSet:
     """Return the pictures that an evaluation is of, from those that the run keeps."""
-    from edge_digits.data_sets import load_data_of, load_test, run_of
+    from edge_digits.data_sets import load_data_of, load_test, packed_for, run_of
     from edge_digits.mixing import TESTS
 
     def candidates() -> Sequence[DataSet]:
         kept = [loading.load_test(file, classifier.input) for file in sorted((run / TESTS).glob("*.npz"))]
         record = run_of(classifier)
-        return [*kept, *([load_data_of(record, test_only=True)] if record else [load_test(None, classifier.input)])]
+        return [
+            *kept,
+            *(
+                [load_data_of(record, test_only=True)]
+                if record
+                else [load_test(packed_for(classifier), classifier.input)]
+            ),
+        ]
 
     for each in candidates():
         try:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.metrics import class_metrics
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.records.device_facts import device_key, setting_key
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from edge_digits.formatting import counted, device_facts
 from edge_digits.paired import pair
 from edge_digits.report.breakdown import breakdowns
-from edge_digits.report.reliability import judge, top_confidence
+from edge_digits.report.reliability import judge
 from edge_digits.report.structure import (
     FLOAT,
     KERAS,
@@ -227,7 +228,7 @@ def _row(named: _Named, original: Evaluation | None, members: Sequence[_Named]) 
         device=named.device,
         evaluation=evaluation,
         reliability=judge(evaluation),
-        drop=pair(evaluation.labels, before.predicted, evaluation.predicted) if before else None,
+        drop=pair(evaluation.labels, before.predicted, evaluation.predicted, before.classes) if before else None,
         bytes_ratio=before.model.bytes / evaluation.model.bytes if before else None,
         latency_ratio=latency_ratio(latency.get("invoke"), was.get("invoke")),
         file_ratio=latency_ratio(latency.get("file"), was.get("file")),
@@ -274,22 +275,23 @@ def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]
     return Comparison(
         before=before,
         after=after,
-        paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted),
+        paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted, before.evaluation.classes),
         recall_drop_pp=100 * (recalls[0] - recalls[1]),
-        lost=_count_by_class(changes, "lost", len(recalls[0])),
-        won=_count_by_class(changes, "won", len(recalls[0])),
+        lost=_count_by_class(changes, "lost", before.evaluation.classes),
+        won=_count_by_class(changes, "won", before.evaluation.classes),
         changes=changes,
     )
 
 
-def _count_by_class(changes: Sequence[Change], kind: str, classes: int) -> NDArray[np.int64]:
+def _count_by_class(changes: Sequence[Change], kind: str, classes: tuple[str, ...]) -> NDArray[np.int64]:
     truths = np.array([change.truth for change in changes if change.kind == kind], np.int64)
-    return np.bincount(truths, minlength=classes)
+    return np.bincount(turns.shown_index(classes)[truths], minlength=len(turns.shown(classes)))
 
 
 def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray[np.uint8]]) -> tuple[Change, ...]:
     first, second = before.predicted, after.predicted
-    first_confidence, second_confidence = top_confidence(before), top_confidence(after)
+    first_confidence, second_confidence = before.confidences, after.confidences
+    was_right, is_right = before.right, after.right
     changes = [
         Change(
             index=index,
@@ -299,10 +301,17 @@ def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray
             after=int(second[index]),
             after_confidence=float(second_confidence[index]),
             pixels=pixels.get(index),
+            kind=_kind(bool(was_right[index]), bool(is_right[index])),
         )
         for index in map(int, np.flatnonzero(first != second))
     ]
     return tuple(sorted(changes, key=lambda c: (_KINDS.index(c.kind), -c.after_confidence, c.index)))
+
+
+def _kind(was_right: bool, is_right: bool) -> str:
+    if was_right == is_right:
+        return "other"
+    return "lost" if was_right else "won"
 
 
 def _notes(families: Sequence[Family], repeated: int, count: int) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "split": report.data.split,
             "sha256": report.data.sha256,
             "count": report.count,
-            "classes": list(report.classes),
+            "classes": list(report.shown),
         },
         "worst_drop_pp": _rounded(report.worst_drop_pp),
         "gates": [gate.to_dict() for gate in report.gates],

@@ -55,6 +55,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield from table(tables.layers(record))
         yield f"{LAYERS_EXPLAINED} Over {record.pictures:,} validation pictures."
         yield ""
+    if read_wheels := tables.wheels(report.rows):
+        yield "## Wheels and displays"
+        yield ""
+        yield from table(read_wheels)
     if on_microcontrollers := tables.microcontrollers(report.microcontrollers):
         yield "## Microcontrollers"
         yield ""
@@ -86,7 +90,7 @@ def _family(family: Family) -> Iterator[str]:
 
 
 def _confusion(row: Row) -> Iterator[str]:
-    classes = row.evaluation.classes
+    classes = row.evaluation.shown
     if len(classes) <= tables.MANY_CLASSES:
         yield f"{escaped(row.name)}: each line is a true {class_word(classes)}, each column an answer."
         yield ""

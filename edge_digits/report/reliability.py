@@ -88,8 +88,7 @@ class Reliability:
 
 def judge(evaluation: Evaluation) -> Reliability:
     """Judge the confidence of one evaluation; the confidence of an answer is its probability."""
-    confidence = top_confidence(evaluation)
-    right = evaluation.predicted == evaluation.labels
+    confidence, right = evaluation.confidences, evaluation.right
     bins = reliability_bins(confidence, right)
     curve = risk_against_coverage(confidence, right)
     probabilities = evaluation.probabilities.astype(np.float64)
@@ -102,12 +101,6 @@ def judge(evaluation: Evaluation) -> Reliability:
         curve=_thinned(curve),
         answered=most_answered(curve, WANTED_ACCURACY),
     )
-
-
-def top_confidence(evaluation: Evaluation) -> NDArray[np.float64]:
-    """Return the probability of each answer, in [0, 1], shape ``(n,)``."""
-    top: NDArray[np.float64] = np.minimum(evaluation.probabilities.max(axis=1).astype(np.float64), 1.0)
-    return top
 
 
 def reliability_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:

@@ -64,7 +64,7 @@ class Row:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Counts, shape ``(k, k)``; row: true class, column: answer."""
+        """Counts, see `Evaluation.confusion`."""
         return self.evaluation.confusion
 
     @property
@@ -108,12 +108,9 @@ class Change:
     pixels: NDArray[np.uint8] | None
     """What the models saw, shape ``(height, width)``; None if no evaluation contains the picture."""
 
-    @property
-    def kind(self) -> str:
-        """``lost`` (right, then wrong), ``won`` (wrong, then right) or ``other`` (wrong both times)."""
-        if self.before == self.truth:
-            return "lost"
-        return "won" if self.after == self.truth else "other"
+    kind: str
+    """``lost`` (right, then wrong), ``won`` (wrong, then right) or ``other``: wrong both times; or right both times,
+    where two turns of a wheel are within a tenth of the label."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +195,14 @@ class Report:
         return self.families[0].rows[0].evaluation.classes
 
     @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of the rows of confusion matrices, see `Evaluation.shown`."""
+        return self.families[0].rows[0].evaluation.shown
+
+    @property
     def word(self) -> str:
         """What a class is called: ``digit`` or ``class``."""
-        return class_word(self.classes)
+        return class_word(self.shown)
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -147,7 +147,7 @@ def _speed_cell(part: Step) -> Cell:
 def recall(comparison: Comparison) -> Table:
     """Return the recall of each class before and after."""
     before, after = (class_metrics(row.confusion) for row in (comparison.before, comparison.after))
-    classes = comparison.before.evaluation.classes
+    classes = comparison.before.evaluation.shown
     columns = (
         class_word(classes),
         "pictures",
@@ -176,7 +176,7 @@ def recall(comparison: Comparison) -> Table:
 
 def confusion(row: Row) -> Table:
     """Return the confusion matrix; line: true class, column: answer."""
-    classes = row.evaluation.classes
+    classes = row.evaluation.shown
     lines = (
         (Cell(name), *(Cell(f"{count:,}" if count else "·") for count in counts))
         for name, counts in zip(classes, row.confusion.tolist(), strict=True)
@@ -186,7 +186,7 @@ def confusion(row: Row) -> Table:
 
 def mistakes(row: Row) -> Table:
     """Return the most frequent wrong answers, at most `MOST_MISTAKES`: what a large confusion matrix hides."""
-    classes, counts = row.evaluation.classes, row.confusion
+    classes, counts = row.evaluation.shown, row.confusion
     wrong = counts - np.diag(np.diag(counts))
     places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_MISTAKES]
     lines = []
@@ -251,6 +251,27 @@ def _state(row: Row) -> Cell:
     words = [f"{value:.0f}" for value in dict.fromkeys(degrees) if value is not None]
     temperature = f"{' → '.join(words)} °C" if words else ""
     return Cell(joined(device.get("governor"), temperature))
+
+
+def wheels(rows: Sequence[Row]) -> Table | None:
+    """Return how well wheels and displays were read; None if none were."""
+    columns = ("model", "that rest", "right digit", "sure", "sure and wrong", "wheels", "within a tenth")
+    lines = []
+    for row in rows:
+        found = row.evaluation.extra.get("turns")
+        if not found or not found["wheels"]:
+            continue
+        resting = (found[f"resting_{name}"] / max(found["resting"], 1) for name in ("right", "sure", "sure_wrong"))
+        lines.append(
+            (
+                Cell(row.name),
+                Cell(f"{found['resting']:,}"),
+                *(Cell(percent(share)) for share in resting),
+                Cell(f"{found['wheels']:,}"),
+                Cell(percent(found["wheels_near"] / found["wheels"])),
+            )
+        )
+    return Table(columns, tuple(lines)) if lines else None
 
 
 def microcontrollers(records: Sequence[MicrocontrollerRecord]) -> Table | None:

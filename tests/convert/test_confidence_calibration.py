@@ -10,7 +10,7 @@ from edge_digits_convert.confidence_calibration import (
     fit_temperature,
     smallest_sure_confidence,
 )
-from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data import metrics, turns
 from numpy.typing import NDArray
 
 
@@ -67,3 +67,22 @@ def test_at_most_one_digit_in_100_is_not_sure(doubtful: list[float], least: floa
     assert smallest_sure_confidence(confidences) == pytest.approx(least)
     if least > 0.5:
         assert (confidences < least).mean() <= 0.01
+
+
+def test_the_temperature_of_turns_makes_their_confidence_right() -> None:
+    # Logits of a bell on the circle, whose answers are within two tenths of the label for nine of ten.
+    away = np.arange(100)
+    bell = -0.5 * (np.minimum(away, 100 - away) / 1.5) ** 2
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 100, 2000)
+    answers = (labels + np.where(rng.random(2000) < 0.9, rng.integers(-2, 3, 2000), 10)) % 100
+    logits = np.stack([np.append(np.roll(3 * bell, answer), [-60.0, -60.0]) for answer in answers])
+    temperature = fit_temperature(logits, labels, turning=True)
+    shares = metrics.softmax(logits, temperature)
+
+    def loss(at: float) -> float:
+        return float(-np.log(turns.confidence_scores(metrics.softmax(logits, at).T, labels)).mean())
+
+    assert loss(temperature) < min(loss(temperature * 0.9), loss(temperature * 1.1))
+    assert temperature > fit_temperature(logits[:, :100], answers)
+    assert turns.confidence_scores(shares.T, answers).mean() < 0.95

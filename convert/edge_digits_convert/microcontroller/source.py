@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.model.card import ModelCard
 
@@ -72,6 +73,8 @@ def write_source(network: IntegerNetwork, plan: Plan, card: ModelCard) -> Source
             "width": str(network.width),
             "classes": str(network.classes),
             "labels": ", ".join(map(string, card.labels)),
+            "turns": str(turns.COUNT if turns.are_turns(card.labels) else 0),
+            "reach": str(turns.REACH),
             "min_confidence": f"{card.min_confidence:g}",
             "min_confidence_units": str(least),
             "pixels": _pixels(card.input),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.errors import DataError, UsageError
 from edge_digits_runtime.image.model_input import INK, Input
@@ -95,20 +96,24 @@ class DataSet:
     def with_labels(self, labels: Sequence[str]) -> "DataSet":
         """Return the same pictures with labels that are indices into ``labels``, the classes of a model.
 
-        A data set may have fewer classes than the model: a test set of three of its letters, say.
+        A data set may have fewer classes than the model: a test set of three of its letters, say. For a model of turns
+        (`edge_digits_runtime.data.turns`) the digits of a data set are wheels that rest.
 
         Raises:
             DataError: it has a class that is not among them.
         """
         if tuple(labels) == self.classes:
             return self
-        absent = [name for name in self.classes if name not in labels]
+        known = list(labels)
+        if turns.are_turns(tuple(labels)) and not turns.are_turns(self.classes):
+            known[: turns.COUNT] = [name.removesuffix(".0") for name in known[: turns.COUNT]]
+        absent = [name for name in self.classes if name not in known]
         if absent:
             raise DataError(
                 f"{self.name}: pictures of {_listed(absent)}, which the model does not know; "
                 f"its classes are {_listed(labels)}"
             )
-        index = np.array([labels.index(name) for name in self.classes], np.uint8)
+        index = np.array([known.index(name) for name in self.classes], np.uint8)
         train, test = (dataclasses.replace(s, labels=index[s.labels]) for s in (self.train, self.test))
         return dataclasses.replace(self, train=train, test=test, classes=tuple(labels))
 

@@ -114,6 +114,29 @@ def right(labels: NDArray[Any], predicted: NDArray[Any], names: tuple[str, ...])
     return found
 
 
+def figures(
+    labels: NDArray[Any], predicted: NDArray[Any], sure: NDArray[np.bool_], names: tuple[str, ...]
+) -> dict[str, int]:
+    """Count how well wheels and displays were read, as `edge_digits_runtime.records.evaluation.TurnFigures`.
+
+    Args:
+        labels: classes, shape ``(n,)``.
+        predicted: the answers, likewise.
+        sure: which answers are sure, shape ``(n,)``.
+        names: of the classes, which begin with turns.
+    """
+    index = shown_index(names)
+    digit, resting, wheels = index[labels] == index[predicted], rests(labels), labels < COUNT
+    return {
+        "resting": int(resting.sum()),
+        "resting_right": int((resting & digit).sum()),
+        "resting_sure": int((resting & sure).sum()),
+        "resting_sure_wrong": int((resting & sure & ~digit).sum()),
+        "wheels": int(wheels.sum()),
+        "wheels_near": int((wheels & right(labels, predicted, names)).sum()),
+    }
+
+
 def rests(labels: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which labels are turns of a wheel that rests, see `RESTING`, shape ``(n,)``."""
     found: NDArray[np.bool_] = (labels < COUNT) & np.isin(labels % 10, RESTING)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device import facts
 from edge_digits_runtime.device.timing import Loops, loops
@@ -75,7 +76,8 @@ def evaluate(
     - ``load_ms``: median time to read the model, check it and answer the first picture, in a running process;
     - ``cold_start_ms``: the same from the start of the process;
     - ``threads``: for each number of threads, ``one_us`` for a picture alone and ``many_us`` for one of all pictures;
-    - ``conditions``: `edge_digits_runtime.device.facts.conditions` ``before`` and ``after``.
+    - ``conditions``: `edge_digits_runtime.device.facts.conditions` ``before`` and ``after``;
+    - ``turns``: of a model that reads wheels, how many of them were read well; not only where it is timed.
 
     Args:
         classifier: the model.
@@ -99,6 +101,9 @@ def evaluate(
     before = facts.conditions()
     say(f"answering {len(split):,} pictures")
     predictions = classifier.classify_batch(split.images)
+    extra: dict[str, object] = {}
+    if turns.are_turns(classifier.labels):
+        extra["turns"] = turns.figures(split.labels, predictions.labels, predictions.sure, classifier.labels)
     evaluation = Evaluation(
         model=model_info(classifier),
         data=data,
@@ -110,6 +115,7 @@ def evaluate(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         classes=classifier.labels,
         input=classifier.input,
+        extra=extra,
     )
     if not timed:
         return evaluation
@@ -127,6 +133,7 @@ def evaluate(
         peak_memory_bytes=cold.peak_memory_bytes,
         notes=tuple(note for note in notes if note),
         extra={
+            **extra,
             "loops": {name: part.to_dict() for name, part in parts.items()},
             "load_ms": _load_ms(classifier),
             "cold_start_ms": cold.median_ms,

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypedDict, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.data import metrics
+from edge_digits_runtime.data import metrics, turns
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, MOST
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.image.model_input import INK, Input
@@ -162,6 +162,23 @@ class ConditionsAround(TypedDict):
     after: Conditions
 
 
+class TurnFigures(TypedDict):
+    """How well wheels were read, see `edge_digits_runtime.data.turns`."""
+
+    resting: Count
+    """Wheels and displays that rest: their tenths are 0, 1 or 9."""
+    resting_right: Count
+    """Of those, how many were answered with the right digit."""
+    resting_sure: Count
+    """Of those, how many answers were sure."""
+    resting_sure_wrong: Count
+    """Of those, how many answers were sure, and another digit."""
+    wheels: Count
+    """Labels that are turns, at any tenth."""
+    wheels_near: Count
+    """Of those, how many were answered within a tenth."""
+
+
 class Extra(TypedDict, total=False):
     """Further measurements, see `edge_digits_runtime.device.measurement.evaluate`."""
 
@@ -175,6 +192,8 @@ class Extra(TypedDict, total=False):
     """By number of threads."""
     conditions: ConditionsAround
     """State of the device before and after; it may have slowed down."""
+    turns: TurnFigures
+    """How well wheels were read, of a model that reads them."""
 
 
 @dataclass(frozen=True)
@@ -214,14 +233,34 @@ class Evaluation:
         return answers
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which answers are right, shape ``(n,)``; of a wheel, those within a tenth of the label."""
+        return turns.right(self.labels, self.predicted, self.classes)
+
+    @property
     def accuracy(self) -> float:
         """Share of right answers in [0, 1]."""
-        return metrics.accuracy(self.labels, self.predicted)
+        return float(self.right.mean())
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of the s rows of ``confusion``: the classes; instead of turns of a wheel the digits nearest to them."""
+        return turns.shown(self.classes)
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """How often each class was answered as which, shape ``(k, k)``; row: true class, column: answer."""
-        return metrics.confusion_matrix(self.labels, self.predicted, len(self.classes))
+        """How often each of ``shown`` was answered as which, shape ``(s, s)``; row: the truth, column: the answer."""
+        index = turns.shown_index(self.classes)
+        return metrics.confusion_matrix(index[self.labels], index[self.predicted], len(self.shown))
+
+    @property
+    def confidences(self) -> NDArray[np.float64]:
+        """Probability of each answer in [0, 1], shape ``(n,)``; of a turn, that it is right within two tenths."""
+        probabilities = self.probabilities.astype(np.float64)
+        best: NDArray[np.float64] = probabilities.max(axis=1)
+        if turns.are_turns(self.classes):
+            best = turns.confidence_scores(probabilities.T, self.predicted)
+        return best.clip(max=1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-ready values. Probabilities are kept to 5 decimals."""

@@ -4,10 +4,11 @@ import hashlib
 
 import numpy as np
 import pytest
-from edge_digits_runtime.data import datasets
+from edge_digits_runtime.data import datasets, turns
 from edge_digits_runtime.data.classes import in_order
 from edge_digits_runtime.data.datasets import DataSet, Split, digest, nothing
 from edge_digits_runtime.errors import DataError
+from edge_digits_runtime.image.model_input import INK
 
 
 def _pictures(count: int, seed: int = 0) -> Split:
@@ -60,3 +61,13 @@ def test_labels_become_those_of_a_model_by_name() -> None:
 def test_names_come_in_order_with_numbers_as_numbers(names: list[str], expected: list[str]) -> None:
     assert in_order(names) == expected
     assert in_order(reversed(names)) == expected
+
+
+def test_digits_of_a_data_set_are_wheels_that_rest_for_a_model_of_turns() -> None:
+    labels = np.array([0, 1, 2], np.uint8)
+    split = Split(np.zeros((3, 28, 28), np.uint8), labels)
+    classes = (*turns.TENTHS, "blank", "minus")
+    found = DataSet("display", split, split, ("0", "7", "blank"), INK).with_labels(classes)
+    assert (found.classes, found.test.labels.tolist()) == (classes, [0, 70, 100])
+    with pytest.raises(DataError, match="pictures of A"):
+        DataSet("letters", split, split, ("0", "1", "A"), INK).with_labels(classes)

@@ -1,5 +1,6 @@
 """Split the training pictures of a data set into those that a recipe learns from and those that validate it."""
 
+import numpy as np
 from edge_digits_runtime.data import splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
 
@@ -13,7 +14,13 @@ def training_and_validation(recipe: Recipe, dataset: DataSet) -> tuple[Split, Sp
     Raises:
         DataError: there are too few pictures to hold some out for validation.
     """
-    training, validation = splitting.split_validation(
-        dataset.train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
-    )
+    train = dataset.train
+    named = set(recipe.validation_groups) & set(train.group_names)
+    if named and train.groups is not None:
+        mask = np.isin(train.groups, sorted(named))
+        training, validation = train.take(~mask), train.take(mask)
+    else:
+        training, validation = splitting.split_validation(
+            train, recipe.validation_fraction, recipe.validation_seed, recipe.validation_fold
+        )
     return optdigits.mix(training, recipe.optdigits), validation

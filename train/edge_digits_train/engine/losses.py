@@ -3,6 +3,8 @@
 import functools
 from typing import Any
 
+from edge_digits_runtime.data import turns
+
 from edge_digits_train.engine import teachers
 from edge_digits_train.engine.keras_session import keras
 
@@ -30,14 +32,26 @@ class DistillationLoss(keras.losses.Loss):  # type: ignore[misc]
         return (1 - self._distillation) * loss + self._distillation * of_teachers
 
 
-class LabelAccuracy(keras.metrics.CategoricalAccuracy):  # type: ignore[misc]
-    """Share of the pictures that are answered right, in [0, 1]; outliers, which are of no class, do not count."""
+class LabelAccuracy(keras.metrics.Mean):  # type: ignore[misc]
+    """Share of the pictures that are answered right, in [0, 1]; outliers, which are of no class, do not count.
 
-    def __init__(self) -> None:
+    Of turns, those are right that `edge_digits_runtime.data.turns.right` calls so.
+    """
+
+    def __init__(self, turning: bool = False) -> None:
+        """Take whether the first hundred classes are turns."""
         super().__init__(name="accuracy")
+        self._turning = turning
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
-        labels = y_true[:, : y_pred.shape[-1]]
-        # The target of an outlier is at most 0.5: the same for all classes.
-        has_label = keras.ops.max(labels, axis=-1) > 0.75
-        super().update_state(labels, y_pred, keras.ops.cast(has_label, "float32"))
+        ops, classes = keras.ops, y_pred.shape[-1]
+        labels = y_true[:, :classes]
+        wanted, answer = (ops.cast(ops.argmax(each, axis=-1), "int32") for each in (labels, y_pred))
+        right = wanted == answer
+        if self._turning:
+            away = ops.mod(wanted - answer + turns.NEAR, turns.COUNT)
+            near = (away <= 2 * turns.NEAR) & (wanted < turns.COUNT) & (answer < turns.COUNT)
+            right = right | near
+        # The target of an outlier is the same for all classes.
+        has_label = ops.max(labels, axis=-1) > 1.5 / classes
+        super().update_state(ops.cast(right, "float32"), ops.cast(has_label, "float32"))

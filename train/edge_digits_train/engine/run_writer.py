@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.data import datasets, metrics
+from edge_digits_runtime.data import datasets, metrics, turns
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.device import facts
 from edge_digits_runtime.errors import RunError
@@ -87,7 +87,7 @@ def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
         versions=versions(),
         history=finished.history,
         accuracy={
-            "validation": metrics.accuracy(finished.validation.labels, answers),
+            "validation": float(turns.right(finished.validation.labels, answers, finished.dataset.classes).mean()),
             "test": evaluation.accuracy,
         },
         metrics=_class_metrics(evaluation),

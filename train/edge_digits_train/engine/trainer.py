@@ -88,7 +88,8 @@ class Trainer:
 
     def _compiled(self, loss: keras.losses.Loss, **options: Any) -> keras.Model:
         model = build(self.recipe)
-        model.compile(loss=loss, metrics=[LabelAccuracy()], steps_per_execution=self._steps_per_execution, **options)
+        accuracy = LabelAccuracy(turning=self.recipe.turn_smoothing > 0)
+        model.compile(loss=loss, metrics=[accuracy], steps_per_execution=self._steps_per_execution, **options)
         return model
 
     def epoch(

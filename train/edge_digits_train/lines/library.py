@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edge_digits_train.data import mnist, optdigits
 from edge_digits_train.lines import european_digits, stroke_fields, typefaces
+from edge_digits_train.meters import pictures
 
 VERSION = 1
 """Raised when the same seed makes other lines."""
@@ -28,7 +29,6 @@ MNIST, MNIST_HELD_OUT, OPTDIGITS, DRAWN, FACES, FACES_HELD_OUT = range(6)
 """Where a field comes from."""
 _MNIST_HELD_OUT_COUNT = 5_000
 """The last of MNIST's training pictures are in no training line."""
-_WHEELS = Path(__file__).with_name("wheels.npz.xz")
 _STYLE_NUMBERS = 10
 _NOISE = 1 << 19
 _CHUNK = 1024
@@ -135,7 +135,7 @@ def load(folder: Path, held_out: bool = False) -> Library:
         about = {name: stored[name] for name in stored.files}
     names = json.loads((folder / "faces.json").read_text(encoding="utf-8"))
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-    wheels = typefaces.read_pack(_WHEELS)
+    wheels = pictures.resting()
     chosen = wheels["held_out"] == held_out
     return Library(
         fields=np.load(folder / "fields.npy", mmap_mode="r"),

@@ -1,5 +1,6 @@
 """The registry of recipes: those of the papers that we reproduce, and our own."""
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from edge_digits_train.recipes.architecture import (
     SpatialDropout,
 )
 from edge_digits_train.recipes.line_recipe import LINE_RECIPES
-from edge_digits_train.recipes.recipe import Recipe
+from edge_digits_train.recipes.recipe import METER_CLASSES, Recipe
 
 
 def get(name: str) -> Recipe:
@@ -192,6 +193,30 @@ def _whole_picture(name: str, description: str, *channels: int) -> Recipe:
     )
 
 
+def _meter(name: str, description: str, *channels: int) -> Recipe:
+    """Return a recipe for wheels of meters and for displays; trained on the pictures that ship with this package."""
+    recipe = _whole_picture(name, description, *channels).with_classes(len(METER_CLASSES))
+    return dataclasses.replace(
+        recipe,
+        source="our own, see docs/research/meters.md",
+        data="meters",
+        drawn=0.33,
+        balance=0.5,
+        turn_smoothing=1.2,
+        validation_groups=_VALIDATION_METERS,
+    )
+
+
+_VALIDATION_METERS = (
+    "gasmeter/rockberte",
+    "lcd/digital italic",
+    "powermeter/LandisGyrT330_C",
+    "powermeter/itron_C114U_2",
+    "watermeter/Techem",
+    "watermeter/jvi",
+)
+"""Wheels and displays of all kinds, so that what is chosen on them is good for both."""
+
 _ALL = (
     Recipe(
         name="mlp-256-128",
@@ -360,6 +385,8 @@ _ALL = (
         "Convolutions for whole pictures of characters, of meters and displays as well, in 40 KB.",
         *(16, 24, 32, 32, 40),
     ),
+    _meter("meter-s", "Wheels, to a tenth of a digit, and displays, in 40 KB.", *(14, 20, 26, 32, 36)),
+    _meter("meter-m", "Wheels, to a tenth of a digit, and displays, in 62 KB.", *(16, 24, 32, 32, 40, 40)),
 )
 
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

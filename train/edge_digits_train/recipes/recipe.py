@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
 from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.image.model_input import Input
@@ -24,8 +25,12 @@ from edge_digits_train.recipes.architecture import (
 from edge_digits_train.recipes.keras_network import KerasNetwork
 
 INITIALIZERS = ("he_normal", "glorot_uniform", "truncated_normal")
+METER_CLASSES = (*turns.TENTHS, "blank", "minus")
+"""Classes of the packed meters and displays: turns, an empty place, a minus sign."""
 OPTIMIZERS = ("adam", "sgd")
 SCHEDULES = ("constant", "cosine")
+DATA = ("mnist", "meters")
+"""Data sets that ship with this package."""
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 """Mean and standard deviation of the pixels of MNIST's training pictures, divided by 255."""
 
@@ -92,6 +97,20 @@ class Recipe:
     distillation: float = 0.0
     """Share of the loss, in [0, 1), that compares with the probabilities of `edge_digits_train.engine.teachers`; the
     rest compares with the labels."""
+    drawn: float = 0.0
+    """Share of the pictures of an epoch, in [0, 1), that `edge_digits_train.meters.drawing` drew: wheels, displays,
+    empty places, minus signs. They are the same in all epochs, but for the augmentation. For `METER_CLASSES` only."""
+    balance: float = 0.0
+    """How evenly an epoch takes groups, in [0, 1]: pictures are drawn with a weight of the size of their group to the
+    power of minus this. At 0.5 a meter with four times as many pictures as another is seen twice as often; at 0 an
+    epoch has each picture once."""
+    turn_smoothing: float = 0.0
+    """Standard deviation in tenths, at least 0, of the target around the label on the circle of turns, see
+    `edge_digits_runtime.data.turns`; 0 for a target of the label alone."""
+    validation_groups: tuple[str, ...] = ()
+    """Groups of the packed meters that are held out for validation; none for a draw."""
+    data: str = "mnist"
+    """What is trained on where no data set is named, one of `DATA`."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
@@ -107,9 +126,12 @@ class Recipe:
         _check("epochs", self.epochs, self.epochs >= (0 if self.is_keras else 1), "1 or more")
         for name in ("learning_rate", "std"):
             _check(name, getattr(self, name), 0 < getattr(self, name) < math.inf, "more than 0")
-        for name in ("mean", "momentum", "label_smoothing", "outliers", "corruption", "distillation"):
+        for name in ("mean", "momentum", "label_smoothing", "outliers", "corruption", "distillation", "drawn"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
         _check("optdigits", self.optdigits, self.optdigits >= 0, "0 or more")
+        _check("balance", self.balance, 0 <= self.balance <= 1, "0 to 1")
+        _check("turn_smoothing", self.turn_smoothing, 0 <= self.turn_smoothing <= 25, "0 to 25")
+        _check("data", self.data, self.data in DATA, " or ".join(DATA))
         _check("l2", self.l2, 0 <= self.l2 < math.inf, "0 or more")
         _check("seed", self.seed, 0 <= self.seed < 2**32, "0 to 4294967295")
         _check("validation_seed", self.validation_seed, 0 <= self.validation_seed < 2**32, "0 to 4294967295")
@@ -186,7 +208,8 @@ class Recipe:
         """Return the recipe for the classes and the input of a data set; for digits in the frame of MNIST this one.
 
         The last dense layer gets a unit for each class. What only digits have is left out: optdigits, outliers and
-        written forms. Pictures that are not ink on a plain background are augmented as whole pictures.
+        written forms; and what only wheels and displays have: drawn pictures, smoothed turns. Pictures that are not ink
+        on a plain background are augmented as whole pictures.
 
         Raises:
             UsageError: the recipe needs digits, or ink on a plain background; it does not end in a dense layer; or a
@@ -200,10 +223,15 @@ class Recipe:
             )
         if form.kind != "ink" and self.corruption:
             raise UsageError(f"corruption is for input ink; this data set is read as {form.kind}")
-        fitted = dataclasses.replace(self.with_classes(len(classes)), input_shape=form.shape)
+        changes: dict[str, Any] = {"input_shape": form.shape}
+        if not turns.are_turns(tuple(classes)):
+            changes["turn_smoothing"] = 0.0
+        if tuple(classes) != METER_CLASSES:
+            changes["drawn"] = 0.0
+        fitted = dataclasses.replace(self.with_classes(len(classes)), **changes)
         if digits:
             return fitted
-        changes: dict[str, Any] = {"optdigits": 0, "outliers": 0.0}
+        changes = {"optdigits": 0, "outliers": 0.0}
         if self.augmentation is not None:
             augmentation = self.augmentation.without_forms()
             if form.kind != "ink":
@@ -269,6 +297,7 @@ class Recipe:
         return fields | {
             "layers": [layer_record.layer_to_dict(layer) for layer in self.layers],
             "input_shape": list(self.input_shape),
+            "validation_groups": list(self.validation_groups),
             "augmentation": self.augmentation and self.augmentation.to_dict(),
         }
 
@@ -283,6 +312,7 @@ class Recipe:
             fields = dict(values)
             fields["layers"] = tuple(layer_record.layer_from_dict(layer) for layer in fields["layers"])
             fields["input_shape"] = tuple(fields.get("input_shape", SHAPE))
+            fields["validation_groups"] = tuple(fields.get("validation_groups", ()))
             if fields.get("augmentation") is not None:
                 fields["augmentation"] = Augmentation.from_dict(fields["augmentation"])
             return cls(**fields)

@@ -21,6 +21,11 @@ extern "C" {
 #define EDGE_DIGITS_LABELS \
     { @labels@ }
 
+/* So many of the first classes are turns of a wheel in tenths, 0.0 to 9.9, on a circle; 0 if there are none. */
+#define EDGE_DIGITS_TURNS @turns@
+/* The confidence of a turn is the probability of all that are so many tenths from it or nearer. */
+#define EDGE_DIGITS_REACH @reach@
+
 /* A probability of 1. */
 #define EDGE_DIGITS_CERTAIN 32768
 /* An answer with a probability below it is not sure: @min_confidence@. */
@@ -37,7 +42,8 @@ int edge_digits_classify(const uint8_t pixels[EDGE_DIGITS_PIXELS], int8_t logits
 
 /* Turn logits into probabilities in units of 1/EDGE_DIGITS_CERTAIN, calibrated with a temperature of @temperature@.
  *
- * Returns 1 if the largest is at least EDGE_DIGITS_MIN_CONFIDENCE, which is a sure answer, and 0 if not. */
+ * Returns 1 if the confidence of the answer, which is its probability, is at least EDGE_DIGITS_MIN_CONFIDENCE: a sure
+ * answer; and 0 if not. */
 int edge_digits_probabilities(const int8_t logits[EDGE_DIGITS_CLASSES], uint16_t probabilities[EDGE_DIGITS_CLASSES]);
 
 #ifdef __cplusplus
