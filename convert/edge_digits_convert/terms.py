@@ -14,6 +14,9 @@ OPTDIGITS = TrainedOn("Optical Recognition of Handwritten Digits", "CC-BY-4.0")
 FONTS = TrainedOn("characters of the fonts that NOTICE.md lists", "LicenseRef-NOTICE.md")
 SIGNS = TrainedOn("letters and signs of the fonts DejaVu and STIX", "Bitstream-Vera AND OFL-1.1")
 METERS = TrainedOn("Tenth-of-step-of-a-meter-digit", "Apache-2.0")
+DISPLAYS = TrainedOn("7segment-display-reader", "Apache-2.0")
+_PACKED = {MNIST.data: (MNIST,), "meters and displays": (METERS, DISPLAYS)}
+"""What is packed here, by the name that records give it."""
 LINES = (MNIST, OPTDIGITS, FONTS, METERS)
 """What lines and pages are made of."""
 
@@ -42,7 +45,11 @@ def trained_on(record: RunRecord, terms: Terms) -> tuple[TrainedOn, ...]:
     # A mixture is named by its parts: "MNIST + 12 × kept".
     parts = [re.sub(r"^\d+ × ", "", part) for part in record.data["name"].split(" + ")]
     alone = record.data["source"] is not None and len(parts) == 1
-    found = [MNIST if part == MNIST.data and not alone else TrainedOn(part, terms.data) for part in parts]
+    found = [
+        each
+        for part in parts
+        for each in (_PACKED[part] if part in _PACKED and not alone else (TrainedOn(part, terms.data),))
+    ]
     if record.recipe.get("distillation"):
         # Its teachers learned from both.
         found += [MNIST, OPTDIGITS]
@@ -50,4 +57,6 @@ def trained_on(record: RunRecord, terms: Terms) -> tuple[TrainedOn, ...]:
         found.append(OPTDIGITS)
     if record.recipe.get("outliers"):
         found.append(SIGNS)
+    if record.recipe.get("drawn"):
+        found.append(FONTS)
     return tuple(dict.fromkeys([*found, *origin]))

@@ -385,8 +385,16 @@ _ALL = (
         "Convolutions for whole pictures of characters, of meters and displays as well, in 40 KB.",
         *(16, 24, 32, 32, 40),
     ),
-    _meter("meter-s", "Wheels, to a tenth of a digit, and displays, in 40 KB.", *(14, 20, 26, 32, 36)),
-    _meter("meter-m", "Wheels, to a tenth of a digit, and displays, in 62 KB.", *(16, 24, 32, 32, 40, 40)),
+    _meter(
+        "meter-s",
+        "For meters and displays: wheels to a tenth, digits, blank and minus, in 40 KB.",
+        *(14, 20, 26, 32, 36),
+    ),
+    _meter(
+        "meter-m",
+        "For meters and displays: wheels to a tenth, digits, blank and minus, in 62 KB.",
+        *(16, 24, 32, 32, 40, 40),
+    ),
 )
 
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
