@@ -91,7 +91,7 @@ def test_models_shows_what_was_shipped() -> None:
         assert shipped is not None, name
         first = shipped.processors[0]
         assert first.processor == "cortex-m0plus"
-        assert shipped.pictures >= 20
+        assert shipped.pictures == 200
         assert (rows[name]["mcu_flash_bytes"], rows[name]["mcu_ram_bytes"]) == (first.flash_bytes, first.ram_bytes)
     assert all(rows[name]["mcu_flash_bytes"] is None for name in registry.line_paths())
     assert "MCU flash" in CliRunner().invoke(main, ["models"]).stdout

@@ -57,6 +57,24 @@ static __attribute__((noinline)) void dot_rows(const uint8_t *values, const int8
     sums[2] = c;
     sums[3] = d;
 }
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+/* Compilers turn products of halves into vectors; four rows share each value that is loaded. */
+#define ROWS 4
+static inline void dot_rows(const uint8_t *values, const int8_t *weights, int count, int32_t sums[ROWS])
+{
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    for (int i = 0; i < count; i++) {
+        const int16_t value = values[i];
+        a += value * (int16_t)weights[i];
+        b += value * (int16_t)weights[i + count];
+        c += value * (int16_t)weights[i + 2 * count];
+        d += value * (int16_t)weights[i + 3 * count];
+    }
+    sums[0] = a;
+    sums[1] = b;
+    sums[2] = c;
+    sums[3] = d;
+}
 #else
 /* Two rows share each value that is loaded. Not inlined, so that everything fits into registers. */
 #define ROWS 2
