@@ -143,6 +143,7 @@ def make(
     wheels: str | None,
     allow_unverified: bool,
     require_signature: Path | None = None,
+    live: bool = False,
 ) -> "Bundle":
     """Make the bundle of a run.
 
@@ -155,6 +156,7 @@ def make(
         wheels: platform whose wheels are packed, such as ``aarch64-cp311``; None for none.
         allow_unverified: pack a model that does not match the sha256 in its card.
         require_signature: file of the public key that the model must be signed with.
+        live: pack the page and the service, too.
 
     Raises:
         RunError: ``run`` is not a finished run, or holds no model of that scheme.
@@ -177,6 +179,7 @@ def make(
         platform=platform,
         allow_unverified=allow_unverified,
         require_signature=require_signature,
+        live=live,
     )
 
 

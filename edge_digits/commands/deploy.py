@@ -1,11 +1,12 @@
 """``edge-digits deploy``."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from edge_digits_runtime.errors import DeployError
+from edge_digits_runtime.errors import DeployError, UsageError
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
 from edge_digits.options import (
@@ -23,6 +24,7 @@ from edge_digits.progress import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge_digits.deploy.deployment import Serve
     from edge_digits.deploy.ssh import Target
     from edge_digits.gate import Gate
 
@@ -85,6 +87,19 @@ def connection_options(command: Any) -> Any:
 @click.option(
     "--rollback", is_flag=True, help="Put the model back into use that was before, on each HOST; takes no RUN."
 )
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Also set up 'edge-digits serve' as a service there: it answers with the model in use. The new model stays in "
+    "use only if the service answers with it. A service that was set up is restarted by every deployment.",
+)
+@click.option(
+    "--serve-options",
+    default="",
+    metavar="OPTIONS",
+    help="Options of 'serve' there, such as '--host 0.0.0.0 --port 8080'. The variable EDGE_DIGITS_TOKEN here becomes "
+    "its token.",
+)
 @wheels_option
 @gate_options
 @signature_option
@@ -103,6 +118,8 @@ def deploy(
     require_better: tuple[Path, ...],
     status: bool,
     rollback: bool,
+    serve: bool,
+    serve_options: str,
     wheels: str | None,
     max_drop: float | None,
     point: bool,
@@ -128,6 +145,7 @@ def deploy(
       edge-digits deploy runs/cnn-32-64-64-1 pi1 pi2 pi3
       edge-digits deploy --status pi1 pi2 pi3
       edge-digits deploy --rollback pi2
+      edge-digits deploy runs/cnn-32-64-64-1 pi --serve --serve-options '--host 0.0.0.0 --open'
     """
     check_gate(max_drop, point)
     from edge_digits.deploy import deployment, in_use
@@ -138,6 +156,8 @@ def deploy(
         hosts = (os.fspath(run), *hosts)
         if status and rollback:
             raise click.UsageError("--status and --rollback are two things: give one of them")
+        if serve or serve_options:
+            raise click.UsageError("--serve goes with a RUN: leave out --status and --rollback")
     elif not hosts:
         raise click.UsageError("no HOST: name one or several devices behind RUN")
     targets = [Target(host, remote_dir.rstrip("/"), port, ssh_config) for host in hosts]
@@ -145,18 +165,19 @@ def deploy(
         raise click.UsageError(f"{', '.join(hosts)}: each HOST once, with a name of its own")
 
     def say_status(target: "Target") -> None:
-        about, version = in_use.status(target, say)
-        click.echo(printable(f"{target.host}: {about}, edge-digits {version}"))
+        about, version, service = in_use.status(target, say, python)
+        click.echo(printable(f"{target.host}: {about}, edge-digits {version}" + (f"; {service}" if service else "")))
 
     def go_back(target: "Target") -> None:
         click.echo(printable(f"{target.host}: {in_use.roll_back(target, say, python)}"))
 
     if status or rollback:
         return _at_once(say_status if status else go_back, targets)
+    asked = _service(serve, serve_options)
     judge = None if max_drop is None else drop_gate(run, max_drop, point)
     if require_better and not _is_better(run, scheme, model, require_better, allow_unverified, require_signature):
         return WORSE
-    bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified, require_signature)
+    bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified, require_signature, serve)
     say(f"{', '.join(hosts)}: {bundle}")
     gates: list[Gate] = []
 
@@ -170,12 +191,72 @@ def deploy(
             python=python,
             allow_unverified=allow_unverified,
             progress=say,
+            serve=asked,
         )
         click.echo(f"{printable(out)}: {summary(evaluation)}")
         if judge is not None:
             gates.append(judge(evaluation))
 
     return max(_at_once(put, targets), print_gates(gates))
+
+
+def _service(serve: bool, options: str) -> "Serve | None":
+    """Return the service that a device is to have, if one is asked for; its options are checked here.
+
+    Raises:
+        UsageError: the options are none of 'serve', or the page is not installed here.
+    """
+    import shlex
+    from importlib.util import find_spec
+
+    from edge_digits_runtime.installation import how_to_get
+
+    from edge_digits.deploy.deployment import Serve
+
+    if not serve:
+        if options:
+            raise click.UsageError("--serve-options is for --serve: add it, or leave the options out")
+        return None
+    if find_spec("edge_digits_live") is None:
+        raise UsageError(f"--serve packs the page, which is not installed here: {how_to_get(['live'])}")
+    try:
+        words = shlex.split(options)
+    except ValueError as error:
+        raise click.UsageError(f"--serve-options {options!r:.60}: a quotation mark has no end") from error
+    return Serve(words, _checked_token(words))
+
+
+def _checked_token(words: list[str]) -> str | None:
+    """Check options that are to be given to ``serve`` on a device, and return the token from the environment here.
+
+    Raises:
+        UsageError: they are none of ``serve``, need a token that is not there, or name what ``deploy`` decides.
+    """
+    from edge_digits.cli import main
+
+    for option, instead in (
+        ("--model", "it answers with the model in use"),
+        ("--token", "set the variable EDGE_DIGITS_TOKEN, so that no list of processes shows it"),
+    ):
+        if any(word == option or word.startswith(f"{option}=") for word in words):
+            raise UsageError(f"--serve-options: leave out {option}: {instead}")
+    context = click.get_current_context()
+    serve = main.get_command(context, "serve")
+    assert serve is not None
+    try:
+        # With a parent, since a command keeps the names of --help that its first context has.
+        given = serve.make_context("serve", list(words), parent=context.parent).params
+    except click.UsageError as error:
+        raise UsageError(f"--serve-options: {error.format_message()}") from error
+    except click.exceptions.Exit as error:
+        raise UsageError("--serve-options: --help is for 'edge-digits serve'") from error
+    if given["port"] == 0:
+        raise UsageError("--serve-options: --port 0 takes another port each time; name one")
+    token: str | None = given["token"]
+    # It goes into a file that systemd reads, where quotation marks and others have a meaning.
+    if token is not None and not re.fullmatch(r"[\w.~+/=-]+", token, re.ASCII):
+        raise UsageError("EDGE_DIGITS_TOKEN: for --serve, allowed are letters, digits and . _ ~ + / = -")
+    return token
 
 
 def _at_once(work: "Callable[[Target], None]", targets: "Sequence[Target]") -> int:

@@ -42,6 +42,7 @@ MODEL, TEST, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "README.txt",
 CONSTRAINTS = "constraints.txt"
 _SAMPLES = 10
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
+LIVE = "edge-digits-live"
 """Distributions packed as wheels; a device gets what they need from its package index, or from wheels as well."""
 
 
@@ -143,6 +144,7 @@ def make_bundle(
     platform: Platform | None = None,
     allow_unverified: bool = False,
     require_signature: Path | None = None,
+    live: bool = False,
 ) -> Bundle:
     """Pack ``model`` and the test pictures of ``dataset``.
 
@@ -153,6 +155,7 @@ def make_bundle(
         platform: pack the wheels of all that these need on such a device, too; None for none.
         allow_unverified: accept a model whose sha256 is not the one in its card.
         require_signature: file of the public key that the model must be signed with; None if it need not be.
+        live: pack the page and the service, too.
 
     Raises:
         SignatureError: it is not signed with that key.
@@ -168,9 +171,10 @@ def make_bundle(
     classifier = DigitClassifier(model, allow_unverified=allow_unverified, require_signature=require_signature)
     file = classifier.model
     dataset = dataset.with_labels(classifier.labels)
-    packed = dict(wheels.pack(name) for name in DISTRIBUTIONS) if runtime else {}
+    distributions = (*DISTRIBUTIONS, LIVE) if live else DISTRIBUTIONS
+    packed = dict(wheels.pack(name) for name in distributions) if runtime else {}
     if platform is not None:
-        packed |= dependencies.download(DISTRIBUTIONS, platform)
+        packed |= dependencies.download(distributions, platform)
     size = dependencies.installed_bytes(list(packed.values()))
     bundle = {
         README: _readme(model, file, dataset, sorted(packed), classifier.labels, platform, size).encode(),
@@ -180,7 +184,7 @@ def make_bundle(
     bundle |= {f"{SAMPLES}/{name}": content for name, content in _samples(classifier, dataset).items()}
     bundle |= {f"{WHEELS}/{name}": content for name, content in packed.items()}
     if packed:
-        bundle[CONSTRAINTS] = dependencies.constraints(DISTRIBUTIONS).encode()
+        bundle[CONSTRAINTS] = dependencies.constraints(distributions).encode()
     content = wheels.folder_with_checksums(FOLDER, bundle)
     return Bundle(
         content=content,

@@ -6,11 +6,12 @@ On the device, in the login folder unless another one is given:
     edge-digits/bundles/STAMP/.deploying  there until its deployment has ended
     edge-digits/current                   a link to the bundle in use
     edge-digits/venv/                     edge-digits and its dependencies
+    edge-digits/service.*                 the service, where one was asked for: `edge_digits.deploy.service`
     edge-digits/.incoming-STAMP*          a copy in progress
 
 ``current`` changes in one rename, and only after the new bundle was copied completely, its checksums matched,
 ``edge-digits doctor`` found no problem and the model answered. If anything fails before that, the former bundle stays
-in use.
+in use. Where a service answers with the model in use, the new one stays only if the service answers with it.
 
 Several deployments to one device may run at the same time. None removes the bundle of another, and they take turns to
 install and to measure, since they share the virtual environment and the processor.
@@ -20,26 +21,29 @@ import datetime
 import secrets
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from edge_digits_runtime import installation
 from edge_digits_runtime.errors import DeployError, EvaluationError
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.evaluation import Evaluation
-from edge_digits_runtime.records.fields import Line, Name
+from edge_digits_runtime.records.fields import Length, Line, Name
 
 from edge_digits.deploy import bundle as bundles
+from edge_digits.deploy import service
 from edge_digits.deploy.bundle import Bundle
 from edge_digits.deploy.ssh import Device, Target, connected
+from edge_digits.deploy.switching import DEPLOYING
 from edge_digits.deploy.wheels import SUMS
+from edge_digits.printing import printable
 
 OLDEST_PYTHON = (3, 11)
 _VENV = "venv/bin/python"
 _EVALUATION = "evaluation.json"
-_DEPLOYING = ".deploying"
 _KEPT = "the former bundle is still in use there"
 _TURN = "exec 9< .; if command -v flock > /dev/null; then flock 9; fi"
 """Wait until no other deployment holds the lock on the folder, and hold it until this command ends or is killed.
@@ -61,6 +65,7 @@ def deploy(
     allow_unverified: bool = False,
     progress: Callable[[str], None] | None = None,
     afterwards: Callable[[Device, str, str, Evaluation], None] | None = None,
+    serve: "Serve | None" = None,
 ) -> Evaluation:
     """Put ``bundle`` into use on the device, evaluate it there and write the evaluation to ``output``.
 
@@ -76,6 +81,7 @@ def deploy(
         progress: called with one line before each step.
         afterwards: called at the end over the same login, with the connection, the folder of the bundle and the Python
             of edge-digits there, and the evaluation.
+        serve: set up a service there; None to leave what is there, and to restart it if there is one.
 
     Raises:
         DeployError: ssh or scp is missing here, or a step failed; the message names the step, the host, the exit
@@ -95,12 +101,22 @@ def deploy(
             _check_version(device, program)
             _doctor(device, program)
             _try(device, stamp, program, allow_unverified)
-            _switch(device, stamp)
+            _switch(device, stamp, program, serve)
             _evaluate(device, stamp, program, allow_unverified)
             evaluation = _fetch(device, bundle, stamp, output)
             if afterwards is not None:
                 afterwards(device, f"bundles/{stamp}", program, evaluation)
             return evaluation
+
+
+@dataclass(frozen=True)
+class Serve:
+    """A service that a device is to have."""
+
+    options: Sequence[str] = ()
+    """Options of ``edge-digits serve`` but for the token."""
+    token: str | None = None
+    """The secret that its clients must show; None if it needs none."""
 
 
 # --- the steps, in order
@@ -136,7 +152,7 @@ def _deploying(device: Device, stamp: str) -> Iterator[None]:
         options = [*device.options, "-o", f"ConnectTimeout={_CLEAN_UP_TIMEOUT_S}"]
         quiet = Device(device.target, options, lambda _: None)
         with suppress(DeployError):
-            quiet.run("clean up", f"rm -f bundles/{stamp}/{_DEPLOYING}", advice="")
+            quiet.run("clean up", f"rm -f bundles/{stamp}/{DEPLOYING}", advice="")
 
 
 def _unpack(device: Device, bundle: Bundle, stamp: str, python: str) -> None:
@@ -147,7 +163,7 @@ def _unpack(device: Device, bundle: Bundle, stamp: str, python: str) -> None:
         f"echo '{bundle.sha256}  {incoming}.zip' | sha256sum -c - >&2",
         f"{shlex.quote(python)} -m zipfile -e {incoming}.zip {incoming}",
         f"(cd {incoming}/{bundles.FOLDER} && sha256sum -c {SUMS}) >&2",
-        f"touch {incoming}/{bundles.FOLDER}/{_DEPLOYING}",
+        f"touch {incoming}/{bundles.FOLDER}/{DEPLOYING}",
         f"mv -T {incoming}/{bundles.FOLDER} bundles/{stamp}",
         advice=f"{_KEPT}; check that there is room on the disk and try again",
     )
@@ -227,21 +243,33 @@ def _try(device: Device, stamp: str, program: str, allow_unverified: bool) -> No
     device.run("try the model", _TURN, command, advice=f"{_KEPT}; deploy another model")
 
 
-def _switch(device: Device, stamp: str) -> None:
-    own = f"bundles/{stamp}"
-    device.run(
-        "switch over",
-        "former=$(readlink current || true)",
-        f"ln -sfn {own} .incoming-{stamp}.link",
-        f"mv -T .incoming-{stamp}.link current",
-        # Other bundles go. The former one stays, to go back to by hand. So does one that is being deployed, unless that
-        # began more than a day ago, and the one that another deployment has put into use since.
-        "for each in bundles/*; do"
-        f' case $each in {own}|"$former"|"$(readlink current)") continue ;; esac;'
-        f' if [ -z "$(find "$each/{_DEPLOYING}" -mtime -1 2> /dev/null)" ]; then rm -rf "$each" || true; fi;'
-        " done",
-        advice=f"{_KEPT}; check that the folder can be written to",
-    )
+def _switch(device: Device, stamp: str, program: str, serve: Serve | None) -> None:
+    words = []
+    if serve is not None and serve.token is not None:
+        environment = f".incoming-{stamp}.env"
+        device.run("make room for the token", f"umask 077; : > {environment}", advice=_KEPT)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "token"
+            file.write_text(f"{service.TOKEN}={serve.token}\n", encoding="utf-8")
+            # As a file, not in a command line, which other users of the device see.
+            device.send("leave the token", file, environment, _KEPT, note="")
+        words += ["--environment", environment]
+    if serve is not None:
+        words += ["--serve", *serve.options]
+    for line in use(device, stamp, program, words):
+        device.progress(f"{device.target.host}: {printable(line)}")
+
+
+Said = Annotated[list[Line], Length(0, 8)]
+"""What `edge_digits.deploy.switching` prints."""
+
+
+def use(device: Device, stamp: str, program: str, words: Sequence[str] = ()) -> list[str]:
+    """Put a bundle that is there into use, as `edge_digits.deploy.switching` does, and return what it says."""
+    command = shlex.join([program, "-m", service.MODULE, "use", f"bundles/{stamp}", *words])
+    advice = f"{service.LOG} there says more; deploy again"
+    lines: list[str] = device.ask_for(Said, "switch over", command, advice=advice)
+    return lines
 
 
 def _evaluate(device: Device, stamp: str, program: str, allow_unverified: bool) -> None:

@@ -9,9 +9,11 @@ from edge_digits_runtime.errors import DeployError
 from edge_digits_runtime.records.fields import Name, Share
 
 from edge_digits.deploy import bundle as bundles
-from edge_digits.deploy.deployment import command_line
+from edge_digits.deploy import service
+from edge_digits.deploy.deployment import Said, command_line, use
 from edge_digits.deploy.ssh import Device, Target, connected
 from edge_digits.formatting import percent
+from edge_digits.printing import printable
 
 _LARGEST = 4096
 """Bytes of an answer of a device that are read."""
@@ -53,14 +55,19 @@ class InUse:
         return f"{self.model} {self.scheme}, {accuracy}, sha256 {self.sha256[:12]}, since {self.since}"
 
 
-def status(target: Target, progress: Callable[[str], None]) -> tuple[InUse, str]:
-    """Return what is in use on a device, and the version of edge-digits there.
+def status(target: Target, progress: Callable[[str], None], python: str | None = None) -> tuple[InUse, str, str]:
+    """Return what is in use on a device, the version of edge-digits there, and what its service does.
+
+    Args:
+        target: the device.
+        progress: called with one line before each step.
+        python: the interpreter there that has edge-digits; None for that of the installation.
 
     Raises:
         DeployError: the device cannot be reached, or nothing was deployed to it.
     """
     with connected(target, progress) as device:
-        return _about(device), _version(device)
+        return _about(device), _version(device), _service(device, python or _VENV)
 
 
 def roll_back(target: Target, progress: Callable[[str], None], python: str | None = None) -> InUse:
@@ -94,8 +101,8 @@ def roll_back(target: Target, progress: Callable[[str], None], python: str | Non
         words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
         kept = "what is in use stays in use"
         device.run("try the former model", f"{command_line(python or _VENV)} {shlex.join(words)}", advice=kept)
-        link = f".incoming-{former}.link"
-        device.run("switch back", f"ln -sfn {folder} {link}", f"mv -T {link} current", advice=kept)
+        for line in use(device, former, python or _VENV):
+            device.progress(f"{target.host}: {printable(line)}")
         return _about(device)
 
 
@@ -109,3 +116,11 @@ def _version(device: Device) -> str:
     command = f"{shlex.join([_VENV, '-c', _VERSION])} | head -c 40"
     answer = device.ask("ask for the version", f"test ! -x {_VENV} || {command}", advice="deploy to it again")
     return answer if re.fullmatch(r"[\w.+-]{1,40}", answer, re.ASCII) else "-"
+
+
+def _service(device: Device, program: str) -> str:
+    """Return what the service of a device does, in a line; empty where it has none."""
+    command = f"{shlex.join([program, '-m', service.MODULE, 'status'])} | head -c {_LARGEST}"
+    none = f"test -e {service.RECORD} || {{ echo '[]'; exit; }}"
+    lines: list[str] = device.ask_for(Said, "ask how the service is", none, command, advice="deploy to it again")
+    return "; ".join(lines)

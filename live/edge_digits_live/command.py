@@ -14,7 +14,21 @@ SHORTEST_TOKEN = 12
 """Characters of a token; a shorter one is soon guessed."""
 
 
-@click.command()
+class ServeCommand(click.Command):
+    """The command, which checks already as it reads its options who may ask: ``deploy --serve`` checks them, too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options.
+
+        Raises:
+            UsageError: a whole network would be answered without being told to.
+        """
+        rest = super().parse_args(ctx, args)
+        _check_who_may_ask(ctx.params["host"], ctx.params["token"], ctx.params["is_open"])
+        return rest
+
+
+@click.command(cls=ServeCommand)
 @model_options
 @collect_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
@@ -49,7 +63,7 @@ def serve(
     host: str,
     port: int,
     token: str | None,
-    is_open: bool,
+    is_open: bool,  # noqa: ARG001 (`ServeCommand` has looked at it)
     allow_host: tuple[str, ...],
     workers: int,
     max_mb: float,
@@ -67,7 +81,6 @@ def serve(
       edge-digits serve --host 0.0.0.0 --token "$(openssl rand -hex 12)"
       curl --data-binary @7.png http://127.0.0.1:8000/api/classify
     """
-    _check_who_may_ask(host, token, is_open)
     # Imported here: a wrong option is said at once.
     from edge_digits_live import server
     from edge_digits_live.app import Service, Settings

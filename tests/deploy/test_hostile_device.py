@@ -25,6 +25,8 @@ case "$script" in
   *realpath*) name=in-use ;;
   *basename*) name=former ;;
   *"import version"*) name=version ;;
+  *"deploy.switching status"*) name=service ;;
+  *"deploy.switching use"*) name=switch ;;
   *) name=other ;;
 esac
 [ ! -e "$answers/$name.size" ] || head -c "$(cat "$answers/$name.size")" /dev/zero
@@ -96,6 +98,8 @@ def device(run: Path, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     device.answers("evaluation", (tmp_path / "quick.json").read_bytes())
     device.answers("installed", json.dumps({"numpy": {"version": "2", "sha256": "a" * 64}}).encode())
     device.answers("version", b"0.1.0")
+    device.answers("service", b"[]")
+    device.answers("switch", b'["the service answers at http://127.0.0.1:8000/"]')
     device.answers("former", b"20260501T123000.000000Z-0123")
     in_use = {"bundle": "20260501T123000.000000Z-1", "model": "m", "scheme": "int8", "sha256": "a", "accuracy": 0.5}
     device.answers("in-use", json.dumps(in_use).encode())
@@ -121,7 +125,7 @@ def test_a_device_that_answers_as_it_should_is_deployed_to(device: Device) -> No
 
 
 def test_a_greeting_before_an_answer_is_passed_over(device: Device) -> None:
-    for name in ("doctor", "build", "in-use", "former", "version"):
+    for name in ("doctor", "build", "in-use", "former", "version", "service", "switch"):
         content = (device.folder / name).read_bytes()
         device.answers(name, b"\x1b[1mWelcome to pi!\x1b[0m\n{\n\n" + content + b"\n\n")
     device.answers("other.err", b"\x1b]0;you\x07 banner\n" * 1000)
@@ -145,6 +149,32 @@ def test_an_answer_that_is_none_is_one_line(content: bytes, device: Device) -> N
         assert the_line(ask())
         device.answers(name, before[name])
     assert [path.name for path in device.run.iterdir() if "evaluation" in path.name or path.name[0] == "."] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(content for name, content in NO_RECORDS.items() if name != "an empty list"),
+        b"[5]",
+        b'["a\\nb"]',
+        json.dumps(["a"] * 9).encode(),
+    ],
+)
+def test_a_service_that_says_anything_is_one_line(content: bytes, device: Device) -> None:
+    for name, words in (("switch", ["--rollback"]), ("service", ["--status"])):
+        device.answers(name, content)
+        assert the_line(device.edge_digits("deploy", *words, "device"))
+    device.answers("switch", content)
+    assert the_line(device.deploy())
+
+
+def test_what_a_service_says_is_shown_escaped(device: Device) -> None:
+    said = json.dumps(["\u202eevil\u2028"]).encode()
+    for name in ("service", "switch"):
+        device.answers(name, said)
+    for result in (device.deploy(), device.edge_digits("deploy", "--status", "device")):
+        assert result.exit_code == 0
+        assert all(line.isprintable() for line in result.output.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -174,7 +204,7 @@ def test_a_doctor_that_says_anything_is_one_line(checks: Any, device: Device) ->
 
 def test_more_than_can_be_taken_is_cut_off(device: Device) -> None:
     large = str(300 << 20).encode()
-    for name in ("doctor", "build", "other"):
+    for name in ("doctor", "build", "other", "switch"):
         device.answers(f"{name}.size", large)
         assert " printed more than 1 MB; " in the_line(device.deploy())
         (device.folder / f"{name}.size").unlink()
