@@ -8,8 +8,8 @@ from edge_digits_runtime.errors import DataError, RunError, UsageError
 
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import DataSet, Grouping
+    from edge_digits_runtime.device.measurement import Model
     from edge_digits_runtime.image.model_input import Input
-    from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.run import RunRecord
 
 MNIST, METERS = Path("mnist"), Path("meters")
@@ -40,6 +40,8 @@ def load_data(source: Path | None, form: "Input | None" = None, grouping: "Group
 def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
     """Return the test pictures of the data set that ``--data`` names, as `load_data` does.
 
+    Without a source these are MNIST's, or for a reader of lines `edge_digits_train.lines.generator.held_out_lines`.
+
     Unlike `load_data` this works on a device, if ``source`` is given.
 
     Raises:
@@ -49,6 +51,10 @@ def load_test(source: Path | None, form: "Input | None" = None, grouping: "Group
     from edge_digits_runtime.data.datasets import NO_GROUPING
     from edge_digits_runtime.image.model_input import INK
 
+    if form is not None and form.kind == "line" and (source is None or is_packed(source)):
+        if source is not None:
+            raise DataError(f"{source}: single digits, no lines; leave --data out for lines that are made")
+        return _made_lines()
     if source is None or is_packed(source):
         return _packed(source or MNIST, form or INK, grouping or NO_GROUPING)
     return loading.load_test(source, form or INK, grouping or NO_GROUPING)
@@ -80,14 +86,16 @@ def load_data_of(record: "RunRecord", source: Path | None = None, test_only: boo
     return dataset.with_labels(data["classes"])
 
 
-def packed_for(classifier: "DigitClassifier") -> Path:
-    """Return what ``--data`` calls the packed pictures that a model is for."""
+def packed_for(classifier: "Model") -> Path | None:
+    """Return what ``--data`` calls the packed pictures that a model is for; None for a reader of lines."""
     from edge_digits_runtime.data import turns
 
+    if classifier.input.kind == "line":
+        return None
     return METERS if turns.are_turns(classifier.labels) else MNIST
 
 
-def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
+def run_of(classifier: "Model") -> "RunRecord | None":
     """Return the record of the run that a model was converted from, if its file is in the folder of that run."""
     from edge_digits_runtime.records.run import RunRecord
 
@@ -97,6 +105,19 @@ def run_of(classifier: "DigitClassifier") -> "RunRecord | None":
     except RunError:
         return None
     return record if card is not None and card.weights_sha256 == record.weights_sha256 else None
+
+
+def _made_lines() -> "DataSet":
+    from importlib.util import find_spec
+
+    if find_spec("edge_digits_train") is None:
+        raise DataError(
+            "no test lines: they are made by edge-digits-train, which is not installed here; run 'edge-digits testset "
+            "--lines -o lines-test.npz' where it is, copy the file here and pass --data lines-test.npz"
+        )
+    from edge_digits_train.lines.generator import held_out_lines
+
+    return held_out_lines()
 
 
 def _packed(name: Path, form: "Input", grouping: "Grouping") -> "DataSet":

@@ -139,18 +139,20 @@ def _convert_lines(
     from edge_digits_convert.line_conversion import LinePictures, convert_lines
     from edge_digits_train.engine.line_training import VALIDATION_SEED
     from edge_digits_train.lines.charset import LABELS
-    from edge_digits_train.lines.generator import line_maker
+    from edge_digits_train.lines.generator import held_out_lines, line_maker
 
     say(f"{record.name} int8: making {count:,} lines for calibration and {record.validation_lines:,} for validation")
     with line_maker(_processes(count + record.validation_lines)) as maker:
         calibration = maker.make(count, seed)
         validation = maker.make(record.validation_lines, VALIDATION_SEED, held_out=True)
+    test = held_out_lines().test
     return convert_lines(
         run,
         LABELS,
         LinePictures(calibration.pictures, calibration.labels),
         seed,
         LinePictures(validation.pictures, validation.labels),
+        LinePictures(test.images, test.labels.tolist()),
         out,
         progress=lambda step: say(f"{record.name} int8: {step}"),
         key=key,

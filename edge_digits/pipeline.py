@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures
     from edge_digits_convert.terms import Terms
     from edge_digits_runtime.data.datasets import DataSet
-    from edge_digits_runtime.model.classifier import DigitClassifier
+    from edge_digits_runtime.device.measurement import Model
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import RunRecord
     from edge_digits_train.engine.cluster import Cluster
@@ -298,7 +298,7 @@ def finish_conversion(run: Path, scheme: str, data: Path | None = None) -> Path:
 
 
 def evaluate_model(
-    classifier: "DigitClassifier",
+    classifier: "Model",
     dataset: "DataSet",
     output: Path,
     count: int | None = None,
@@ -356,6 +356,10 @@ def summary(evaluation: "Evaluation") -> str:
         if (latency := evaluation.latency.get(part))
     ]
     right = f"{percent(evaluation.accuracy)} of {len(evaluation.labels):,} pictures right"
+    if evaluation.character_error_rate is not None:
+        right += f", {percent(evaluation.character_error_rate)} of the characters wrong"
+    if evaluation.silently_wrong is not None:
+        right += f", {percent(evaluation.silently_wrong)} sure and wrong"
     return "; ".join([right, *_turns(evaluation), *times]) + f"; on {device(evaluation.device)}"
 
 
@@ -370,7 +374,7 @@ def _turns(evaluation: "Evaluation") -> list[str]:
     return [f"of {found['resting']:,} that rest {right}, sure {sure}, sure and wrong {wrong}"]
 
 
-def finish_evaluation(classifier: "DigitClassifier", dataset: "DataSet", output: Path) -> None:
+def finish_evaluation(classifier: "Model", dataset: "DataSet", output: Path) -> None:
     """Measure ``classifier`` on all test pictures and write the evaluation to ``output``, unless that is done.
 
     An evaluation counts if it is of the same model on the same pictures, by their sha256, and was made on this device.

@@ -15,8 +15,9 @@ from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.device import measurement
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.model.card import ModelCard, append_card
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
+from edge_digits_runtime.records.timings import Latency
 from hypothesis import settings
 
 # No test fails because the machine is busy.

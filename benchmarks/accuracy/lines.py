@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from edge_digits_runtime.data.line_metrics import LineScore, score
 from edge_digits_runtime.page.line import LineReader
-from edge_digits_runtime.page.line_metrics import LineScore, score
 from edge_digits_train.lines import generator, grammar, layout, library, photo, writing
 from edge_digits_train.lines.charset import label_of
 from edge_digits_train.lines.hand import draw_hand

@@ -6,23 +6,25 @@ import datetime
 import hashlib
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.errors import ModelError, RunError, UsageError
+from edge_digits_runtime.data.datasets import Split, digest
+from edge_digits_runtime.data.line_metrics import score
+from edge_digits_runtime.errors import EvaluationError, ModelError, RunError, UsageError
 from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
 from edge_digits_runtime.library_errors import first_line
-from edge_digits_runtime.model.card import Calibration, ModelCard, append_card
+from edge_digits_runtime.model.card import Calibration, FloatReference, ModelCard, append_card
 from edge_digits_runtime.native_stderr import quiet
 from edge_digits_runtime.page.decoding import Decoded, decode
 from edge_digits_runtime.page.line import LineReader
-from edge_digits_runtime.page.line_metrics import score
 from edge_digits_runtime.records import files
+from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits_runtime.records.line_run import LineRunRecord
-from edge_digits_runtime.records.run import MODEL, RECORD
+from edge_digits_runtime.records.run import EVALUATION, MODEL, RECORD
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
@@ -67,7 +69,7 @@ class LineConversionResult:
     silently_wrong: float
     """Share of the validation lines that are called sure and are wrong."""
     texts: tuple[str, ...]
-    """What the file reads in each validation line."""
+    """What the file reads in each test line."""
     float_texts: tuple[str, ...]
     """The same of the Keras original."""
     written: tuple[str, ...]
@@ -85,6 +87,7 @@ def convert_lines(
     calibration: LinePictures,
     seed: int,
     validation: LinePictures,
+    test: LinePictures,
     output: Path | None = None,
     progress: Callable[[str], None] | None = None,
     key: Path | None = None,
@@ -98,6 +101,7 @@ def convert_lines(
         calibration: training lines, whose activations give the ranges of int8.
         seed: of these lines.
         validation: lines of what was held out from training: the confidence is calibrated on them.
+        test: the lines that the original was tested on.
         output: the file to write; None for ``FOLDER/<recipe>-int8.tflite``.
         progress: called with a few words before each long step.
         key: file of the private key that signs the model; None for no signature.
@@ -107,6 +111,7 @@ def convert_lines(
         RunError: the run is missing, unfinished, damaged, or no line reader of these labels.
         ModelError: what the converter made is not an int8 model of lines.
         UsageError: there are no calibration or validation lines.
+        EvaluationError: the run has no evaluation of its original, or one of other lines.
     """
     if not len(calibration.labels) or not len(validation.labels):
         raise UsageError("converting a line reader needs lines for calibration and for validation; got none")
@@ -116,6 +121,7 @@ def convert_lines(
     say(f"quantizing with {len(calibration.labels):,} lines for calibration")
     with naming(path):
         check_sha256(path, record)
+        tested = _original(folder, test)
         model, flatbuffer = quantized(path, (len(labels) + 1,), calibration.pictures)
         shapes = (1, *LINE_SHAPE, 1), (1, *model.output_shape[1:])
         slim = slimmed(flatbuffer, shapes, lambda content: _reader(content, labels).logits, calibration.pictures)
@@ -128,12 +134,24 @@ def convert_lines(
     right = _right(decoded, validation.labels)
     least = smallest_sure_confidence(np.array([line.confidence for line in decoded]), right)
     exact, float_exact = float(right.mean()), float(_right(original, validation.labels).mean())
+    texts = tuple(decode(reader.logits(picture), labels).text for picture in test.pictures)
+    bare = dataclasses.replace(
+        _bare_card(slim, labels),
+        temperature=temperature,
+        min_confidence=least,
+        reference=FloatReference(
+            tested.device["name"],
+            {"validation": float_exact, "test": tested.accuracy},
+            round(tested.latency["invoke"].p50, 1),
+        ),
+    )
+    test_exact = sum(text == label for text, label in zip(texts, test.labels, strict=True)) / len(texts)
     card = finished_card(
-        dataclasses.replace(_bare_card(slim, labels), temperature=temperature, min_confidence=least),
+        bare,
         record,
         "lines",
         Calibration("train", len(calibration.labels), seed),
-        exact,
+        {"validation": exact, "test": test_exact},
         licence,
     )
     target, size = write_model(slim, card, folder, output, key)
@@ -147,10 +165,18 @@ def convert_lines(
         exact,
         float_exact,
         silent,
-        tuple(line.text for line in decoded),
-        tuple(line.text for line in original),
-        tuple(validation.labels),
+        texts,
+        tuple(tested.predicted.tolist()),
+        tuple(test.labels),
     )
+
+
+def _original(folder: Path, test: LinePictures) -> Evaluation:
+    """Return the evaluation of the original of a run, which is of these test lines."""
+    tested = Evaluation.load(folder / EVALUATION)
+    if tested.data.sha256 != digest(Split(test.pictures, np.array(test.labels, np.str_))):
+        raise EvaluationError(f"{folder / EVALUATION}: is of other lines than those that are made now; train again")
+    return tested
 
 
 def fit_temperature(logits: Sequence[NDArray[np.float32]], labels: Sequence[str], texts: Sequence[str]) -> float:
@@ -289,7 +315,12 @@ def slimmed(
 
 
 def finished_card(
-    bare: ModelCard, record: LineRunRecord, made: str, calibration: Calibration, exact: float, licence: str
+    bare: ModelCard,
+    record: LineRunRecord,
+    made: str,
+    calibration: Calibration,
+    right: Mapping[str, float],
+    licence: str,
 ) -> ModelCard:
     """Return the card of a model of a run.
 
@@ -298,7 +329,7 @@ def finished_card(
         record: of the run.
         made: what it was trained on, such as ``lines``.
         calibration: what gave the ranges of int8.
-        exact: share of what is right on validation, in [0, 1].
+        right: share of what is right by split, in [0, 1].
         licence: what is granted for the model.
     """
     return dataclasses.replace(
@@ -310,7 +341,7 @@ def finished_card(
         licence=licence,
         weights_sha256=record.weights_sha256,
         calibration=calibration,
-        accuracy={"validation": exact},
+        accuracy=right,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         parameters=record.parameters,
         macs=record.macs,

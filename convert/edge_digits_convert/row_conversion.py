@@ -64,7 +64,7 @@ def convert_rows(
     exact = measure(np.stack([after.outputs(page) for page in validation]))
     float_exact = measure(keras_outputs(model, validation))
     calibrated = Calibration("train", len(calibration), seed)
-    card = finished_card(_bare_card(slim), record, "pages", calibrated, exact, licence)
+    card = finished_card(_bare_card(slim), record, "pages", calibrated, {"validation": exact}, licence)
     target, size = write_model(slim, card, folder, output, key)
     return LineConversionResult(target, card, size, exact, float_exact, 0.0, (), (), ())
 

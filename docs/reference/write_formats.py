@@ -23,6 +23,7 @@ from edge_digits_runtime.records import (
     microcontroller,
     passport,
     run,
+    timings,
 )
 from edge_digits_study import results
 
@@ -34,9 +35,10 @@ EVALUATION_KEYS = {
     "model": "Which model answered, see below.",
     "data": "Which pictures were answered, see below.",
     "accuracy": "Share of right answers in [0, 1].",
-    "classes": "Names of the classes, in the order of the outputs.",
+    "classes": "Names of the classes, in the order of the outputs; of lines, their characters.",
     "input": "How the pictures became pixels, as in a card.",
-    "confusion": "A row of counts for each class: row the true class, column the answer.",
+    "confusion": "A row of counts for each class: row the true class, column the answer. null where lines were read.",
+    "silently_wrong": "Share of the pictures whose answer is wrong and was called sure; null where `sure` is.",
     "latency_us": (
         "By part, in microseconds, empty if only the accuracy was measured: `invoke` always; `preprocess`, "
         "`postprocess`, `total`, `picture` (an opened picture to pixels) and `file` (a picture file to the answer) "
@@ -48,9 +50,13 @@ EVALUATION_KEYS = {
     "device": "Facts of the device; `name`, `machine`, `python` and `backend` are always there.",
     "notes": "Warnings that belong beside the figures, such as a device that slowed down.",
     "extra": "Further measurements by name.",
-    "labels": "The true class of each picture, an index into `classes`.",
-    "predicted": "The answer to each picture, an index into `classes`.",
-    "probabilities": "A calibrated probability for each class, for each picture, to 5 decimals.",
+    "labels": "The true class of each picture, an index into `classes`; of lines, the text of each.",
+    "predicted": "The answer to each picture, likewise.",
+    "sure": "Whether each answer was called sure; null where the model does not say, as a Keras original.",
+    "probabilities": (
+        "A calibrated probability for each class, for each picture, to 5 decimals; of lines, one for each line, that "
+        "of its text."
+    ),
     "pictures": (
         "The pictures that were answered wrong, as the model saw them: their `index`, and a `png` (base64) with all of "
         "them below each other."
@@ -119,9 +125,9 @@ there. Reading checks the format name and the fields; a file that does not fit i
 
 ## Run folder of a line reader
 
-`train line-m` and `train line-s` write it, `convert` and `train --from` read it: `model.keras` and, written last,
-`run.json`; `checkpoint.npz` only while training is unfinished. `run.json` has `format` = `{run.LINE_FORMAT}` and these
-fields (`{line_run.LineRunRecord.__module__}.LineRunRecord`):
+`train line-m` and `train line-s` write it, `convert` and `train --from` read it: `model.keras`, `evaluation.json` (of
+the original, on made lines) and, written last, `run.json`; `checkpoint.npz` only while training is unfinished.
+`run.json` has `format` = `{run.LINE_FORMAT}` and these fields (`{line_run.LineRunRecord.__module__}.LineRunRecord`):
 
 {_fields(line_run.LineRunRecord)}
 
@@ -184,15 +190,15 @@ compressed where its name ends in `.gz` (`{evaluation.Evaluation.__module__}.Eva
 
 `device` is as in a run, without `kind` where no Keras took part. `extra` may hold any JSON, and these:
 
-{_fields(evaluation.Extra)}
+{_fields(timings.Extra)}
 
 `loops` by part, and `picture`:
 
-{_fields(evaluation.LoopTimes)}
+{_fields(timings.LoopTimes)}
 
 Each of `threads`:
 
-{_fields(evaluation.ThreadTimes)}
+{_fields(timings.ThreadTimes)}
 
 `conditions` has `before` and `after` the measurement:
 

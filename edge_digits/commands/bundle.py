@@ -192,10 +192,37 @@ def _model_and_data(
 
     from edge_digits.data_sets import load_data_of
     from edge_digits.deploy.bundle import check_data, find_model
+    from edge_digits.lines import is_line_run
 
+    if is_line_run(run):
+        return _line_model_and_data(run, scheme, model, data, require_signature)
     record = RunRecord.load(run)
     # Checked before the data are loaded, which may take a while.
     chosen = find(model) if model else find_model(run, scheme, require_signature)
     dataset = load_data_of(record, data, test_only=True)
-    check_data(record, dataset)
+    check_data(record.name, record.data["sha256"]["test"], dataset)
+    return chosen, dataset
+
+
+def _line_model_and_data(
+    run: Path, scheme: str, model: Path | None, data: Path | None, require_signature: Path | None
+) -> "tuple[Path, DataSet]":
+    """Return the same of the run of a line reader."""
+    from edge_digits_runtime.errors import RunError
+    from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
+    from edge_digits_runtime.model.registry import find
+    from edge_digits_runtime.records.evaluation import Evaluation
+    from edge_digits_runtime.records.line_run import LineRunRecord
+    from edge_digits_runtime.records.run import EVALUATION
+
+    from edge_digits.data_sets import load_test
+    from edge_digits.deploy.bundle import check_data, find_model
+
+    record = LineRunRecord.load(run)
+    if record.recipe["kind"] != "line":
+        raise RunError(f"{run}: a run of {record.name}, which comes with the runtime; give one of a line reader")
+    chosen = find(model) if model else find_model(run, scheme, require_signature)
+    tested = Evaluation.load(run / EVALUATION)
+    dataset = load_test(data, Input("line", *LINE_SHAPE))
+    check_data(record.name, tested.data.sha256, dataset)
     return chosen, dataset

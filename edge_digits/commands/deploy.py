@@ -287,14 +287,14 @@ def _is_better(
     require_signature: Path | None,
 ) -> bool:
     """Say what the new model brings on each test set, and return whether it is worse on none of them."""
-    from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.model.registry import find
 
     from edge_digits.deploy.bundle import find_model
+    from edge_digits.opening import open_model
     from edge_digits.report.brought import brought
 
     path = find(model) if model else find_model(run, scheme or "int8", require_signature)
-    classifier = DigitClassifier(path, allow_unverified=allow_unverified, require_signature=require_signature)
+    classifier = open_model(path, allow_unverified=allow_unverified, require_signature=require_signature)
     results = brought(classifier, before, run)
     for result in results:
         say(str(result))

@@ -48,24 +48,26 @@ def evaluate(
     It needs no TensorFlow. The test pictures come from --data: a file that 'testset' wrote, or pictures of your own in
     folders such as mine/test/0 … mine/test/9 with --data mine. Without --data they are those of the run in whose
     folder MODEL is, or those that are packed in edge-digits-train: the held-out meters for a model of wheels, else
-    those of MNIST.
+    those of MNIST. A reader of lines is measured on made lines of writers and fonts that it was not trained on, or on
+    pictures of your own in a folder with a lines.csv of file,text.
 
     \b
     Example:
       edge-digits evaluate model.tflite --data mnist-test.npz -o pi.json
       edge-digits evaluate model.tflite --accuracy-only --device-name 'Cortex-A72, emulated'
+      edge-digits evaluate line-m --data log-sheets -o lines.json
     """
     from edge_digits_runtime.device import facts
-    from edge_digits_runtime.model.classifier import DigitClassifier
     from edge_digits_runtime.records.fields import plain_text
 
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
     from edge_digits.data_sets import load_data_of, load_test, packed_for, run_of
+    from edge_digits.opening import open_model
     from edge_digits.pipeline import evaluate_model
 
-    classifier = DigitClassifier(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
+    classifier = open_model(model, backend=backend, threads=threads, allow_unverified=allow_unverified)
     note_missing_card(classifier.name, classifier.model.card)
     groups = grouping(group_from, test_groups)
     record = None if data or group_from or test_groups else run_of(classifier)

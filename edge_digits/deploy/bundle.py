@@ -14,6 +14,7 @@ The same model, pictures and packages give the same bytes.
 import hashlib
 import io
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ import numpy as np
 from edge_digits_runtime.data import datasets, npz
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.data.datasets import DataSet
+from edge_digits_runtime.device.measurement import Model
 from edge_digits_runtime.errors import DataError, RunError, SignatureError, UsageError
 from edge_digits_runtime.model.card import ModelFile, read_model_file
-from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records import files
-from edge_digits_runtime.records.run import RunRecord
+from numpy.typing import NDArray
 from PIL import Image
 
 from edge_digits import samples
@@ -35,12 +36,14 @@ from edge_digits.deploy import dependencies, wheels
 from edge_digits.deploy.dependencies import Platform
 from edge_digits.deploy.wheels import SUMS
 from edge_digits.formatting import percent
+from edge_digits.opening import open_model
 
 FOLDER = "edge-digits-bundle"
 """The only folder at the top of the ZIP, so that unpacking makes one folder."""
 MODEL, TEST, README, SAMPLES, WHEELS = "model.tflite", "test.npz", "README.txt", "samples", "wheels"
 CONSTRAINTS = "constraints.txt"
 _SAMPLES = 10
+_LINE_SAMPLE = "line-{}.png"
 DISTRIBUTIONS = ("edge-digits-runtime", "edge-digits")
 LIVE = "edge-digits-live"
 """Distributions packed as wheels; a device gets what they need from its package index, or from wheels as well."""
@@ -123,15 +126,20 @@ def find_model(run: Path, scheme: str, require_signature: Path | None = None) ->
     return found[0]
 
 
-def check_data(record: RunRecord, dataset: DataSet) -> None:
-    """Check that ``dataset`` has the test pictures that the run was tested with.
+def check_data(name: str, sha256: str, dataset: DataSet) -> None:
+    """Check that ``dataset`` has the test pictures that a run was tested with.
+
+    Args:
+        name: of the recipe of the run.
+        sha256: of the test pictures, see `edge_digits_runtime.data.datasets.digest`.
+        dataset: what is to be packed.
 
     Raises:
         DataError: the pictures have changed since.
     """
-    if datasets.digest(dataset.test) != record.data["sha256"]["test"]:
+    if datasets.digest(dataset.test) != sha256:
         raise DataError(
-            f"{dataset.name}: not the test pictures that {record.name} was tested with when it was trained, so the "
+            f"{dataset.name}: not the test pictures that {name} was tested with when it was trained, so the "
             "figures could not be compared; give the right ones with --data"
         )
 
@@ -168,7 +176,7 @@ def make_bundle(
     if platform is not None and not runtime:
         raise UsageError("the wheels of what edge-digits needs go with those of edge-digits: leave out --no-runtime")
     # Loading it as the device does finds every model that the device would refuse.
-    classifier = DigitClassifier(model, allow_unverified=allow_unverified, require_signature=require_signature)
+    classifier = open_model(model, allow_unverified=allow_unverified, require_signature=require_signature)
     file = classifier.model
     dataset = dataset.with_labels(classifier.labels)
     distributions = (*DISTRIBUTIONS, LIVE) if live else DISTRIBUTIONS
@@ -201,17 +209,38 @@ def make_bundle(
     )
 
 
-def _samples(classifier: DigitClassifier, dataset: DataSet) -> dict[str, bytes]:
+def _samples(classifier: Model, dataset: DataSet) -> dict[str, bytes]:
     """Return pictures to try by file name: scanned digits, or the first test picture of each of up to ten classes."""
     if classifier.labels == DIGIT_CLASSES and classifier.input.kind == "ink":
         return {picture.name: picture.read_bytes() for picture in samples.SAMPLES}
     found = {}
+    if classifier.input.kind == "line":
+        for number, pixels in enumerate(dataset.test.images[:_SAMPLES], 1):
+            found[_LINE_SAMPLE.format(number)] = _png(pixels)
+        return found
     for index in np.unique(dataset.test.labels)[:_SAMPLES].tolist():
-        buffer = io.BytesIO()
-        Image.fromarray(dataset.test.images[dataset.test.labels == index][0]).save(buffer, "PNG")
         # A number, not the name of the class, which not every system allows in a file name.
-        found[f"class-{index}.png"] = buffer.getvalue()
+        found[f"class-{index}.png"] = _png(dataset.test.images[dataset.test.labels == index][0])
     return found
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def trial(program: str, folder: str, *options: str) -> str:
+    """Return a shell command that lets the model of an unpacked bundle answer its sample pictures.
+
+    Args:
+        program: command line of edge-digits there.
+        folder: of the bundle.
+        options: of the verb.
+    """
+    words = shlex.join([f"{folder}/{SAMPLES}", "--model", f"{folder}/{MODEL}", *options])
+    first = shlex.quote(f"{folder}/{SAMPLES}/{_LINE_SAMPLE.format(1)}")
+    return f"verb=classify; [ ! -e {first} ] || verb=read; {program} $verb {words}"
 
 
 def _test_file(dataset: DataSet) -> bytes:
@@ -240,10 +269,11 @@ def _readme(
     # pip replaces a package whose version is another one, and the version of ours names their code.
     how += " The same command in the folder of a newer bundle replaces this one."
     digits = labels == DIGIT_CLASSES
-    classes = "" if digits else f"its classes are {', '.join(labels)}\n"
+    lines = dataset.input.kind == "line"
+    classes = "" if digits or lines else f"its classes are {', '.join(labels)}\n"
     tries = "ten sample pictures" if digits else "sample pictures"
     return f"""\
-edge-digits: a {"digit " if digits else ""}classifier for a small device
+edge-digits: a {"line reader" if lines else "digit classifier" if digits else "classifier"} for a small device
 
 {MODEL}    {_description(model, file)}
 {classes}{_terms(file)}{TEST}        {len(dataset.test):,} test pictures of {dataset.name}
@@ -259,9 +289,9 @@ python3-venv.
 
    {how}
 
-2. Classify:
+2. {"Read" if lines else "Classify"}:
 
-   venv/bin/edge-digits classify {SAMPLES} --model {MODEL}{flag}
+   venv/bin/edge-digits {"read" if lines else "classify"} {SAMPLES} --model {MODEL}{flag}
 
 3. Evaluate, accuracy and speed:
 

@@ -237,9 +237,8 @@ def _doctor(device: Device, program: str) -> None:
 
 def _try(device: Device, stamp: str, program: str, allow_unverified: bool) -> None:
     folder = f"bundles/{stamp}"
-    words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
-    words += ["--allow-unverified"] if allow_unverified else []
-    command = f"{command_line(program)} {shlex.join(words)}"
+    options = ["--allow-unverified"] if allow_unverified else []
+    command = bundles.trial(command_line(program), folder, *options)
     device.run("try the model", _TURN, command, advice=f"{_KEPT}; deploy another model")
 
 

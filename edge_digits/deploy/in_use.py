@@ -98,9 +98,8 @@ def roll_back(target: Target, progress: Callable[[str], None], python: str | Non
         if not re.fullmatch(r"[\w.-]{1,100}", former, re.ASCII):
             raise DeployError(f"{target.host}: a bundle of the name {former[:60]!r}; remove it there")
         folder = f"bundles/{former}"
-        words = ["classify", f"{folder}/{bundles.SAMPLES}", "--model", f"{folder}/{bundles.MODEL}"]
         kept = "what is in use stays in use"
-        device.run("try the former model", f"{command_line(python or _VENV)} {shlex.join(words)}", advice=kept)
+        device.run("try the former model", bundles.trial(command_line(python or _VENV), folder), advice=kept)
         for line in use(device, former, python or _VENV):
             device.progress(f"{target.host}: {printable(line)}")
         return _about(device)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from edge_digits_runtime.data import loading, turns
 from edge_digits_runtime.data.datasets import DataSet, digest
+from edge_digits_runtime.device.measurement import Model
 from edge_digits_runtime.errors import DataError, EvaluationError
-from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records.evaluation import Evaluation
 from numpy.typing import NDArray
 
@@ -60,7 +59,7 @@ class Brought:
         )
 
 
-def brought(classifier: DigitClassifier, before: Sequence[Path], run: Path) -> list[Brought]:
+def brought(classifier: Model, before: Sequence[Path], run: Path) -> list[Brought]:
     """Let a model answer the pictures that another one was evaluated on, and compare.
 
     Args:
@@ -104,12 +103,12 @@ def between(before: Sequence[Path], after: Sequence[Evaluation]) -> list[Brought
     return found
 
 
-def _compared(name: str, old: Evaluation, answers: NDArray[np.uint8]) -> Brought:
+def _compared(name: str, old: Evaluation, answers: NDArray[Any]) -> Brought:
     after = float(turns.right(old.labels, answers, old.classes).mean())
     return Brought(name, old.accuracy, after, pair(old.labels, old.predicted, answers, old.classes))
 
 
-def _pictures(old: Evaluation, path: Path, classifier: DigitClassifier, run: Path) -> DataSet:
+def _pictures(old: Evaluation, path: Path, classifier: Model, run: Path) -> DataSet:
     """Return the pictures that an evaluation is of, from those that the run keeps."""
     from edge_digits.data_sets import load_data_of, load_test, packed_for, run_of
     from edge_digits.mixing import TESTS

@@ -256,16 +256,20 @@ def _comparisons(
 ) -> tuple[tuple[Comparison, ...], dict[str, str]]:
     """Compare the first row with each row whose answers are new; name for the others the row with the same answers."""
     reference, *others = rows
-    by_answers: dict[bytes, Row] = {reference.evaluation.predicted.tobytes(): reference}
+    by_answers: dict[tuple[str, ...], Row] = {_answers(reference): reference}
     comparisons: list[Comparison] = []
     same_answers: dict[str, str] = {}
     for row in others:
-        earlier = by_answers.setdefault(row.evaluation.predicted.tobytes(), row)
+        earlier = by_answers.setdefault(_answers(row), row)
         if earlier is row:
             comparisons.append(_comparison(reference, row, pixels))
         else:
             same_answers[row.name] = earlier.name
     return tuple(comparisons), same_answers
+
+
+def _answers(row: Row) -> tuple[str, ...]:
+    return tuple(row.evaluation.names(row.evaluation.predicted))
 
 
 def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]) -> Comparison:
@@ -277,33 +281,38 @@ def _comparison(before: Row, after: Row, pixels: Mapping[int, NDArray[np.uint8]]
         after=after,
         paired=pair(labels, before.evaluation.predicted, after.evaluation.predicted, before.evaluation.classes),
         recall_drop_pp=100 * (recalls[0] - recalls[1]),
-        lost=_count_by_class(changes, "lost", before.evaluation.classes),
-        won=_count_by_class(changes, "won", before.evaluation.classes),
+        lost=_count_by_class(changes, "lost", before.evaluation),
+        won=_count_by_class(changes, "won", before.evaluation),
         changes=changes,
     )
 
 
-def _count_by_class(changes: Sequence[Change], kind: str, classes: tuple[str, ...]) -> NDArray[np.int64]:
-    truths = np.array([change.truth for change in changes if change.kind == kind], np.int64)
+def _count_by_class(changes: Sequence[Change], kind: str, evaluation: Evaluation) -> NDArray[np.int64]:
+    """Count changes of a kind by their true class, shape ``(s,)``; of lines, which have none, shape ``(0,)``."""
+    if evaluation.of_lines:
+        return np.zeros(0, np.int64)
+    classes = evaluation.classes
+    truths = np.array([classes.index(change.truth) for change in changes if change.kind == kind], np.int64)
     return np.bincount(turns.shown_index(classes)[truths], minlength=len(turns.shown(classes)))
 
 
 def _changes(before: Evaluation, after: Evaluation, pixels: Mapping[int, NDArray[np.uint8]]) -> tuple[Change, ...]:
-    first, second = before.predicted, after.predicted
+    truths, first, second = (before.names(each) for each in (before.labels, before.predicted, after.predicted))
     first_confidence, second_confidence = before.confidences, after.confidences
     was_right, is_right = before.right, after.right
     changes = [
         Change(
             index=index,
-            truth=int(before.labels[index]),
-            before=int(first[index]),
+            truth=truths[index],
+            before=first[index],
             before_confidence=float(first_confidence[index]),
-            after=int(second[index]),
+            after=second[index],
             after_confidence=float(second_confidence[index]),
             pixels=pixels.get(index),
             kind=_kind(bool(was_right[index]), bool(is_right[index])),
         )
-        for index in map(int, np.flatnonzero(first != second))
+        for index in range(len(first))
+        if first[index] != second[index]
     ]
     return tuple(sorted(changes, key=lambda c: (_KINDS.index(c.kind), -c.after_confidence, c.index)))
 

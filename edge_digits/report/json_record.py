@@ -1,10 +1,10 @@
 """The report as JSON-ready values, with everything that its other forms show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from edge_digits_runtime.data.metrics import class_metrics
-from edge_digits_runtime.records.evaluation import Latency
+from edge_digits_runtime.records.timings import Latency
 
 from edge_digits.paired import Paired
 from edge_digits.report.reliability import Reliability
@@ -18,11 +18,12 @@ def to_dict(report: Report) -> dict[str, Any]:
     """Return the report as JSON-ready values.
 
     ``rows`` has one entry for each evaluation: ``name``, ``role`` (``float-original``, ``float-tflite`` or ``int8``),
-    ``accuracy`` and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage points, ``p50_us`` of an invocation and
-    ``file_p50_us`` from a picture file to the answer in microseconds, ``bytes``, and more. Values relative to a float
-    original are null if it is not among the evaluations, times if only the accuracy was measured. ``families`` has for
-    each family the verdict, the comparisons picture by picture and the breakdown of each difference. ``gates`` has for
-    each converted model whether its drop is within the limit, if one was given.
+    ``accuracy``, ``silently_wrong`` (sure and wrong) and ``agreement`` in [0, 1], ``accuracy_drop_pp`` in percentage
+    points, ``p50_us`` of an invocation and ``file_p50_us`` from a picture file to the answer in microseconds,
+    ``bytes``, and more; of lines, ``character_error_rate``. Values relative to a float original are null if it is not
+    among the evaluations, times if only the accuracy was measured. ``families`` has for each family the verdict, the
+    comparisons picture by picture and the breakdown of each difference. ``gates`` has for each converted model whether
+    its drop is within the limit, if one was given.
     ``layers`` has what ``convert --inspect`` wrote, and ``microcontrollers`` what ``export --measure`` wrote.
     """
     return {
@@ -52,6 +53,8 @@ def _row(row: Row, family: Family) -> dict[str, Any]:
         "name": row.name,
         "role": row.role,
         "accuracy": round(evaluation.accuracy, 6),
+        "silently_wrong": _rounded(evaluation.silently_wrong),
+        "character_error_rate": _rounded(evaluation.character_error_rate),
         "accuracy_drop_pp": _rounded(row.accuracy_drop_pp),
         "drop": _paired(drop) if drop else None,
         "agreement": 1.0 if is_original else _rounded(drop.agreement if drop else None),
@@ -77,8 +80,8 @@ def _row(row: Row, family: Family) -> dict[str, Any]:
         "device": dict(evaluation.device),
         "latency_us": {name: _latency(part) for name, part in evaluation.latency.items()},
         "peak_memory_bytes": evaluation.peak_memory_bytes,
-        "classes": _classes(row),
-        "confusion": row.confusion.tolist(),
+        "classes": None if evaluation.of_lines else _classes(row),
+        "confusion": None if evaluation.of_lines else row.confusion.tolist(),
         "confidence": _reliability(row.reliability),
         "extra": dict(evaluation.extra),
         "notes": list(evaluation.notes),
@@ -151,18 +154,18 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "recall_drop_pp": _list(comparison.recall_drop_pp),
         "lost": comparison.lost.tolist(),
         "won": comparison.won.tolist(),
-        "changes": [_change(change, comparison.before.evaluation.classes) for change in comparison.changes],
+        "changes": [_change(change) for change in comparison.changes],
     }
 
 
-def _change(change: Change, classes: Sequence[str]) -> dict[str, Any]:
+def _change(change: Change) -> dict[str, Any]:
     return {
         "index": change.index,
         "kind": change.kind,
-        "truth": classes[change.truth],
-        "before": classes[change.before],
+        "truth": change.truth,
+        "before": change.before,
         "before_confidence": round(change.before_confidence, 5),
-        "after": classes[change.after],
+        "after": change.after,
         "after_confidence": round(change.after_confidence, 5),
     }
 

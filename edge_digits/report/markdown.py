@@ -82,6 +82,8 @@ def _family(family: Family) -> Iterator[str]:
     yield "### Confidence"
     yield ""
     yield from table(tables.reliability(family.rows))
+    if family.rows[0].evaluation.of_lines:
+        return
     yield "### Confusion"
     yield ""
     for row in family.rows:
@@ -114,7 +116,8 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         "wrong in another way."
     )
     yield ""
-    yield from table(tables.recall(comparison))
+    if not comparison.before.evaluation.of_lines:
+        yield from table(tables.recall(comparison))
     if comparison.changes:
         yield from table(_changes(comparison))
         if len(comparison.changes) > MAX_CHANGES:
@@ -123,15 +126,14 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
 
 
 def _changes(comparison: Comparison) -> Table:
-    classes = comparison.before.evaluation.classes
     return Table(
         ("picture", "truth", "before", "after"),
         tuple(
             (
                 Cell(str(change.index)),
-                Cell(classes[change.truth]),
-                Cell(classes[change.before], (percent(change.before_confidence, 1),)),
-                Cell(classes[change.after], (percent(change.after_confidence, 1),)),
+                Cell(change.truth),
+                Cell(change.before, (percent(change.before_confidence, 1),)),
+                Cell(change.after, (percent(change.after_confidence, 1),)),
             )
             for change in comparison.changes[:MAX_CHANGES]
         ),

@@ -79,7 +79,7 @@ class Reliability:
     expected_calibration_error: float
     """In [0, 1], see `expected_calibration_error`."""
     log_loss: float
-    """Mean negative log-likelihood of the true class in nats."""
+    """Mean negative log-likelihood of the true class in nats; of lines, of the text being right or wrong."""
     curve: Curve
     """At most 200 points of `risk_against_coverage`."""
     answered: Answered
@@ -92,12 +92,17 @@ def judge(evaluation: Evaluation) -> Reliability:
     bins = reliability_bins(confidence, right)
     curve = risk_against_coverage(confidence, right)
     probabilities = evaluation.probabilities.astype(np.float64)
+    if evaluation.of_lines:
+        # Of all texts the probability of one is known: the outcome is whether it is the right one.
+        outcomes, probabilities = right.astype(np.uint8), np.hstack([1 - probabilities, probabilities])
+    else:
+        outcomes = evaluation.labels
     # They are stored with 5 decimals, so the sum of a row is not exactly 1.
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     return Reliability(
         bins=bins,
         expected_calibration_error=expected_calibration_error(bins),
-        log_loss=float(log_loss(evaluation.labels, probabilities, labels=range(probabilities.shape[1]))),
+        log_loss=float(log_loss(outcomes, probabilities, labels=range(probabilities.shape[1]))),
         curve=_thinned(curve),
         answered=most_answered(curve, WANTED_ACCURACY),
     )

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from edge_digits_runtime.data.classes import are_digits
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation
 from edge_digits_runtime.records.layers import LayerRecord
 from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
+from edge_digits_runtime.records.timings import Latency
 from numpy.typing import NDArray
 
 from edge_digits.gate import Gate
@@ -95,13 +96,13 @@ class Change:
 
     index: int
     """Position in the data set, from 0."""
-    truth: int
-    """The true class; as the answers, an index into the classes of the report."""
-    before: int
-    """Answer of the first model."""
+    truth: str
+    """Name of the true class, or what is written in a line."""
+    before: str
+    """Answer of the first model, likewise."""
     before_confidence: float
     """Its confidence in [0, 1]."""
-    after: int
+    after: str
     """Answer of the second model."""
     after_confidence: float
     """Its confidence in [0, 1]."""
@@ -122,7 +123,7 @@ class Comparison:
     paired: Paired
     recall_drop_pp: NDArray[np.float64]
     """Recall before minus recall after for each class, in percentage points, shape ``(k,)``: as of every drop,
-    positive where something was lost."""
+    positive where something was lost. Of lines, shape ``(0,)``, as the counts below."""
     lost: NDArray[np.int64]
     """Number of right answers that became wrong, for each true class, shape ``(k,)``."""
     won: NDArray[np.int64]
@@ -198,6 +199,11 @@ class Report:
     def shown(self) -> tuple[str, ...]:
         """Names of the rows of confusion matrices, see `Evaluation.shown`."""
         return self.families[0].rows[0].evaluation.shown
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether the answers are texts of lines, which have no classes to count by."""
+        return self.families[0].rows[0].evaluation.of_lines
 
     @property
     def word(self) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from edge_digits_runtime.data.metrics import class_metrics
-from edge_digits_runtime.records.evaluation import Latency
 from edge_digits_runtime.records.layers import ROUNDING, LayerRecord
 from edge_digits_runtime.records.microcontroller import MicrocontrollerRecord
+from edge_digits_runtime.records.timings import Latency
 
 from edge_digits.formatting import (
     NONE,
@@ -78,7 +78,7 @@ def _summary_line(row: Row) -> tuple[Cell, ...]:
     return (
         Cell(row.label, (ROLE_WORDS[row.role],)),
         Cell(row.device, (settings(row),)),
-        Cell(percent(row.evaluation.accuracy)),
+        _accuracy_cell(row),
         Cell(points(drop.drop_pp), (interval(drop), p_value(drop.p_value)), tone(drop)) if drop else Cell(NONE),
         Cell(agreement(drop), (f"{drop.changed:,} differ",)) if drop else Cell(NONE),
         Cell(f"{model.bytes:,}", (than(smaller(row.bytes_ratio), "Keras"),) if row.bytes_ratio else ()),
@@ -86,6 +86,17 @@ def _summary_line(row: Row) -> tuple[Cell, ...]:
         _latency_cell(row.file, like.file_ratio if like else None),
         Cell(megabytes(row.evaluation.peak_memory_bytes)),
     )
+
+
+def _accuracy_cell(row: Row) -> Cell:
+    """Return the share of right answers, of lines that of wrong characters, and what was sure and wrong."""
+    evaluation = row.evaluation
+    details = []
+    if evaluation.character_error_rate is not None:
+        details.append(f"{percent(evaluation.character_error_rate)} of the characters wrong")
+    if evaluation.silently_wrong is not None:
+        details.append(f"{percent(evaluation.silently_wrong)} sure and wrong")
+    return Cell(percent(evaluation.accuracy), tuple(details))
 
 
 def _latency_cell(latency: Latency | None, ratio: float | None) -> Cell:

@@ -8,8 +8,9 @@ import pytest
 from edge_digits_convert import line_conversion
 from edge_digits_convert.line_conversion import LinePictures, convert_lines, fit_temperature, smallest_sure_confidence
 from edge_digits_runtime import signature
-from edge_digits_runtime.errors import ModelError, RunError, UsageError
-from edge_digits_runtime.image.model_input import LINE_SHAPE
+from edge_digits_runtime.data.datasets import DataSet, Split, nothing
+from edge_digits_runtime.errors import EvaluationError, ModelError, RunError, UsageError
+from edge_digits_runtime.image.model_input import LINE_SHAPE, Input
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.page.line import LineReader
@@ -19,6 +20,8 @@ from edge_digits_train.engine import line_model
 from edge_digits_train.engine.line_training import write_line_run
 from edge_digits_train.lines.charset import LABELS
 from edge_digits_train.recipes.line_recipe import CLASSES, STEPS, LineArchitecture, LineRecipe
+
+from edge_digits.paired import pair
 
 RECIPE = LineRecipe("tiny", "For tests.", LineArchitecture(4, (4, 4, 4, 4), 8, ((8, 3, 2),)))
 HISTORY = {"loss": [1.0], "val_exact": [0.5], "seconds": [1.0]}
@@ -34,13 +37,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny-1"
     model = line_model.build(RECIPE)
     line_model.settle(model, lines(8, 0).pictures)
-    write_line_run(folder, RECIPE, model, HISTORY, 100, "made by hand")
+    test = lines(5, 3)
+    split = Split(test.pictures, np.array(test.labels, np.str_))
+    form = Input("line", *LINE_SHAPE)
+    write_line_run(
+        folder, RECIPE, model, HISTORY, 100, "made by hand", DataSet("noise", nothing(form), split, LABELS, form)
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def converted(run: Path) -> line_conversion.LineConversionResult:
-    return convert_lines(run, LABELS, lines(4, 1), 7, lines(6, 2))
+    return convert_lines(run, LABELS, lines(4, 1), 7, lines(6, 2), lines(5, 3))
 
 
 def test_the_file_has_a_card_of_kind_line(run: Path, converted: line_conversion.LineConversionResult) -> None:
@@ -54,13 +62,23 @@ def test_the_file_has_a_card_of_kind_line(run: Path, converted: line_conversion.
     assert (card.calibration.count, card.calibration.seed) == (4, 7)
     assert card.weights_sha256 == LineRunRecord.load(run).weights_sha256
     assert card.data == "100 made lines; made by hand"
-    assert card.accuracy == {"validation": converted.exact}
+    texts = pair(np.array(converted.written), np.array(converted.float_texts), np.array(converted.texts))
+    right = (texts.both_right + texts.won) / 5
+    assert card.accuracy == {"validation": converted.exact, "test": right}
+    assert card.reference is not None
+    assert card.reference.accuracy["test"] == (texts.both_right + texts.lost) / 5
+
+
+def test_an_original_that_was_tested_on_other_lines_is_refused(run: Path) -> None:
+    with pytest.raises(EvaluationError, match="of other lines"):
+        convert_lines(run, LABELS, lines(2, 0), 0, lines(2, 0), lines(5, 4))
 
 
 def test_a_file_is_signed_where_a_key_is_given(run: Path, tmp_path: Path) -> None:
     for path, content in zip((tmp_path / "a.key", tmp_path / "a.pub"), signature.make_keys(), strict=True):
         path.write_bytes(content)
-    result = convert_lines(run, LABELS, lines(4, 1), 7, lines(6, 2), tmp_path / "signed.tflite", key=tmp_path / "a.key")
+    out = tmp_path / "signed.tflite"
+    result = convert_lines(run, LABELS, lines(4, 1), 7, lines(6, 2), lines(5, 3), out, key=tmp_path / "a.key")
     assert result.file_bytes == result.path.stat().st_size
     LineReader(result.path, require_signature=tmp_path / "a.pub")
 
@@ -98,14 +116,14 @@ def test_a_file_without_its_weights_is_refused(run: Path) -> None:
 
 def test_a_run_that_does_not_fit_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"\(None, 32, 264, 1\).*; wanted is \(32, 264, 1\), \(\.\.\., 26\)"):
-        convert_lines(run, LABELS[:-1], lines(2, 0), 0, lines(2, 0))
+        convert_lines(run, LABELS[:-1], lines(2, 0), 0, lines(2, 0), lines(5, 3))
     with pytest.raises(UsageError, match="got none"):
-        convert_lines(run, LABELS, lines(0, 0), 0, lines(2, 0))
+        convert_lines(run, LABELS, lines(0, 0), 0, lines(2, 0), lines(5, 3))
     record = LineRunRecord.load(run)
     tmp_path.joinpath(MODEL).write_bytes((run / MODEL).read_bytes())
     dataclasses.replace(record, model_sha256="0" * 64).save(tmp_path)
     with pytest.raises(RunError, match="does not have the sha256"):
-        convert_lines(tmp_path, LABELS, lines(2, 0), 0, lines(2, 0))
+        convert_lines(tmp_path, LABELS, lines(2, 0), 0, lines(2, 0), lines(5, 3))
 
 
 def test_the_temperature_makes_confidence_the_share_of_right_lines() -> None:

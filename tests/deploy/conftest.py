@@ -19,7 +19,8 @@ from edge_digits_runtime.data import datasets
 from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo
+from edge_digits_runtime.records.timings import Latency
 from edge_digits_train.data import mnist
 
 from edge_digits.cli import main

@@ -17,8 +17,9 @@ from edge_digits_runtime.data.datasets import Split
 from edge_digits_runtime.device import certified, facts
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.model.card import read_model_file
-from edge_digits_runtime.records.evaluation import Evaluation, Latency, ModelInfo
+from edge_digits_runtime.records.evaluation import Evaluation, ModelInfo
 from edge_digits_runtime.records.passport import Passport
+from edge_digits_runtime.records.timings import Latency
 
 from edge_digits.cli import main
 from edge_digits.deploy import certification

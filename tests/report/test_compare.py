@@ -62,10 +62,10 @@ def test_changed_answers_are_sorted_by_kind_and_have_their_pictures(make_evaluat
     (family,) = compare([before, after]).families
     (comparison,) = family.comparisons
     assert [(c.index, c.kind, c.truth, c.before, c.after) for c in comparison.changes] == [
-        (1, "lost", 4, 4, 1),  # the more confident one first
-        (0, "lost", 3, 3, 2),
-        (2, "won", 5, 9, 5),
-        (3, "other", 6, 9, 8),
+        (1, "lost", "4", "4", "1"),  # the more confident one first
+        (0, "lost", "3", "3", "2"),
+        (2, "won", "5", "9", "5"),
+        (3, "other", "6", "9", "8"),
     ]
     first = comparison.changes[0]
     assert first.before_confidence == pytest.approx(0.8)

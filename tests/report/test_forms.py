@@ -12,7 +12,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from edge_digits_runtime.records.evaluation import Evaluation, Latency
+from edge_digits_runtime.records.evaluation import Evaluation
+from edge_digits_runtime.records.timings import Latency
 from PIL import Image
 
 from edge_digits.report import Report, compare, html, markdown, to_dict, to_html, to_markdown, to_text, write

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
+from edge_digits_runtime.records.timings import Latency
 from edge_digits_study import page_plots, plots, study_page
 from edge_digits_study.page_plots import PAGE_PLOTS
 from edge_digits_study.results import Results, Trial

@@ -15,6 +15,8 @@ from edge_digits_runtime.mnist_format import SIDE
 
 LARGEST_PICTURE = 4096
 """Longest side in pixels of a picture in an array."""
+LONGEST_TEXT = 200
+"""Characters of the text of a line."""
 
 
 def check_split(
@@ -31,7 +33,8 @@ def check_split(
         DataError: another shape, type or range than is allowed, lengths that differ, or no pictures.
     """
     pictures = _check_images(source, images, form)
-    split = Split(pictures, _check_labels(source, labels, classes), _check_groups(source, groups))
+    checked = check_texts(source, labels) if form.kind == "line" else _check_labels(source, labels, classes)
+    split = Split(pictures, checked, _check_groups(source, groups))
     if len(split.images) != len(split.labels):
         raise DataError(f"{source}: {len(split.images)} pictures but {len(split.labels)} labels; give one label each")
     if split.groups is not None and len(split.groups) != len(split):
@@ -44,6 +47,24 @@ def check_split(
     from edge_digits_runtime.image.prepare import prepare_arrays
 
     return dataclasses.replace(split, images=prepare_arrays(split.images, form))
+
+
+def check_texts(source: str, texts: NDArray[Any]) -> NDArray[np.str_]:
+    """Check the labels of lines, which are what is written in them; a label may be empty.
+
+    Raises:
+        DataError: they are no texts of one line of at most `LONGEST_TEXT` characters.
+    """
+    if texts.ndim != 1 or texts.dtype.kind != "U":
+        got = f"{texts.dtype} of shape {texts.shape}"
+        raise DataError(f"{source}: labels of type {got}; of lines, allowed is text of shape (n,)")
+    for text in texts.tolist():
+        if len(text) > LONGEST_TEXT or not text.isprintable() or text != " ".join(text.split()):
+            raise DataError(
+                f"{source}: a line that says {text[:60]!r}; allowed are at most {LONGEST_TEXT} printable characters, "
+                "single spaces between them"
+            )
+    return texts
 
 
 def check_training(source: str, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:

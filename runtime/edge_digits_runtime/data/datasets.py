@@ -22,8 +22,9 @@ class Split:
 
     images: NDArray[np.uint8]
     """Shape ``(n, height, width)``. Of handwriting ``(n, 28, 28)``, 0 background, 255 ink."""
-    labels: NDArray[np.uint8]
-    """Shape ``(n,)``, each an index into the classes of the data set: of digits, the digit."""
+    labels: NDArray[Any]
+    """Shape ``(n,)``: uint8, each an index into the classes of the data set, of digits the digit; of lines, the text
+    that is written in each."""
     groups: NDArray[np.str_] | None = None
     """Name of the group of each picture, shape ``(n,)``: its writer, meter or display. None where none is known."""
     names: NDArray[np.str_] | None = None
@@ -87,7 +88,7 @@ class DataSet:
     """May be empty where only a test set was asked for."""
     test: Split
     classes: tuple[str, ...] = DIGIT_CLASSES
-    """Names of the classes, 2 to 128; a label is an index into them."""
+    """Names of the classes, 2 to 128; a label is an index into them. Of lines, the characters of their texts."""
     input: Input = INK
     """How the pictures became pixels."""
     grouping: Grouping = NO_GROUPING
@@ -113,6 +114,8 @@ class DataSet:
                 f"{self.name}: pictures of {_listed(absent)}, which the model does not know; "
                 f"its classes are {_listed(labels)}"
             )
+        if self.input.kind == "line":
+            return dataclasses.replace(self, classes=tuple(labels))
         index = np.array([known.index(name) for name in self.classes], np.uint8)
         train, test = (dataclasses.replace(s, labels=index[s.labels]) for s in (self.train, self.test))
         return dataclasses.replace(self, train=train, test=test, classes=tuple(labels))
@@ -124,9 +127,12 @@ def nothing(form: Input = INK) -> Split:
 
 
 def digest(split: Split) -> str:
-    """Hex sha256 of the image bytes and then the label bytes."""
+    """Hex sha256 of the image bytes and then the label bytes; of texts, each in UTF-8 and with a line end behind it."""
     content = hashlib.sha256(np.ascontiguousarray(split.images).data)
-    content.update(np.ascontiguousarray(split.labels).data)
+    if split.labels.dtype.kind == "U":
+        content.update("".join(f"{text}\n" for text in split.labels.tolist()).encode())
+    else:
+        content.update(np.ascontiguousarray(split.labels).data)
     return content.hexdigest()
 
 

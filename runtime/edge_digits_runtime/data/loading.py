@@ -1,10 +1,12 @@
 """Pictures with labels from a file or folder that the user names, on the workstation and on the device alike.
 
-Three forms are read, with numpy and Pillow only:
+These forms are read, with numpy and Pillow only:
 
 - a ``.npz``, see `edge_digits_runtime.data.npz`;
 - a folder with the four IDX files of MNIST, see `edge_digits_runtime.data.idx`;
-- a folder of class folders of pictures, see `edge_digits_runtime.data.class_folders`.
+- a folder of class folders of pictures, see `edge_digits_runtime.data.class_folders`;
+- for a reader of lines, a ``.npz`` or a folder of pictures with their texts, see
+  `edge_digits_runtime.data.line_folders`.
 
 Pictures go through `edge_digits_runtime.image.prepare` exactly as on the device.
 """
@@ -13,7 +15,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from edge_digits_runtime.data import class_folders, idx, npz
+from edge_digits_runtime.data import class_folders, idx, line_folders, npz
 from edge_digits_runtime.data.datasets import NO_GROUPING, DataSet, Grouping
 from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.image.model_input import INK, Input
@@ -22,6 +24,7 @@ FORMS = (
     "a Keras-layout .npz, a folder with the four MNIST IDX files, or a folder of class folders such as 0/ ... 9/ "
     "or A/ ... Z/"
 )
+LINE_FORMS = "a .npz with images and labels, which are texts, or a folder of pictures with a lines.csv of file,text"
 
 
 def load(source: str | os.PathLike[str], form: Input = INK, grouping: Grouping = NO_GROUPING) -> DataSet:
@@ -60,9 +63,15 @@ def _load(source: str | os.PathLike[str], form: Input, grouping: Grouping, need_
 
 
 def _read(path: Path, form: Input, grouping: Grouping, need_train: bool) -> DataSet:
+    if form.kind == "line" and (grouping.pattern is not None or grouping.test):
+        raise DataError(f"{path}: lines have no groups; leave the options for groups out")
+    if form.kind == "line" and path.is_dir():
+        if not line_folders.is_folder(path):
+            raise DataError(f"{path}: no {line_folders.TEXTS} in it; give {LINE_FORMS}")
+        return line_folders.load(path, form)
     if path.is_file():
         _refuse_pattern(path, grouping)
-        return npz.load(path, form, grouping.test, need_train, FORMS)
+        return npz.load(path, form, grouping.test, need_train, LINE_FORMS if form.kind == "line" else FORMS)
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder; give {FORMS}")
     if idx.is_folder(path):

@@ -1,6 +1,7 @@
 """Figures of merit of answers, with numpy alone, so that the device computes them like the workstation."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def confusion_matrix(labels: NDArray[np.integer], predicted: NDArray[np.integer]
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
 
 
-def accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+def accuracy(labels: NDArray[Any], predicted: NDArray[Any]) -> float:
     """Return the share of right answers (top-1), in [0, 1]; 0 for no pictures."""
     return float(np.mean(labels == predicted)) if len(labels) else 0.0
 

@@ -2,7 +2,8 @@
 
 With its own split, under the key names of Keras: ``x_train``, ``y_train``, ``x_test``, ``y_test``, and where they are
 known ``groups_train`` and ``groups_test``. Without: ``images``, ``labels`` and where they are known ``groups``. Either
-may have ``class_names``, text of shape ``(k,)`` that the labels are indices into; without it they are digits.
+may have ``class_names``, text of shape ``(k,)`` that the labels are indices into; without it they are digits. Of lines
+the labels are their texts, and all pictures are for testing.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from edge_digits_runtime.data.checks import check_parted, check_split, check_training
 from edge_digits_runtime.data.classes import DIGIT_CLASSES, check_classes
 from edge_digits_runtime.data.datasets import DataSet, Split, nothing
+from edge_digits_runtime.data.line_folders import characters
 from edge_digits_runtime.data.splitting import held_out, named_groups
 from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.image.model_input import Input
@@ -34,6 +36,8 @@ def load(path: Path, form: Input, test_groups: Sequence[str], need_train: bool, 
     arrays = _read(path, need_train, forms)
     name = str(arrays["name"]) if "name" in arrays else path.name
     classes = _classes(path, arrays.get("class_names"))
+    if form.kind == "line":
+        return _lines(path, name, arrays, form)
     if "images" in arrays:
         return _split(path, name, arrays, classes, form, test_groups, need_train)
     if test_groups:
@@ -82,7 +86,7 @@ def _save(path: str | os.PathLike[str], dataset: DataSet, splits: Sequence[str])
         arrays |= {f"x_{name}": split.images, f"y_{name}": split.labels}
         if split.groups is not None:
             arrays[f"groups_{name}"] = split.groups
-    if dataset.classes != DIGIT_CLASSES:
+    if dataset.classes != DIGIT_CLASSES and dataset.input.kind != "line":
         arrays["class_names"] = np.array(dataset.classes, np.str_)
     with files.replacing(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # numpy 2 takes a bool by the name allow_pickle
@@ -130,6 +134,13 @@ def _classes(path: Path, names: NDArray[Any] | None) -> tuple[str, ...]:
         got = f"{names.dtype} of shape {names.shape}"
         raise DataError(f"{path}: class_names of type {got}; allowed is text of shape (k,), a name for each class")
     return check_classes(path, names.tolist())
+
+
+def _lines(path: Path, name: str, arrays: Arrays, form: Input) -> DataSet:
+    """Return lines, all of which are for testing; their labels are texts."""
+    images, texts = ("images", "labels") if "images" in arrays else ("x_test", "y_test")
+    test = check_split(str(path), arrays[images], arrays[texts], form=form)
+    return DataSet(name, nothing(form), test, characters(test), form)
 
 
 def _split(

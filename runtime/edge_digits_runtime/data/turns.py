@@ -117,7 +117,7 @@ def right(labels: NDArray[Any], predicted: NDArray[Any], names: tuple[str, ...])
 def figures(
     labels: NDArray[Any], predicted: NDArray[Any], sure: NDArray[np.bool_], names: tuple[str, ...]
 ) -> dict[str, int]:
-    """Count how well wheels and displays were read, as `edge_digits_runtime.records.evaluation.TurnFigures`.
+    """Count how well wheels and displays were read, as `edge_digits_runtime.records.timings.TurnFigures`.
 
     Args:
         labels: classes, shape ``(n,)``.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ from edge_digits_runtime.device.timing import Loops, loops
 from edge_digits_runtime.errors import DataError
 from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.image.prepare import prepare
-from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.model.backends import Backend
+from edge_digits_runtime.model.card import ModelFile
 from edge_digits_runtime.model.network import Network
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.fields import plain_text
@@ -44,8 +46,8 @@ _ENLARGED = 6
 # Writes one byte as soon as the answer is there, then the memory that it took to get there.
 _COLD_START = """
 import sys, numpy
-from edge_digits_runtime.model.classifier import DigitClassifier
-classifier = DigitClassifier(sys.argv[1], backend=sys.argv[2], allow_unverified=True)
+from {module} import {name} as Model
+classifier = Model(sys.argv[1], backend=sys.argv[2], allow_unverified=True)
 classifier.classify(numpy.zeros(classifier.input.shape, numpy.uint8))
 sys.stdout.write("."); sys.stdout.flush()
 from edge_digits_runtime.device.facts import peak_memory_bytes
@@ -53,8 +55,46 @@ print(peak_memory_bytes() or "")
 """
 
 
+class Answers(Protocol):
+    """The answers of a model to n pictures."""
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Indices of classes, or texts, shape ``(n,)``."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of all classes, shape ``(n, k)``; of the text of a line, ``(n, 1)``."""
+
+    @property
+    def sure(self) -> NDArray[np.bool_]:
+        """Shape ``(n,)``."""
+
+
+class Model(Protocol):
+    """What can be evaluated: a `edge_digits_runtime.model.classifier.DigitClassifier`, or a
+    `edge_digits_runtime.page.line.LineReader`."""
+
+    name: str
+    model: ModelFile
+    backend: Backend
+    network: Network
+    threads: int
+    labels: tuple[str, ...]
+    input: Input
+
+    def classify(self, picture: Any, /) -> object:
+        """Answer one picture: pixels of the input, or a file."""
+
+    def classify_batch(self, pictures: NDArray[np.uint8], /) -> Answers:
+        """Answer pictures of the input, shape ``(n, height, width)``."""
+
+    def read_output(self, output: NDArray[Any], pixels: NDArray[np.uint8], /) -> object:
+        """Return what the output of the network for one picture says."""
+
+
 def evaluate(
-    classifier: DigitClassifier,
+    classifier: Model,
     split: Split,
     data: DataInfo,
     *,
@@ -67,7 +107,7 @@ def evaluate(
 
     Latencies are of one picture: ``preprocess`` (pixels to the type and scale of the input), ``invoke`` (the
     interpreter alone), ``postprocess`` (output to class, confidence and doubts) and ``total`` (all of
-    `DigitClassifier.classify` from such pixels). What a person waits for is ``file``: from the path of a picture file
+    `Model.classify` from such pixels). What a person waits for is ``file``: from the path of a picture file
     to the answer, with opening it, finding the digit in it and framing it; ``picture`` is the part of that from the
     opened picture to the pixels. The files are the first ten pictures, six times as large, and digits dark on light.
     ``peak_memory_bytes`` is that of a process that loads the model and answers one picture. ``extra`` holds
@@ -112,6 +152,8 @@ def evaluate(
         latency={},
         device=found,
         pictures=wrong_pictures(split.images, split.labels, predictions.labels),
+        texts=predictions.labels if split.labels.dtype.kind == "U" else None,
+        sure=predictions.sure,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         classes=classifier.labels,
         input=classifier.input,
@@ -143,7 +185,7 @@ def evaluate(
     )
 
 
-def model_info(classifier: DigitClassifier) -> ModelInfo:
+def model_info(classifier: Model) -> ModelInfo:
     """Return what the record says of a model: what its card says, or without a card, what its file and tensors show."""
     file, types = classifier.model, classifier.network.types
     whole = not any(np.issubdtype(kind, np.floating) for kind in types)
@@ -171,7 +213,7 @@ def _ignore(_step: str) -> None:
     pass
 
 
-def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> dict[str, Loops]:
+def _time_parts(classifier: Model, split: Split, seconds: float) -> dict[str, Loops]:
     pixels, lane = split.images[0], classifier.network.lane
     output = lane.run(pixels)
     return {
@@ -184,7 +226,7 @@ def _time_parts(classifier: DigitClassifier, split: Split, seconds: float) -> di
     }
 
 
-def invocations(classifier: DigitClassifier, pixels: NDArray[np.uint8], seconds: float = SECONDS) -> Loops:
+def invocations(classifier: Model, pixels: NDArray[np.uint8], seconds: float = SECONDS) -> Loops:
     """Time the interpreter alone on one picture.
 
     Args:
@@ -232,12 +274,10 @@ def _time_picture(form: Input, split: Split, seconds: float) -> Loops:
     return loops(lambda: prepare(image, form), f"picture to {form} pixels", seconds, minimum=20)
 
 
-def _time_threads(
-    classifier: DigitClassifier, split: Split, seconds: float, counts: Sequence[int]
-) -> list[Mapping[str, float]]:
+def _time_threads(classifier: Model, split: Split, seconds: float, counts: Sequence[int]) -> list[Mapping[str, float]]:
     rows: list[Mapping[str, float]] = []
     for count in counts:
-        network = Network(classifier.model, classifier.name, classifier.backend, count, classifier.network.shape)
+        network = classifier.network.with_threads(count)
         one = loops(network.lane.invoke, "one", seconds)
         # The first call makes the interpreters.
         network.many(split.images)
@@ -248,15 +288,16 @@ def _time_threads(
     return rows
 
 
-def _load_ms(classifier: DigitClassifier) -> float:
+def _load_ms(classifier: Model) -> float:
     times = []
     blank = np.zeros(classifier.network.shape, np.uint8)
+    kind: Callable[..., Model] = type(classifier)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.tflite"
         file.write_bytes(classifier.model.content)
         for _ in range(_LOADS):
             start = time.perf_counter_ns()
-            DigitClassifier(file, backend=classifier.backend.name, allow_unverified=True).classify(blank)
+            kind(file, backend=classifier.backend.name, allow_unverified=True).classify(blank)
             times.append((time.perf_counter_ns() - start) / 1e6)
     return round(statistics.median(times), 3)
 
@@ -267,12 +308,14 @@ class _Cold:
     peak_memory_bytes: int | None
 
 
-def _cold_starts(classifier: DigitClassifier) -> _Cold:
+def _cold_starts(classifier: Model) -> _Cold:
     times, peaks = [], []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.tflite"
         file.write_bytes(classifier.model.content)
-        command = [sys.executable, "-c", _COLD_START, str(file), classifier.backend.name]
+        kind = type(classifier)
+        program = _COLD_START.format(module=kind.__module__, name=kind.__name__)
+        command = [sys.executable, "-c", program, str(file), classifier.backend.name]
         for _ in range(COLD_STARTS):
             start = time.perf_counter_ns()
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_digits_runtime.records.evaluation import Latency
+from edge_digits_runtime.records.timings import Latency
 
 LOOPS = 5
 UNSTEADY_LOOPS, UNSTEADY_CALLS = 1.25, 5.0

@@ -34,7 +34,7 @@ class Input:
     kind: Kind = "ink"
     """``ink``: the digit is found in the picture and framed as in MNIST. ``crop``: the whole picture is scaled, grey,
     its contrast stretched; no ink is looked for. ``line``: the picture shows one line, see
-    `edge_digits_runtime.page.line.prepare_line`. ``page``: a page of any size, see
+    `edge_digits_runtime.image.line.prepare_line`. ``page``: a page of any size, see
     `edge_digits_runtime.page.row_finder`."""
     height: int = SIDE
     """In pixels: 28 for ``ink``, `SMALLEST` to `LARGEST` for ``crop``, 32 for ``line``, 256 for ``page``."""

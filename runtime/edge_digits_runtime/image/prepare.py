@@ -7,6 +7,7 @@ from PIL import Image
 from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.image.arrays import Gray
 from edge_digits_runtime.image.ink import to_plain
+from edge_digits_runtime.image.line import prepare_line
 from edge_digits_runtime.image.model_input import INK, NO_CONTRAST, Input, Prepared
 from edge_digits_runtime.image.picture import digit_pixels, in_file
 
@@ -25,7 +26,7 @@ def prepare(image: Image.Image, form: Input = INK) -> Prepared:
 
     Args:
         image: any mode and size. It is not changed.
-        form: the input of the model, ``ink`` or ``crop``.
+        form: the input of the model: ``ink``, ``crop``, or ``line``, see `edge_digits_runtime.image.line`.
 
     Raises:
         UsageError: ``form`` is of another kind.
@@ -37,14 +38,16 @@ def prepare(image: Image.Image, form: Input = INK) -> Prepared:
     """
     if form.kind == "ink":
         return digit_pixels(image)
-    if form.kind != "crop":
-        raise UsageError(f"input {form.kind}: pictures of this kind are prepared by `edge_digits_runtime.page.line`")
+    if form.kind == "page":
+        raise UsageError("input page: a page is prepared by `edge_digits_runtime.page.row_finder`, in several sizes")
+    box = in_file(image, (0, 0, *image.size))
+    if form.kind == "line":
+        return Prepared(prepare_line(np.asarray(to_plain(image).convert("L"))), box, None, False, None)
     # Scaled first: the stretch is then of the pixels that the model sees, and doing it twice changes nothing.
     gray = to_plain(image).convert("L")
     if gray.size != (form.width, form.height):
         gray = gray.resize((form.width, form.height), Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels = _stretched(np.asarray(gray))
-    box = in_file(image, (0, 0, *image.size))
     if pixels is None:
         return Prepared(np.zeros(form.shape, np.uint8), box, None, True, NO_CONTRAST)
     return Prepared(pixels, box, None, False, None)
@@ -55,13 +58,13 @@ def prepare_arrays(pictures: NDArray[np.uint8], form: Input) -> NDArray[np.uint8
 
     Args:
         pictures: shape ``(n, height, width)``. For ``ink`` they are in the frame of MNIST already, ``(n, 28, 28)``,
-            0 background, 255 ink, and stay as they are.
+            0 background, 255 ink, and stay as they are; so do those for ``line`` that have the shape of its input.
         form: the input of the model.
 
     Returns:
         Shape ``(n, form.height, form.width)``.
     """
-    if form.kind == "ink":
+    if form.kind == "ink" or (form.kind == "line" and pictures.shape[1:] == form.shape):
         return pictures
     made = [prepare(Image.fromarray(picture), form).pixels for picture in pictures]
     return np.stack(made) if made else np.zeros((0, *form.shape), np.uint8)

@@ -67,9 +67,15 @@ class Network:
     """
 
     def __init__(
-        self, model: ModelFile, name: str, backend: Backend, threads: int = 1, shape: tuple[int, int] | None = None
+        self,
+        model: ModelFile,
+        name: str,
+        backend: Backend,
+        threads: int = 1,
+        shape: tuple[int, int] | None = None,
+        most: int = MOST,
     ) -> None:
-        """Load a model and check that its tensors are those of a classifier of small grey pictures.
+        """Load a model and check that it takes a grey picture and gives a number for each class.
 
         Args:
             model: the file; if it has operators that cannot be checked, it is run in a process of its own first.
@@ -78,18 +84,23 @@ class Network:
             threads: how many cores a call may use: `one` uses them within the invocation, `many` for invocations side
                 by side.
             shape: height and width that its pictures must have; None for what its input says.
+            most: largest number of outputs; a reader of lines has one for each character at each step.
 
         Raises:
             ModelError: the model is damaged, cannot run, or has other tensors.
             BackendError: the backend does not work here.
         """
-        self._model, self._name, self._backend, self._threads = model, name, backend, threads
+        self._model, self._name, self._backend, self._threads, self._most = model, name, backend, threads, most
         interpreter = open_interpreter(model, name, backend, threads)
         self.types = [np.dtype(details["dtype"]) for details in interpreter.get_tensor_details()]
-        self.input, self.output = _input_and_output(interpreter, name)
+        self.input, self.output = _input_and_output(interpreter, name, most)
         self.shape = _picture_shape(self.input, name, shape)
         self.classes = int(np.prod(self.output.shape))
         self.lane = self._lane(interpreter)
+
+    def with_threads(self, threads: int) -> "Network":
+        """Return the same model, loaded anew, for another number of threads."""
+        return Network(self._model, self._name, self._backend, threads, self.shape, self._most)
 
     def one(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """Return the output for one picture of shape `shape`, in the shape and type of `output`."""
@@ -246,7 +257,7 @@ def open_interpreter(model: ModelFile, name: str, backend: Backend, threads: int
     return backend.interpreter(model.content, name, threads)
 
 
-def _input_and_output(interpreter: Interpreter, name: str) -> tuple[Tensor, Tensor]:
+def _input_and_output(interpreter: Interpreter, name: str, most: int = MOST) -> tuple[Tensor, Tensor]:
     """Return the two tensors at the ends of a network.
 
     Raises:
@@ -259,12 +270,12 @@ def _input_and_output(interpreter: Interpreter, name: str) -> tuple[Tensor, Tens
     if input_.dtype not in _TYPES or (input_.dtype == np.int8 and not input_.scale):
         raise _wrong_input(input_, name)
     if (
-        not FEWEST <= np.prod(output.shape) <= MOST
+        not FEWEST <= np.prod(output.shape) <= most
         or output.dtype not in _TYPES
         or (output.dtype != np.float32 and not output.scale)
     ):
         raise ModelError(
-            f"{name}: the output is {output}; allowed is 1×{FEWEST} to 1×{MOST} of float32, "
+            f"{name}: the output is {output}; allowed is 1×{FEWEST} to 1×{most} of float32, "
             "or of int8 or uint8 with a scale"
         )
     return input_, output
@@ -284,7 +295,7 @@ def _picture_shape(input_: Tensor, name: str, wanted: tuple[int, int] | None) ->
             found = wanted or SHAPE
         case _:
             raise _wrong_input(input_, name)
-    if not all(SMALLEST <= side <= LARGEST for side in found):
+    if wanted is None and not all(SMALLEST <= side <= LARGEST for side in found):
         raise _wrong_input(input_, name)
     if wanted is not None and found != wanted:
         raise ModelError(

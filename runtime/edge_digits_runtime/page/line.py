@@ -1,8 +1,8 @@
 """A picture of one line of numbers: from its pixels to its text.
 
-`prepare_line` makes the pixels that a line network takes, the same in training and in use. `LineReader` runs the
-network and decodes what it gives: for each step along the line, a logit for each character and one, the last, for
-"nothing new here" (the blank of CTC, connectionist temporal classification).
+`LineReader` runs a line network on the pixels that `edge_digits_runtime.image.line` makes, and decodes what it gives:
+for each step along the line, a logit for each character and one, the last, for "nothing new here" (the blank of CTC,
+connectionist temporal classification).
 """
 
 import os
@@ -15,34 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edge_digits_runtime.data.classes import MOST
 from edge_digits_runtime.errors import ModelError, PictureError
 from edge_digits_runtime.image.ink import to_plain
+from edge_digits_runtime.image.line import HEIGHT, WIDTH, Gray, line_pixels, line_width
 from edge_digits_runtime.image.model_input import LINE_SHAPE
 from edge_digits_runtime.image.picture import open_picture
-from edge_digits_runtime.library_errors import INTERPRETER, first_line
 from edge_digits_runtime.model import backends, registry
 from edge_digits_runtime.model.card import ModelCard
-from edge_digits_runtime.model.network import Tensor, open_interpreter
+from edge_digits_runtime.model.network import Network
 from edge_digits_runtime.page.decoding import REJECT, Decoded, decode, decode_within
 from edge_digits_runtime.page.formats import Format
 
-HEIGHT, WIDTH = LINE_SHAPE
-"""Size of the input in pixels."""
 LONGEST_LINE = 1_056
 """Columns of the longest line that is read without being squeezed: 33 times as wide as it is high."""
 STEP = 3
 """Columns of the input for each step of the reading."""
 EMPTY, NO_NUMBER = "nothing written", "something that is not part of a number"
-_SMALLEST_RANGE = 16.0
-"""In grey levels. A picture with a smaller range shows nothing but noise, and is stretched as one with this range."""
-_NARROWEST = 4
 _BETWEEN = 12
 """Columns of ground between two lines that are read at once."""
 _SEEN = 36
 """Columns to each side that a step of the reading may depend on."""
-_TYPES = (np.dtype(np.float32), np.dtype(np.int8))
-
-Gray = NDArray[np.uint8]
+_MOST_OUTPUTS = WIDTH * (MOST + 1)
 
 
 @dataclass(frozen=True)
@@ -76,55 +70,35 @@ class Line:
         return self.reason is None
 
 
-def prepare_line(picture: Gray) -> Gray:
-    """Make the pixels that a line network takes of a grey picture.
+@dataclass(frozen=True)
+class Readings:
+    """What is written in ``n`` lines."""
 
-    The picture is scaled to 32 rows; the darkest 1 % become one end of the scale and the lightest 1 % the other; light
-    writing on a dark ground is inverted; the ground fills what is left on the right.
+    labels: NDArray[np.str_]
+    """The texts, shape ``(n,)``."""
+    confidences: NDArray[np.float32]
+    """Calibrated probability of each text in [0, 1], shape ``(n,)``."""
+    sure: NDArray[np.bool_]
+    """True where nothing speaks against the text, shape ``(n,)``."""
 
-    Args:
-        picture: uint8, shape ``(height, width)``, any polarity and size.
-
-    Returns:
-        uint8, shape ``(32, 264)``, dark writing on a light ground.
-
-    Example:
-        >>> import numpy as np
-        >>> prepare_line(np.zeros((64, 100), np.uint8)).shape
-        (32, 264)
-    """
-    pixels, ground = _prepared(picture, WIDTH)
-    result = np.full((HEIGHT, WIDTH), ground, np.uint8)
-    result[:, : pixels.shape[1]] = pixels
-    return result
-
-
-def _prepared(picture: Gray, widest: int) -> tuple[Gray, int]:
-    """Return the pixels of `prepare_line` without what fills them up, at most ``widest`` columns, and the ground."""
-    wide = _prepared_width(picture, widest)
-    scaled = np.asarray(Image.fromarray(picture).resize((wide, HEIGHT), Image.Resampling.BILINEAR))
-    counts = np.bincount(scaled.ravel(), minlength=256).cumsum()
-    low, middle, high = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.01, 0.5, 0.99))
-    gain = 255 / max(high - low, _SMALLEST_RANGE)
-    levels = np.arange(256)
-    # The ground is where most pixels are. It becomes the light end, also where there is nothing but ground.
-    darkness = (levels - low if 2 * middle < low + high else high - levels) * gain
-    table = np.clip(255 - darkness + 0.5, 0, 255).astype(np.uint8)
-    return table[scaled], int(table[middle])
-
-
-def _prepared_width(picture: Gray, widest: int) -> int:
-    """Return how many columns of the input a picture takes."""
-    height, width = picture.shape
-    return int(min(max(round(width * HEIGHT / height), _NARROWEST), widest))
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """The confidences as shape ``(n, 1)``: of all texts that a line may have, only that of one is known."""
+        return self.confidences[:, None]
 
 
 class LineReader:
     """Reads pictures of single lines of numbers with one ``.tflite``; for one thread at a time.
 
     Attributes:
+        model: the file taken apart.
         card: what the model file says of itself.
         name: what messages call the model.
+        backend: the package that runs it.
+        network: the model without its tensors.
+        threads: how many cores a call may use.
+        labels: the characters in the order of the outputs, the blank left out.
+        input: how a picture becomes pixels.
         min_confidence: a line below this confidence is not sure, in [0, 1].
     """
 
@@ -157,24 +131,20 @@ class LineReader:
             UsageError: no model of that name is installed.
         """
         chosen = registry.LINE_MODEL if model is None else model
-        self.name, file = registry.load(chosen, allow_unverified, require_signature)
-        self.card = _line_card(file.card, self.name)
+        self.name, self.model = registry.load(chosen, allow_unverified, require_signature)
+        self.card = _line_card(self.model.card, self.name)
+        self.labels, self.input = self.card.labels, self.card.input
         self.min_confidence = self.card.min_confidence if min_confidence is None else min_confidence
-        interpreter = open_interpreter(file, self.name, backends.choose(backend), threads)
-        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        to, out = Tensor.read(inputs[0]), Tensor.read(outputs[0])
-        shapes = (1, HEIGHT, WIDTH, 1), (1, out.shape[1] if len(out.shape) == 3 else 0, len(self.card.labels) + 1)
-        if (to.shape, out.shape) != shapes or to.dtype not in _TYPES or out.dtype not in _TYPES:
+        self.backend, self.threads = backends.choose(backend), threads
+        self.network = Network(self.model, self.name, self.backend, threads, LINE_SHAPE, _MOST_OUTPUTS)
+        out = self.network.output
+        if len(out.shape) != 3 or out.shape[::2] != (1, len(self.labels) + 1):
             raise ModelError(
-                f"{self.name}: the input is {to}, the output {out}; a line model of {len(self.card.labels)} labels "
-                f"takes 1×{HEIGHT}×{WIDTH}×1 and gives 1×steps×{len(self.card.labels) + 1}, in float32 or int8"
+                f"{self.name}: the output is {out}; a line model of {len(self.labels)} labels gives "
+                f"1×steps×{len(self.labels) + 1}"
             )
         # Input and output are the interpreter's own memory: threads take turns.
         self._turn = threading.Lock()
-        self._invoke = interpreter.invoke
-        self._input = backends.memory(interpreter, to.index)[0, :, :, 0]
-        self._output = backends.memory(interpreter, out.index)[0]
-        self._table, self._out = _table(to), out
 
     def read(self, image: Image.Image | Gray | str | os.PathLike[str] | bytes, expect: Format | None = None) -> Line:
         """Read the line in a picture.
@@ -191,24 +161,28 @@ class LineReader:
 
     def read_all(self, pictures: Sequence[Gray], expect: Format | None = None) -> list[Line]:
         """Read the lines in grey pictures, as `read` does. Several short lines take the time of one."""
-        result = []
-        for picture, logits in zip(pictures, self._all_logits(pictures), strict=True):
-            decoded = decode(logits, self.card.labels, self.card.temperature)
-            if expect is not None and not expect.matches(decoded.text):
-                fitting = decode_within(logits, self.card.labels, expect, self.card.temperature)
-                if fitting is None:
-                    reason: str | None = f"does not fit {expect.text}"
-                else:
-                    decoded = fitting
-                    reason = self._reason(decoded)
+        return [
+            self._line(logits, picture, expect)
+            for picture, logits in zip(pictures, self._all_logits(pictures), strict=True)
+        ]
+
+    def _line(self, logits: NDArray[np.float32], picture: Gray, expect: Format | None) -> Line:
+        """Decode the logits of one line; boxes of characters are those in ``picture``."""
+        decoded = decode(logits, self.card.labels, self.card.temperature)
+        if expect is not None and not expect.matches(decoded.text):
+            fitting = decode_within(logits, self.card.labels, expect, self.card.temperature)
+            if fitting is None:
+                reason: str | None = f"does not fit {expect.text}"
             else:
+                decoded = fitting
                 reason = self._reason(decoded)
-            result.append(Line(decoded.text, decoded.confidence, reason, _characters(decoded, picture)))
-        return result
+        else:
+            reason = self._reason(decoded)
+        return Line(decoded.text, decoded.confidence, reason, _characters(decoded, picture))
 
     def _all_logits(self, pictures: Sequence[Gray]) -> Iterator[NDArray[np.float32]]:
         """Give the logits of each picture, for the steps that it takes."""
-        prepared = [_prepared(picture, LONGEST_LINE) for picture in pictures]
+        prepared = [line_pixels(picture, LONGEST_LINE) for picture in pictures]
         steps = [-(-pixels.shape[1] // STEP) for pixels, _ in prepared]
         waiting: list[int] = []
         for index in range(len(prepared) + 1):
@@ -257,14 +231,42 @@ class LineReader:
     def logits(self, pixels: Gray) -> NDArray[np.float32]:
         """Return what the network gives for pixels of `prepare_line`: shape ``(steps, len(labels) + 1)``."""
         with self._turn:
-            np.copyto(self._input, self._table.take(pixels))
-            try:
-                self._invoke()
-            except INTERPRETER as error:
-                raise ModelError(f"{self.name}: fails when it runs: {first_line(error)}") from error
-            values: NDArray[np.float32] = self._output.astype(np.float32)
-        if self._out.scale:
-            values = (values - np.float32(self._out.zero_point)) * np.float32(self._out.scale)
+            return self._real(self.network.lane.run(pixels))
+
+    def classify(self, picture: Gray | str | os.PathLike[str]) -> Line:
+        """Read the line in a picture file, or in pixels of `prepare_line`: what an evaluation times."""
+        if isinstance(picture, np.ndarray):
+            return self.read_output(self.network.lane.run(picture), picture)
+        return self.read(picture)
+
+    def read_output(self, output: NDArray[Any], pixels: Gray) -> Line:
+        """Return what the output of the network for pixels of `prepare_line` says; the last step of `classify`."""
+        return self._line(self._real(output), pixels, None)
+
+    def classify_batch(self, pictures: NDArray[np.uint8]) -> "Readings":
+        """Read many lines.
+
+        Args:
+            pictures: pixels of `prepare_line`, shape ``(n, 32, 264)``.
+        """
+        with self._turn:
+            outputs = self.network.many(pictures)
+        lines = [
+            self._line(self._real(output), picture, None) for output, picture in zip(outputs, pictures, strict=True)
+        ]
+        confidences = np.array([line.confidence for line in lines], np.float32)
+        return Readings(
+            np.array([line.text for line in lines], np.str_),
+            confidences,
+            np.array([line.sure for line in lines], np.bool_),
+        )
+
+    def _real(self, output: NDArray[Any]) -> NDArray[np.float32]:
+        """Return logits as numbers, in an array of their own: shape ``(steps, len(labels) + 1)``."""
+        out = self.network.output
+        values: NDArray[np.float32] = output.reshape(out.shape[1:]).astype(np.float32)
+        if out.scale:
+            values = (values - np.float32(out.zero_point)) * np.float32(out.scale)
         return values
 
     def _reason(self, decoded: Decoded) -> str | None:
@@ -283,17 +285,6 @@ def _line_card(card: ModelCard | None, name: str) -> ModelCard:
     return card
 
 
-def _table(to: Tensor) -> NDArray[Any]:
-    """Return what each pixel value becomes in the input, shape ``(256,)``."""
-    shares = np.arange(256) / 255
-    if to.dtype == np.float32:
-        return shares.astype(np.float32)
-    # Half a step is rounded up, as the converter's own quantization does.
-    steps = np.floor(shares / (to.scale or 1) + 0.5) + to.zero_point
-    stored: NDArray[Any] = np.clip(steps, -128, 127).astype(np.int8)
-    return stored
-
-
 def _gray(image: Image.Image | Gray | str | os.PathLike[str] | bytes) -> Gray:
     if isinstance(image, np.ndarray):
         if image.ndim != 2 or image.dtype != np.uint8 or not image.size:
@@ -308,7 +299,7 @@ def _gray(image: Image.Image | Gray | str | os.PathLike[str] | bytes) -> Gray:
 def _characters(decoded: Decoded, gray: Gray) -> tuple[Character, ...]:
     """Return the characters with their boxes: halfway to their neighbours, at most half the height to each side."""
     height, width = gray.shape
-    scale = width / _prepared_width(gray, LONGEST_LINE) * STEP
+    scale = width / line_width(gray, LONGEST_LINE) * STEP
     middles = [min((start + end) / 2 * scale, width) for start, end, _ in decoded.steps]
     result = []
     for index, (text, middle) in enumerate(zip(decoded.text, middles, strict=True)):

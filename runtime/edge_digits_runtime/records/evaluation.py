@@ -20,13 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_digits_runtime.data import metrics, turns
-from edge_digits_runtime.data.classes import DIGIT_CLASSES, MOST
+from edge_digits_runtime.data.checks import LONGEST_TEXT
+from edge_digits_runtime.data.classes import DIGIT_CLASSES, FEWEST, MOST
+from edge_digits_runtime.data.line_metrics import score
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.image.model_input import INK, Input
 from edge_digits_runtime.library_errors import GZIP, JSON, first_line
 from edge_digits_runtime.records import fields, files, picture_column
 from edge_digits_runtime.records.class_names import ClassNames
-from edge_digits_runtime.records.device_facts import Conditions, DeviceFacts
+from edge_digits_runtime.records.device_facts import DeviceFacts
 from edge_digits_runtime.records.fields import (
     Count,
     FieldError,
@@ -35,70 +37,22 @@ from edge_digits_runtime.records.fields import (
     Matching,
     Name,
     Numbers,
+    NumbersOrTexts,
     Positive,
     Sha256,
     Share,
     Time,
-    Within,
 )
 from edge_digits_runtime.records.picture_column import PictureColumn
+from edge_digits_runtime.records.timings import Extra, Latency, LatencyInFile, Part
 
 FORMAT = "edge-digits-evaluation/3"
 _LARGEST = 64 << 20
 """Bytes of an evaluation, unpacked; one of 10,000 pictures has 1 MB."""
 Role = Literal["float-original", "float-tflite", "int8"]
 ROLES: tuple[Role, ...] = get_args(Role)
-Part = Literal["preprocess", "invoke", "postprocess", "total", "picture", "file"]
-# A year in microseconds: nothing that is timed here takes as long.
-_LONGEST_US = 32_000_000_000_000
-_Milliseconds = Annotated[float, Within(0, _LONGEST_US)]
-_Microseconds = Annotated[float, Within(0, _LONGEST_US)]
 # 128 probabilities of 5 decimals each sum up to one within 0.00064.
 _SUM_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Timed repetitions of one thing, one picture each."""
-
-    samples_us: Annotated[NDArray[np.float64], Numbers((None,), 0, _LONGEST_US)]
-    """Every timed repetition in microseconds, shape ``(n,)``, in the order measured."""
-    what: Line = ""
-    """Name of the thing timed, such as ``uint8 pixels to prediction``."""
-
-    @property
-    def p50(self) -> float:
-        """Median in microseconds."""
-        return self.percentile(50)
-
-    @property
-    def p90(self) -> float:
-        """90th percentile in microseconds."""
-        return self.percentile(90)
-
-    @property
-    def p99(self) -> float:
-        """99th percentile in microseconds."""
-        return self.percentile(99)
-
-    @property
-    def mean(self) -> float:
-        """Mean in microseconds."""
-        return float(np.mean(self.samples_us))
-
-    @property
-    def std(self) -> float:
-        """Standard deviation in microseconds."""
-        return float(np.std(self.samples_us))
-
-    def percentile(self, q: float) -> float:
-        """Return the ``q``-th percentile in microseconds, ``q`` in [0, 100]."""
-        return float(np.percentile(self.samples_us, q))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a summary for readers of the JSON, and the samples it was made from (rounded to 1 ns)."""
-        summary = {name: round(getattr(self, name), 3) for name in ("p50", "p90", "p99", "mean", "std")}
-        return {"what": self.what} | summary | {"samples_us": [round(float(s), 3) for s in self.samples_us]}
 
 
 @dataclass(frozen=True)
@@ -133,79 +87,18 @@ class ModelInfo:
     where they are not known."""
 
 
-class LoopTimes(TypedDict):
-    """Five loops of one thing, see `edge_digits_runtime.device.timing.Loops`."""
-
-    median_us: _Microseconds
-    """Median over the loops of the time of one invocation, in microseconds."""
-    loop_us: Annotated[list[_Microseconds], Length(1, 1000)]
-    """Time of one invocation in each loop, in microseconds."""
-    invocations: Positive
-    """Invocations in each loop."""
-
-
-class ThreadTimes(TypedDict):
-    """Time of one picture with a number of threads."""
-
-    threads: Annotated[int, Within(1, 4096)]
-    """Number of cores that a call may use."""
-    one_us: _Microseconds
-    """A picture alone, in microseconds."""
-    many_us: _Microseconds
-    """A picture among all of the data set, in microseconds."""
-
-
-class ConditionsAround(TypedDict):
-    """The state of the device before and after it was measured."""
-
-    before: Conditions
-    after: Conditions
-
-
-class TurnFigures(TypedDict):
-    """How well wheels were read, see `edge_digits_runtime.data.turns`."""
-
-    resting: Count
-    """Wheels and displays that rest: their tenths are 0, 1 or 9."""
-    resting_right: Count
-    """Of those, how many were answered with the right digit."""
-    resting_sure: Count
-    """Of those, how many answers were sure."""
-    resting_sure_wrong: Count
-    """Of those, how many answers were sure, and another digit."""
-    wheels: Count
-    """Labels that are turns, at any tenth."""
-    wheels_near: Count
-    """Of those, how many were answered within a tenth."""
-
-
-class Extra(TypedDict, total=False):
-    """Further measurements, see `edge_digits_runtime.device.measurement.evaluate`."""
-
-    loops: Mapping[Part, LoopTimes]
-    """The parts of an answer."""
-    load_ms: _Milliseconds
-    """Median time to read the model, check it and answer the first picture, in a running process."""
-    cold_start_ms: _Milliseconds
-    """The same from the start of the process."""
-    threads: list[ThreadTimes]
-    """By number of threads."""
-    conditions: ConditionsAround
-    """State of the device before and after; it may have slowed down."""
-    turns: TurnFigures
-    """How well wheels were read, of a model that reads them."""
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """Answers, latency and device of one model on one data set."""
 
     model: ModelInfo
     data: DataInfo
-    labels: NDArray[np.uint8]
-    """The true classes, shape ``(n,)``, n at least 1, each an index into ``classes``."""
+    labels: NDArray[Any]
+    """The true classes, shape ``(n,)``, n at least 1, uint8, each an index into ``classes``; of lines, the texts that
+    are written in them."""
     probabilities: NDArray[np.float32]
-    """Calibrated probabilities, shape ``(n, k)``, each in [0, 1]; the answer is the largest."""
+    """Calibrated probabilities, shape ``(n, k)``, each in [0, 1]; the answer is the largest. Of lines, shape
+    ``(n, 1)``: that of the text that was read."""
     latency: Mapping[str, Latency]
     """By `Part`, see `edge_digits_runtime.device.measurement.evaluate`: ``invoke`` always, the others where they were
     timed. Empty if only the accuracy was measured."""
@@ -222,15 +115,42 @@ class Evaluation:
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further measurements by name, see `Extra`; what that does not declare may be any JSON."""
     classes: tuple[str, ...] = DIGIT_CLASSES
-    """Names of the k classes, in the order of the outputs."""
+    """Names of the k classes, in the order of the outputs; of lines, the characters that are told apart."""
     input: Input = INK
     """How the pictures became pixels."""
+    texts: NDArray[np.str_] | None = None
+    """What was read in each line, shape ``(n,)``; None where the answers are classes."""
+    sure: NDArray[np.bool_] | None = None
+    """Whether each answer was called sure, shape ``(n,)``; None where nobody says so, as of a Keras original."""
 
     @property
-    def predicted(self) -> NDArray[np.uint8]:
+    def predicted(self) -> NDArray[Any]:
         """The answers, shape ``(n,)``, as ``labels``; of equal probabilities the first class, as argmax has it."""
-        answers: NDArray[np.uint8] = self.probabilities.argmax(axis=1).astype(np.uint8)
-        return answers
+        return self.probabilities.argmax(axis=1).astype(np.uint8) if self.texts is None else self.texts
+
+    @property
+    def of_lines(self) -> bool:
+        """Whether the answers are texts of lines."""
+        return self.texts is not None
+
+    def names(self, answers: NDArray[Any]) -> list[str]:
+        """Return ``labels`` or ``predicted`` as a person reads them: names of classes, or texts."""
+        return answers.tolist() if self.of_lines else [self.classes[index] for index in answers.tolist()]
+
+    @property
+    def silently_wrong(self) -> float | None:
+        """Share of the pictures whose answer is wrong and was called sure, in [0, 1]; None where ``sure`` is."""
+        return None if self.sure is None else float(np.mean(self.sure & ~self.right))
+
+    @property
+    def character_error_rate(self) -> float | None:
+        """Edit distance between what was read and what is written, for each character that is written; None of classes.
+
+        May be above 1.
+        """
+        if not self.of_lines:
+            return None
+        return score(self.labels.tolist(), self.predicted.tolist(), [False] * len(self.labels)).character_error_rate
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -249,7 +169,12 @@ class Evaluation:
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """How often each of ``shown`` was answered as which, shape ``(s, s)``; row: the truth, column: the answer."""
+        """How often each of ``shown`` was answered as which, shape ``(s, s)``; row: the truth, column: the answer.
+
+        Of lines, shape ``(0, 0)``.
+        """
+        if self.of_lines:
+            return np.zeros((0, 0), np.int64)
         index = turns.shown_index(self.classes)
         return metrics.confusion_matrix(index[self.labels], index[self.predicted], len(self.shown))
 
@@ -272,7 +197,8 @@ class Evaluation:
             "accuracy": round(self.accuracy, 6),
             "classes": list(self.classes),
             "input": dataclasses.asdict(self.input),
-            "confusion": self.confusion.tolist(),
+            "confusion": None if self.of_lines else self.confusion.tolist(),
+            "silently_wrong": None if self.sure is None else round(self.silently_wrong or 0.0, 6),
             "latency_us": {name: latency.to_dict() for name, latency in self.latency.items()},
             "peak_memory_bytes": self.peak_memory_bytes,
             "device": dict(self.device),
@@ -280,6 +206,7 @@ class Evaluation:
             "extra": dict(self.extra),
             "labels": self.labels.tolist(),
             "predicted": self.predicted.tolist(),
+            "sure": None if self.sure is None else self.sure.tolist(),
             "probabilities": [[round(p, 5) for p in row] for row in self.probabilities.astype(np.float64).tolist()],
             "pictures": picture_column.pack(self.pictures),
         }
@@ -339,19 +266,19 @@ class Evaluation:
 
 
 def wrong_pictures(
-    images: NDArray[np.uint8], labels: NDArray[np.uint8], predicted: NDArray[np.uint8]
+    images: NDArray[np.uint8], labels: NDArray[Any], predicted: NDArray[Any]
 ) -> dict[int, NDArray[np.uint8]]:
     """Return the pictures whose answer is not their label, by index.
 
     Args:
         images: shape ``(n, height, width)``.
-        labels: the true classes, shape ``(n,)``.
+        labels: the true classes or texts, shape ``(n,)``.
         predicted: the answers, shape ``(n,)``.
     """
     return {int(i): images[i] for i in np.flatnonzero(labels != predicted)}
 
 
-_Indices = Annotated[NDArray[np.float64], Numbers((None,), 0, MOST - 1)]
+_Answers = Annotated[NDArray[Any], NumbersOrTexts(0, MOST - 1, LONGEST_TEXT)]
 
 
 class _DataInFile(TypedDict):
@@ -359,16 +286,6 @@ class _DataInFile(TypedDict):
     split: Literal["train", "validation", "test"]
     sha256: Sha256
     count: Positive
-
-
-class _LatencyInFile(TypedDict):
-    what: Line
-    p50: _Microseconds
-    p90: _Microseconds
-    p99: _Microseconds
-    mean: _Microseconds
-    std: _Microseconds
-    samples_us: Annotated[NDArray[np.float64], Numbers((None,), 0, _LONGEST_US)]
 
 
 @dataclass(frozen=True)
@@ -380,18 +297,20 @@ class _File:
     model: ModelInfo
     data: _DataInFile
     accuracy: Share
-    classes: ClassNames
+    classes: Annotated[tuple[Line, ...], Length(FEWEST, MOST)]
     input: Input
-    confusion: Annotated[NDArray[np.float64], Numbers((None, None), 0, 2**53)]
-    latency_us: Mapping[Part, _LatencyInFile]
+    confusion: Annotated[NDArray[np.float64], Numbers((None, None), 0, 2**53)] | None
+    latency_us: Mapping[Part, LatencyInFile]
     peak_memory_bytes: Count | None
     device: DeviceFacts
     notes: list[Line]
     extra: Extra
-    labels: _Indices
-    predicted: _Indices
+    labels: _Answers
+    predicted: _Answers
     probabilities: Annotated[NDArray[np.float64], Numbers((None, None), 0, 1)]
     pictures: PictureColumn
+    sure: list[bool] | None = None
+    silently_wrong: Share | None = None
 
 
 def _checked(file: _File) -> Evaluation:
@@ -400,19 +319,27 @@ def _checked(file: _File) -> Evaluation:
     Raises:
         FieldError: they do not.
     """
-    classes = len(file.classes)
-    labels = _indices("labels", file.labels, classes)
-    predicted = _indices("predicted", file.predicted, classes)
+    of_lines = file.input.kind == "line"
+    if not of_lines:
+        fields.read(ClassNames, list(file.classes), "classes")
+    classes = 1 if of_lines else len(file.classes)
+    labels, predicted = (
+        _answers(name, values, None if of_lines else classes)
+        for name, values in (("labels", file.labels), ("predicted", file.predicted))
+    )
     probabilities = file.probabilities.astype(np.float32)
     if not len(labels) == len(predicted) == len(probabilities) == file.data["count"]:
         raise FieldError("labels, predicted, probabilities and data.count are not of the same number of pictures")
+    if file.sure is not None and len(file.sure) != len(labels):
+        raise FieldError("sure is not of as many pictures as labels")
     if probabilities.shape[1] != classes:
         raise FieldError(f"probabilities are of {probabilities.shape[1]} classes, but classes names {classes}")
-    # A foreign softmax may be rounded to nothing but 0.
-    sums = file.probabilities.sum(axis=1)
-    if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
-        raise FieldError("probabilities are not 1 together")
-    _repair_ties(probabilities, predicted)
+    if not of_lines:
+        # A foreign softmax may be rounded to nothing but 0.
+        sums = file.probabilities.sum(axis=1)
+        if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
+            raise FieldError("probabilities are not 1 together")
+        _repair_ties(probabilities, predicted)
     if file.latency_us and "invoke" not in file.latency_us:
         raise FieldError("latency_us.invoke is missing")
     latency: dict[str, Latency] = {
@@ -428,25 +355,34 @@ def _checked(file: _File) -> Evaluation:
         probabilities=probabilities,
         latency=latency,
         device=file.device,
-        pictures=picture_column.unpack(file.pictures, np.flatnonzero(labels != predicted).tolist()),
+        pictures=picture_column.unpack(file.pictures, np.flatnonzero(labels != predicted).tolist(), file.input.shape),
         peak_memory_bytes=file.peak_memory_bytes,
         created=file.created,
         notes=tuple(file.notes),
         extra=file.extra,
         classes=file.classes,
         input=file.input,
+        texts=predicted if of_lines else None,
+        sure=None if file.sure is None else np.array(file.sure, np.bool_),
     )
-    if not np.array_equal(evaluation.confusion, file.confusion) or abs(evaluation.accuracy - file.accuracy) > 1e-6:
+    counts = np.zeros((0, 0)) if file.confusion is None else file.confusion
+    if not np.array_equal(evaluation.confusion, counts) or abs(evaluation.accuracy - file.accuracy) > 1e-6:
         raise FieldError("accuracy and confusion are not those of labels and predicted")
+    if abs((evaluation.silently_wrong or 0.0) - (file.silently_wrong or 0.0)) > 1e-6:
+        raise FieldError("silently_wrong is not that of labels, predicted and sure")
     return evaluation
 
 
-def _indices(name: str, values: NDArray[np.float64], classes: int) -> NDArray[np.uint8]:
-    """Return ``values`` as indices of classes.
+def _answers(name: str, values: NDArray[Any], classes: int | None) -> NDArray[Any]:
+    """Return ``values`` as indices of classes, or for None as texts.
 
     Raises:
-        FieldError: one is no whole number, or has no class.
+        FieldError: they are of the other kind, or an index is no whole number, or has no class.
     """
+    if (values.dtype.kind == "U") != (classes is None):
+        raise FieldError(f"{name} are {'numbers' if classes is None else 'texts'}, which does not fit input.kind")
+    if classes is None:
+        return values
     indices = values.astype(np.uint8)
     wrong = values[(indices != values) | (indices >= classes)]
     if len(wrong):

@@ -134,6 +134,25 @@ class Numbers:
         return f"{shape} numbers from {self.low:,} to {self.high:,}"
 
 
+class NumbersOrTexts(Numbers):
+    """A list of finite numbers as `Numbers`, or a list of texts of one line."""
+
+    def __init__(self, low: float, high: float, longest: int) -> None:
+        """Take the range of the numbers, and the largest number of characters of a text."""
+        super().__init__((None,), low, high)
+        self.longest = longest
+
+    def read(self, value: Any, where: str) -> NDArray[Any]:
+        """Return a list of numbers as float64, one of texts as ``str_``."""
+        if not (isinstance(value, list) and value and isinstance(value[0], str)):
+            return super().read(value, where)
+        rule = OneLine(self.longest)
+        return np.array([_annotated(str, (rule,), each, f"{where}[{k}]") for k, each in enumerate(value)], np.str_)
+
+    def _allowed(self) -> str:
+        return f"{super()._allowed()}, or texts"
+
+
 Share = Annotated[float, Within(0, 1)]
 Count = Annotated[int, Within(0, 2**53)]
 Positive = Annotated[int, Within(1, 2**53)]

@@ -1,7 +1,7 @@
-"""The run folder of a line reader: ``model.keras`` and, written last, ``run.json``.
+"""The run folder of a line reader: ``model.keras``, ``evaluation.json`` and, written last, ``run.json``.
 
-``checkpoint.npz`` is there only while training is unfinished. There is no test split: lines are made, and sets of real
-pictures are measured by ``benchmarks/accuracy/lines.py``.
+``checkpoint.npz`` is there only while training is unfinished. The evaluation is that of the original on made lines;
+sets of real pictures are measured by ``benchmarks/accuracy/lines.py``.
 """
 
 import dataclasses

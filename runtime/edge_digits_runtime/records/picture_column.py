@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from edge_digits_runtime.image.model_input import LARGEST, SMALLEST
 from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.records.fields import Count, FieldError
 
@@ -36,12 +35,13 @@ def pack(pictures: Mapping[int, NDArray[np.uint8]]) -> PictureColumn:
     return {"index": list(pictures), "png": base64.b64encode(buffer.getvalue()).decode("ascii")}
 
 
-def unpack(column: PictureColumn, wanted: list[int]) -> dict[int, NDArray[np.uint8]]:
+def unpack(column: PictureColumn, wanted: list[int], shape: tuple[int, int]) -> dict[int, NDArray[np.uint8]]:
     """Return the pictures by index, uint8 of shape ``(height, width)``.
 
     Args:
         column: what `pack` returned.
         wanted: the indices that it must have, in this order.
+        shape: height and width that they must have.
 
     Raises:
         FieldError: it has others, or the PNG is damaged or of another size.
@@ -54,13 +54,13 @@ def unpack(column: PictureColumn, wanted: list[int]) -> dict[int, NDArray[np.uin
         # Not `Image.open`: other kinds of pictures have no business here.
         with PngImageFile(io.BytesIO(base64.b64decode(column["png"], validate=True))) as image:
             # A few bytes can announce gigabytes, so the size comes before the pixels.
-            width, (height, rest) = image.width, divmod(image.height, len(wanted))
-            fits = not rest and all(SMALLEST <= side <= LARGEST for side in (width, height)) and image.mode == "L"
+            height, width = shape
+            fits = (image.width, image.height, image.mode) == (width, height * len(wanted), "L")
             pixels = np.asarray(image, np.uint8) if fits else None
     except PILLOW as error:
         raise FieldError(f"pictures.png cannot be read ({first_line(error)})") from error
     if pixels is None:
         raise FieldError(
-            f"pictures.png is not one column of {len(wanted)} grey pictures of {SMALLEST} to {LARGEST} pixels a side"
+            f"pictures.png is not one column of {len(wanted)} grey pictures of {shape[0]}×{shape[1]} pixels"
         )
     return dict(zip(wanted, pixels.reshape(len(wanted), height, width), strict=True))

@@ -172,7 +172,7 @@ class RunRecord:
             RunError: not a run record, or a field is missing, unknown or does not fit.
         """
         if isinstance(values, Mapping) and values.get("format") == LINE_FORMAT:
-            raise RunError("the run of a line reader, which only 'convert' knows; give the run of a digit classifier")
+            raise RunError("the run of a line reader; give the run of a classifier")
         if not isinstance(values, Mapping) or values.get("format") != FORMAT:
             raise RunError(f"not a run of format {FORMAT}; runs are made by 'edge-digits train'")
         try:

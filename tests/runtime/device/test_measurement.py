@@ -97,7 +97,7 @@ def test_the_note_of_uneven_loops(tiny: Tiny, split: Split, monkeypatch: pytest.
     classifier = DigitClassifier(tiny("int8"))
     from edge_digits_runtime.device import measurement as module
     from edge_digits_runtime.device.timing import Loops
-    from edge_digits_runtime.records.evaluation import Latency
+    from edge_digits_runtime.records.timings import Latency
 
     def loops(_function: Any, what: str, _seconds: float, minimum: int = 200) -> Loops:
         return Loops(Latency(np.ones(1000), what), (1.0, 1.0, 1.0, 1.0, slowest), minimum)

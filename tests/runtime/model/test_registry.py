@@ -14,7 +14,8 @@ from edge_digits_runtime.installation import how_to_get
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.model.card import FloatReference, ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.registry import DEFAULT_MODEL
-from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, Latency, ModelInfo
+from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo
+from edge_digits_runtime.records.timings import Latency
 
 Tiny = Callable[[str], Path]
 

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from edge_digits_runtime.image.line import HEIGHT, WIDTH, prepare_line
 from edge_digits_runtime.page import line
 from edge_digits_runtime.page.decoding import decode, decode_within, tidy
 from edge_digits_runtime.page.formats import Format
-from edge_digits_runtime.page.line import HEIGHT, WIDTH, prepare_line
 from numpy.typing import NDArray
 
 LABELS = ("1", "2", " ", "?")

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edge_digits_runtime.data.datasets import DataSet
 from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.page.decoding import decode
 from edge_digits_runtime.records import files
 from edge_digits_runtime.records.line_run import LineRunRecord
-from edge_digits_runtime.records.run import CHECKPOINT, MODEL
+from edge_digits_runtime.records.run import CHECKPOINT, EVALUATION, MODEL
 from numpy.typing import NDArray
 
 from edge_digits_train.engine import line_model
@@ -28,18 +29,18 @@ from edge_digits_train.engine.checkpoint import Checkpoint
 from edge_digits_train.engine.feed import pixels
 from edge_digits_train.engine.keras_model import derived_seed, load, weights_sha256
 from edge_digits_train.engine.keras_session import devices, keras
-from edge_digits_train.engine.run_writer import device_facts, versions
+from edge_digits_train.engine.run_writer import device_facts, evaluate_original, versions
 from edge_digits_train.engine.training import check_folder
-from edge_digits_train.engine.weight_average import assign, start_averages, values_of
+from edge_digits_train.engine.weight_average import assign, fitted_momentum, start_averages, values_of
 from edge_digits_train.lines import library
 from edge_digits_train.lines.charset import LABELS
-from edge_digits_train.lines.generator import Lines, line_maker, page_maker
+from edge_digits_train.lines.generator import Lines, held_out_lines, line_maker, page_maker
 from edge_digits_train.lines.pages import UPRIGHT, Pages
 from edge_digits_train.recipes.line_recipe import ROW_OUTPUTS, LineArchitecture, LineRecipe
 
 VALIDATION_SEED = 999_999
 """Of the held-out lines, the same whatever the recipe's seed: runs with different seeds are validated on the same."""
-SETTLING_LINES = 4_096
+SETTLING_LINES = 1_024
 """Lines of the last epoch on which the statistics of batch normalization are measured."""
 SETTLING_PAGES = 256
 _HISTORY = ("loss", "val_exact", "seconds")
@@ -137,15 +138,22 @@ def train_lines(
         if not epochs:
             # Killed between the last checkpoint and the end.
             trained = trainer.trained(maker.make(recipe.lines, *_place(recipe, recipe.epochs - 1)))
-    record = write_line_run(folder, recipe, trained, history, recipe.lines * recipe.epochs, origin)
+    test = held_out_lines(stored) if isinstance(recipe.architecture, LineArchitecture) else None
+    record = write_line_run(folder, recipe, trained, history, recipe.lines * recipe.epochs, origin, test)
     (folder / CHECKPOINT).unlink()
     return record
 
 
 def write_line_run(
-    folder: Path, recipe: LineRecipe, model: keras.Model, history: Mapping[str, list[float]], lines: int, origin: str
+    folder: Path,
+    recipe: LineRecipe,
+    model: keras.Model,
+    history: Mapping[str, list[float]],
+    lines: int,
+    origin: str,
+    test: DataSet | None,
 ) -> LineRunRecord:
-    """Write ``model.keras`` and, last, ``run.json``; the device is this one.
+    """Write ``model.keras``, of a line reader ``evaluation.json``, and last ``run.json``; the device is this one.
 
     Args:
         folder: the run folder.
@@ -154,14 +162,21 @@ def write_line_run(
         history: as in `LineRunRecord`, at least one epoch.
         lines: number of different lines that it was trained on.
         origin: where the weights come from beyond the recipe.
+        test: lines that a line reader is tested on; None for a row finder.
     """
     with files.replacing(folder / MODEL) as temporary:
         model.save(temporary)
+    weights = weights_sha256(model)
+    if test is not None:
+        read = [decode(logits, LABELS) for logits in line_model.predict(model, test.test.images)]
+        texts = np.array([line.text for line in read], np.str_)
+        confidences = np.array([[line.confidence] for line in read], np.float32)
+        evaluate_original(folder / MODEL, recipe.name, weights, test, confidences, texts).save(folder / EVALUATION)
     record = LineRunRecord(
         recipe=recipe.to_dict(),
         generator=library.VERSION,
         lines=lines,
-        weights_sha256=weights_sha256(model),
+        weights_sha256=weights,
         model_sha256=hashlib.sha256((folder / MODEL).read_bytes()).hexdigest(),
         device=device_facts(),
         versions=versions(),
@@ -223,7 +238,7 @@ class LineTrainer:
             beta_2=0.99,
             global_clipnorm=recipe.clip_norm,
             use_ema=True,
-            ema_momentum=recipe.weight_average,
+            ema_momentum=fitted_momentum(recipe.weight_average, steps),
         )
         # XLA compiles the loops of TensorFlow's CTC for minutes and gains nothing.
         compiled = "auto" if keras.backend.backend() == "jax" else False

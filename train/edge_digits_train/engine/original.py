@@ -27,7 +27,7 @@ from edge_digits_runtime.device.timing import Loops, loops
 from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.image.picture import open_picture
 from edge_digits_runtime.image.prepare import prepare
-from edge_digits_runtime.records.evaluation import Latency
+from edge_digits_runtime.records.timings import Latency
 
 from edge_digits_train.engine.feed import pixels
 

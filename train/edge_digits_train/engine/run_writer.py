@@ -19,6 +19,7 @@ from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.records import files, run
 from edge_digits_runtime.records.evaluation import DataInfo, Evaluation, ModelInfo, wrong_pictures
 from edge_digits_runtime.records.run import RunRecord
+from numpy.typing import NDArray
 
 from edge_digits_train.engine import original
 from edge_digits_train.engine.cluster import ALONE, Cluster
@@ -62,7 +63,14 @@ def write_run(folder: Path, finished: FinishedTraining) -> RunRecord:
     recipe, model = finished.recipe, finished.model
     with files.replacing(folder / run.MODEL) as temporary:
         model.save(temporary)
-    evaluation = _evaluate(folder / run.MODEL, finished)
+    logits = predict(model, finished.dataset.test.images)
+    evaluation = evaluate_original(
+        folder / run.MODEL,
+        recipe.name,
+        weights_sha256(model),
+        finished.dataset,
+        metrics.softmax(logits).astype(np.float32),
+    )
     evaluation.save(folder / run.EVALUATION)
     if finished.history["loss"]:
         save_curves(folder / run.CURVES, finished.history, recipe.name)
@@ -140,45 +148,60 @@ def _gpu_name() -> str:
     return "GPU"
 
 
-def _evaluate(saved: Path, finished: FinishedTraining) -> Evaluation:
-    """Return the evaluation of the network, which was saved as ``saved``, on the test pictures.
+def evaluate_original(
+    saved: Path,
+    name: str,
+    weights: str,
+    dataset: DataSet,
+    probabilities: NDArray[np.float32],
+    texts: NDArray[np.str_] | None = None,
+) -> Evaluation:
+    """Return the evaluation of a network as trained on the test pictures.
 
     Answers come from this process, times and memory from a fresh one that loads what was saved.
+
+    Args:
+        saved: the Keras model.
+        name: of its recipe.
+        weights: their sha256.
+        dataset: whose test pictures were answered.
+        probabilities: of the classes, shape ``(n, k)``; of lines ``(n, 1)``, that of each text.
+        texts: what was read in lines; None where the answers are classes.
 
     Raises:
         RunError: the fresh process failed.
     """
-    model, test = finished.model, finished.dataset.test
+    test = dataset.test
     try:
-        cost = original.measure(saved, test, finished.dataset.input)
+        cost = original.measure(saved, test, dataset.input)
     except RuntimeError as error:
         raise RunError(
             f"{saved}: cannot be loaded and measured in a new process ({error}); the training is kept, try again with "
             "--resume"
         ) from error
-    weights = weights_sha256(model)
-    probabilities = metrics.softmax(predict(model, test.images)).astype(np.float32)
+    answers = probabilities.argmax(axis=1).astype(np.uint8) if texts is None else texts
     return Evaluation(
         model=ModelInfo(
-            name=finished.recipe.name,
+            name=name,
             role="float-original",
             scheme="keras",
             bytes=saved.stat().st_size,
             sha256=weights,
             weights_sha256=weights,
         ),
-        data=DataInfo(finished.dataset.name, "test", datasets.digest(test)),
+        data=DataInfo(dataset.name, "test", datasets.digest(test)),
         labels=test.labels,
         probabilities=probabilities,
         latency=cost.latency,
         device=device_facts(),
-        pictures=wrong_pictures(test.images, test.labels, probabilities.argmax(axis=1).astype(np.uint8)),
+        pictures=wrong_pictures(test.images, test.labels, answers),
         peak_memory_bytes=cost.peak_memory_bytes,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=cost.notes,
         extra=cost.extra,
-        classes=finished.dataset.classes,
-        input=finished.dataset.input,
+        classes=dataset.classes,
+        input=dataset.input,
+        texts=texts,
     )
 
 

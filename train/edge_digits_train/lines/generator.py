@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+from edge_digits_runtime.data.datasets import DataSet, Split, nothing
+from edge_digits_runtime.image.line import HEIGHT, WIDTH, prepare_line
+from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.page.decoding import REJECT, tidy
-from edge_digits_runtime.page.line import HEIGHT, WIDTH, prepare_line
 from numpy.typing import NDArray
 
 from edge_digits_train.lines import displays, grammar, layout, library, photo, typefaces, writing
-from edge_digits_train.lines.charset import LONGEST, is_letter, label_of
-from edge_digits_train.lines.hand import draw_hand
+from edge_digits_train.lines.charset import LABELS, LONGEST, is_letter, label_of
+from edge_digits_train.lines.hand import draw_hand, make_coarse
 from edge_digits_train.lines.library import Library
 from edge_digits_train.lines.pages import Pages
 
@@ -29,7 +31,11 @@ Rng = np.random.Generator
 Pictures = NDArray[np.uint8]
 _WHEELS, _DISPLAY, _PRINT = 0.08, 0.08, 0.28
 """Shares of the lines; the rest is written by hand."""
+_COARSE = 0.3
+"""Share of the handwritten lines whose digits are small pictures that were enlarged."""
 _EMPTY = 0.03
+TEST_LINES, TEST_SEED = 1_000, 999_998
+"""Number and seed of the lines of `held_out_lines`."""
 _CHUNK = 256
 """Number of lines that a process makes at a time."""
 
@@ -57,6 +63,21 @@ class Lines:
         """Join parts."""
         pictures = [part.pictures for part in parts] or [np.zeros((0, HEIGHT, WIDTH), np.uint8)]
         return cls(np.concatenate(pictures), [label for part in parts for label in part.labels])
+
+
+def held_out_lines(folder: Path | None = None) -> DataSet:
+    """Make the lines that every line reader is tested on, of writers, fonts and meters that no training line has.
+
+    None of them is among the lines that are used for validation.
+
+    Args:
+        folder: of the library; None for that of this computer.
+    """
+    with line_maker(1, folder) as maker:
+        made = maker.make(TEST_LINES, TEST_SEED, held_out=True)
+    form = Input("line", HEIGHT, WIDTH)
+    test = Split(made.pictures, np.array(made.labels, np.str_))
+    return DataSet(f"made lines {library.VERSION}", nothing(form), test, LABELS, form)
 
 
 Made = TypeVar("Made", Lines, Pages)
@@ -211,7 +232,11 @@ def _number_and_word(rng: Rng) -> str:
 
 def _handwritten(rng: Rng, stored: Library, text: str, size: float) -> _Found:
     manner = draw_hand(rng, size, stored)
+    if rng.random() < _COARSE:
+        make_coarse(manner, rng)
     each = 0.9 * manner.wide + max(manner.gap, 0) + abs(manner.slant) * 0.4 + manner.pitch
+    if manner.coarse and manner.coarse.boxed:
+        each = max(each, manner.coarse.boxed + max(manner.gap, 0) + manner.pitch + 0.3)
     longest = size * (9 + sum(1.0 if character != " " else 1.8 for character in text) * each)
     writer = writing.Writer(stored, manner, rng, min(longest, 3000))
     label = label_of(text)

@@ -42,6 +42,23 @@ class Hand:
     """Where the forms of a digit come from, by digit; -1 stands for all others."""
     face: int
     """Number of the font that letters, and some of the signs, come from."""
+    coarse: "Coarse | None" = None
+    """Where the digits are small pictures that were enlarged, between signs that were not; None for written digits."""
+
+
+@dataclass
+class Coarse:
+    """Small pictures of digits, as data sets of single digits have them, one after another by any writer."""
+
+    rows: float
+    """Height of a digit in the small picture, in its pixels."""
+    hard: float | None
+    """Share of ink from which on a pixel of the small picture is all ink, in (0, 1), where it knows only black and
+    white; None for greys."""
+    pen: float
+    """Half the width of the pen of the digits, in their heights; the signs are drawn with that of the hand."""
+    boxed: float | None
+    """Width of every digit in heights, where each was stretched to one box; None where each has its own."""
 
 
 def draw_hand(rng: Rng, size: float, library: Library) -> Hand:
@@ -91,4 +108,15 @@ def draw_hand(rng: Rng, size: float, library: Library) -> Hand:
         mixed=rng.random() < 0.25,
         sources=sources,
         face=int(rng.choice(np.flatnonzero(library.faces.hand & (library.faces.held_out == library.held_out)))),
+    )
+
+
+def make_coarse(manner: Hand, rng: Rng) -> None:
+    """Let the digits of a hand be enlarged small pictures, each by another writer; how they look is drawn by chance."""
+    manner.mixed = True
+    manner.coarse = Coarse(
+        rows=float(np.exp(rng.uniform(np.log(10), np.log(28)))),
+        hard=float(rng.uniform(0.25, 0.6)) if rng.random() < 0.45 else None,
+        pen=float(rng.uniform(0.03, 0.1)),
+        boxed=float(rng.uniform(0.55, 1.0)) if rng.random() < 0.3 else None,
     )

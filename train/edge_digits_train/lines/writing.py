@@ -6,10 +6,11 @@ from PIL import Image
 
 from edge_digits_train.lines import signs, stroke_fields
 from edge_digits_train.lines.european_digits import Points, uniform
-from edge_digits_train.lines.hand import Hand
+from edge_digits_train.lines.hand import Coarse, Hand
 from edge_digits_train.lines.library import FACES, FACES_HELD_OUT, MNIST, MNIST_HELD_OUT, Library
 
 Rng = np.random.Generator
+Ink = NDArray[np.uint8]
 _COLON = (0.18, 0.42), (0.7, 1.0)
 """Ranges of the heights of its two dots, in heights of a digit from the top."""
 
@@ -91,7 +92,7 @@ class Writer:
             lift += rng.uniform(-0.1, 0.25) * size * (1 - hand.small_zero)
             size *= hand.small_zero
         start = self.x
-        self._field(number, size, lift)
+        self._field(number, size, lift, digit=True)
         if digit == 0 and hand.slashed_zero:
             end, self.x = self.x, start
             wide = (end - start) / size / hand.wide
@@ -125,7 +126,7 @@ class Writer:
         self._field(number, size * high, lift)
         return True
 
-    def _field(self, number: int, size: float, lift: float) -> None:
+    def _field(self, number: int, size: float, lift: float, digit: bool = False) -> None:
         """Write the character of a field: its left edge at ``x``, its foot ``lift`` pixels above the baseline."""
         rng, hand = self._rng, self._hand
         left, right, top, bottom = (int(v) for v in self._library.extents[number])
@@ -150,6 +151,15 @@ class Writer:
         )
         # Distance in pixels of the result, by the mean of the two scales.
         scale = 2 / (step_x + unit) / stroke_fields.PER_UNIT
+        if digit and hand.coarse:
+            ink = self._inked(away * np.float32(scale), max(hand.coarse.pen * size, 0.7))
+            factor = 1.0
+            if hand.coarse.boxed:
+                factor = hand.coarse.boxed * size * float(np.exp(rng.normal(0, 0.1))) * step_x / (right - left + 1)
+            ink = _enlarged(ink, hand.coarse, size, factor)
+            self._put(ink, self.x - room * factor, self.base - lift - high + room)
+            self.x += (width - 2 * room) * factor
+            return
         self._lay(away * np.float32(scale), self.x - room, self.base - lift - high + room)
         self.x += width - 2 * room - abs(slant) * size * 0.6
 
@@ -162,22 +172,30 @@ class Writer:
             y: row of it.
             pen: half the width of the pen; None for that of the hand.
         """
+        self._put(self._inked(away, self._hand.pen if pen is None else pen), x, y)
+
+    def _inked(self, away: NDArray[np.float32], pen: float) -> Ink:
+        """Return the ink of a pen whose middle is so far away."""
         hand, rng = self._hand, self._rng
-        pen = (hand.pen if pen is None else pen) * float(np.exp(rng.normal(0, 0.06)))
+        pen *= float(np.exp(rng.normal(0, 0.06)))
         drawn = np.clip((pen - away) / hand.soft + 0.5, 0, 1)
         strength = 255 * self._faint * (1 - hand.texture * 0.35 * rng.random())
         if hand.texture:
             start = int(rng.integers(0, self._library.noise.size - drawn.size))
             noise = self._library.noise[start : start + drawn.size].reshape(drawn.shape)
             drawn *= 1 - hand.texture * np.clip(0.3 + 0.35 * noise, 0, 1)
+        inked: Ink = (drawn * strength).astype(np.uint8)
+        return inked
+
+    def _put(self, ink: Ink, x: float, y: float) -> None:
+        """Put ink on the line: its upper left corner at column ``x`` and row ``y``."""
         column, row = round(x), round(y)
-        high, wide = drawn.shape
+        high, wide = ink.shape
         y0, x0 = max(row, 0), max(column, 0)
         y1, x1 = min(row + high, self.ink.shape[0]), min(column + wide, self.ink.shape[1])
         if y1 > y0 and x1 > x0:
             place = self.ink[y0:y1, x0:x1]
-            seen = drawn[y0 - row : y1 - row, x0 - column : x1 - column] * strength
-            np.maximum(place, seen.astype(np.uint8), out=place)
+            np.maximum(place, ink[y0 - row : y1 - row, x0 - column : x1 - column], out=place)
 
     def stroke(
         self,
@@ -253,3 +271,21 @@ class Writer:
             self.x += size * uniform(rng, 0, 0.1)
         else:
             self.stroke(signs.sign(character, rng, pen), lift, size)
+
+
+def _enlarged(ink: Ink, coarse: Coarse, size: float, factor: float) -> Ink:
+    """Return the ink of a digit as a small picture shows it that was enlarged.
+
+    Args:
+        ink: of the digit.
+        coarse: what the small picture is like.
+        size: height of the digit in pixels.
+        factor: by which it is stretched sideways.
+    """
+    high, wide = ink.shape
+    step = max(size / coarse.rows, 1.0)
+    small = Image.fromarray(ink).resize((max(2, round(wide / step)), max(2, round(high / step))), Image.Resampling.BOX)
+    if coarse.hard is not None:
+        strongest = max(int(ink.max()), 1)
+        small = Image.fromarray(np.where(np.asarray(small) > coarse.hard * strongest, strongest, 0).astype(np.uint8))
+    return np.asarray(small.resize((max(2, round(wide * factor)), high), Image.Resampling.BILINEAR))

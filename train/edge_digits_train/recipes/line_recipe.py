@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from edge_digits_runtime.errors import RunError, UsageError
-from edge_digits_runtime.page.line import HEIGHT, WIDTH
+from edge_digits_runtime.image.line import HEIGHT, WIDTH
 
 from edge_digits_train.lines.charset import LABELS
 from edge_digits_train.lines.pages import PARTS, SIDE
@@ -118,7 +118,8 @@ class LineRecipe:
     clip_norm: float = 5.0
     """Largest norm of the gradient of all weights together, > 0."""
     weight_average: float = 0.999
-    """Momentum in (0, 1) of an exponential moving average of the weights, which is what is validated and kept."""
+    """Momentum in (0, 1) of an exponential moving average of the weights, which is what is validated and kept; for a
+    short training less, see `edge_digits_train.engine.weight_average.fitted_momentum`."""
     batch_size: int = 64
     lines: int = 20_480
     """Lines, or pages, of an epoch."""

@@ -1,7 +1,7 @@
 """Counting what was read right."""
 
 import pytest
-from edge_digits_runtime.page.line_metrics import edit_distance, score
+from edge_digits_runtime.data.line_metrics import edit_distance, score
 
 
 @pytest.mark.parametrize(
