@@ -21,12 +21,13 @@ from edge_digits_runtime.records.run import MODEL
 from edge_digits_train.engine import line_model
 from edge_digits_train.engine.keras_model import weights_sha256
 from edge_digits_train.engine.keras_session import keras
-from edge_digits_train.engine.line_training import SETTLING_LINES, VALIDATION_SEED, exact_share
+from edge_digits_train.engine.line_training import VALIDATION_SEED, exact_share, write_evaluation
 from edge_digits_train.lines import library
-from edge_digits_train.lines.generator import line_maker
+from edge_digits_train.lines.generator import held_out_lines, line_maker
 from edge_digits_train.recipes.line_recipe import LINE_RECIPES
 
 SEED = 1
+SETTLING_LINES = 4_096
 LINES = 777_984
 ORIGIN = (
     "trained for 165 s on one NVIDIA H200 with JAX, seed 1: 5,200 steps of 512 lines drawn from 777,984 made lines; "
@@ -73,6 +74,7 @@ def main() -> None:
     print(f"{recipe.name}: {before:.4f} of the validation lines right, {exact:.4f} once settled")
     with files.replacing(options.folder / MODEL) as temporary:
         model.save(temporary)
+    write_evaluation(options.folder, recipe.name, model, held_out_lines())
     LineRunRecord(
         recipe=recipe.to_dict(),
         generator=library.VERSION,

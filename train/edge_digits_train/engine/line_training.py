@@ -166,17 +166,13 @@ def write_line_run(
     """
     with files.replacing(folder / MODEL) as temporary:
         model.save(temporary)
-    weights = weights_sha256(model)
     if test is not None:
-        read = [decode(logits, LABELS) for logits in line_model.predict(model, test.test.images)]
-        texts = np.array([line.text for line in read], np.str_)
-        confidences = np.array([[line.confidence] for line in read], np.float32)
-        evaluate_original(folder / MODEL, recipe.name, weights, test, confidences, texts).save(folder / EVALUATION)
+        write_evaluation(folder, recipe.name, model, test)
     record = LineRunRecord(
         recipe=recipe.to_dict(),
         generator=library.VERSION,
         lines=lines,
-        weights_sha256=weights,
+        weights_sha256=weights_sha256(model),
         model_sha256=hashlib.sha256((folder / MODEL).read_bytes()).hexdigest(),
         device=device_facts(),
         versions=versions(),
@@ -190,6 +186,22 @@ def write_line_run(
     )
     record.save(folder)
     return record
+
+
+def write_evaluation(folder: Path, name: str, model: keras.Model, test: DataSet) -> None:
+    """Let the model of a run, which is in its folder already, read the test lines, and write ``evaluation.json``.
+
+    Args:
+        folder: the run folder.
+        name: of the recipe.
+        model: as in ``model.keras``.
+        test: the lines.
+    """
+    read = [decode(logits, LABELS) for logits in line_model.predict(model, test.test.images)]
+    texts = np.array([line.text for line in read], np.str_)
+    confidences = np.array([[line.confidence] for line in read], np.float32)
+    weights = weights_sha256(model)
+    evaluate_original(folder / MODEL, name, weights, test, confidences, texts).save(folder / EVALUATION)
 
 
 def exact_share(model: keras.Model, lines: Lines) -> float:
