@@ -41,7 +41,7 @@ def add(run: Path, target: Path | None = None, folder: Path = FOLDER) -> Path:
     """Copy the int8 model of ``run`` to ``target``, by default into ``folder``, and its evaluation into ``folder``."""
     record = RunRecord.load(run)
     model, dataset = find_model(run, "int8"), load_data_of(record, test_only=True)
-    check_data(record, dataset)
+    check_data(record.name, record.data["sha256"]["test"], dataset)
     target = target or folder / f"{record.name}.tflite"
     file = read_model_file(model)
     assert file.card is not None
