@@ -101,7 +101,7 @@ def make_evaluation() -> MakeEvaluation:
             latency={"invoke": Latency(np.atleast_1d(np.asarray(latency_us, np.float64)), "set_tensor + invoke")}
             | ({} if file_us is None else {"file": Latency(np.array([file_us]), "picture file to prediction")}),
             device=facts | dict(device or {}),
-            pictures=wrong_pictures(images, truth, predicted),
+            pictures=wrong_pictures(images, truth, predicted, tuple(classes)),
             created="2026-05-01T12:30:00+00:00",
             classes=tuple(classes),
             input=form,

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from edge_digits_convert.microcontroller.exporting import made_pictures
 from edge_digits_runtime import DigitClassifier
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.model import registry
 from edge_digits_runtime.model.card import read_model_file
 from edge_digits_train.data import mnist
@@ -193,3 +194,29 @@ def test_measuring(tmp_path: Path) -> None:
     assert figures["cortex-m0plus"]["instructions"] <= 9 * record["macs"]
     assert figures["cortex-m4"]["instructions"] <= 5 * record["macs"]
     assert "cortex-m0plus: " in result.stdout
+
+
+def test_a_turn_is_sure_by_what_is_likely_within_two_tenths(cc: Callable[..., None], tmp_path: Path) -> None:
+    import ctypes
+
+    assert run("meter-m", "-o", tmp_path / "wheels").exit_code == 0
+    cc("-O1", "-shared", "-fPIC", "-o", tmp_path / "p.so", tmp_path / "wheels" / "digits.c")
+    function = ctypes.CDLL(str(tmp_path / "p.so")).edge_digits_probabilities
+    classifier = DigitClassifier("meter-m")
+    assert classifier.model.card is not None
+    step = classifier.output_scale / classifier.model.card.temperature
+    rng = np.random.default_rng(0)
+    seen = set()
+    away = np.arange(100)
+    for _ in range(300):
+        # A bell around a turn, narrow or wide, and noise.
+        bell = -(np.minimum(away, 100 - away) ** 2) * rng.uniform(0.2, 6) + rng.normal(0, 3, 100)
+        logits = np.append(np.roll(bell, rng.integers(100)), [-60, rng.choice([-60, 0, 20])])
+        logits = np.clip(np.rint(logits), -128, 127).astype(np.int8)
+        sure = function(logits.ctypes.data_as(ctypes.c_void_p), (ctypes.c_uint16 * 102)())
+        scores = np.exp(step * (logits.astype(float) - logits.max()))
+        confidence = turns.confidence_score(scores.tolist(), int(logits.argmax())) / scores.sum()
+        if abs(confidence - classifier.min_confidence) > 1e-3:
+            assert sure == (confidence >= classifier.min_confidence)
+            seen.add(sure)
+    assert seen == {0, 1}

@@ -72,7 +72,7 @@ def test_another_installed_model_can_be_asked(service: Running, seven: bytes) ->
     for row in listed:
         answer = requests.post(f"{service.url}/api/classify", params={"model": row["name"]}, data=seven).json()
         expected = DigitClassifier(row["name"]).classify(seven)
-        assert answer["probabilities"]["1"] == pytest.approx(expected.probabilities[1], abs=1e-5)
+        assert answer["probabilities"]["1"] == pytest.approx(expected.shares["1"], abs=1e-5)
         about = requests.get(f"{service.url}/api/model", params={"model": row["name"]}).json()
         assert (about["name"], about["bytes"], about["accuracy"]) == (row["name"], row["bytes"], row["accuracy"])
         assert 0 < about["p50_us"] < 1e6

@@ -151,7 +151,7 @@ def evaluate(
         probabilities=predictions.probabilities,
         latency={},
         device=found,
-        pictures=wrong_pictures(split.images, split.labels, predictions.labels),
+        pictures=wrong_pictures(split.images, split.labels, predictions.labels, classifier.labels),
         texts=predictions.labels if split.labels.dtype.kind == "U" else None,
         sure=predictions.sure,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -266,16 +266,20 @@ class Evaluation:
 
 
 def wrong_pictures(
-    images: NDArray[np.uint8], labels: NDArray[Any], predicted: NDArray[Any]
+    images: NDArray[np.uint8],
+    labels: NDArray[Any],
+    predicted: NDArray[Any],
+    classes: tuple[str, ...] = DIGIT_CLASSES,
 ) -> dict[int, NDArray[np.uint8]]:
-    """Return the pictures whose answer is not their label, by index.
+    """Return the pictures whose answer is wrong, by index.
 
     Args:
         images: shape ``(n, height, width)``.
         labels: the true classes or texts, shape ``(n,)``.
         predicted: the answers, shape ``(n,)``.
+        classes: their names; a turn of a wheel is wrong if it is more than a tenth from the label.
     """
-    return {int(i): images[i] for i in np.flatnonzero(labels != predicted)}
+    return {int(i): images[i] for i in np.flatnonzero(~turns.right(labels, predicted, classes))}
 
 
 _Answers = Annotated[NDArray[Any], NumbersOrTexts(0, MOST - 1, LONGEST_TEXT)]
@@ -340,6 +344,7 @@ def _checked(file: _File) -> Evaluation:
         if np.any((np.abs(sums - 1) > _SUM_TOLERANCE) & (sums != 0)):
             raise FieldError("probabilities are not 1 together")
         _repair_ties(probabilities, predicted)
+    wrong = np.flatnonzero(~turns.right(labels, predicted, file.classes)).tolist()
     if file.latency_us and "invoke" not in file.latency_us:
         raise FieldError("latency_us.invoke is missing")
     latency: dict[str, Latency] = {
@@ -355,7 +360,7 @@ def _checked(file: _File) -> Evaluation:
         probabilities=probabilities,
         latency=latency,
         device=file.device,
-        pictures=picture_column.unpack(file.pictures, np.flatnonzero(labels != predicted).tolist(), file.input.shape),
+        pictures=picture_column.unpack(file.pictures, wrong, file.input.shape),
         peak_memory_bytes=file.peak_memory_bytes,
         created=file.created,
         notes=tuple(file.notes),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.classes import FEWEST, MOST
 from edge_digits_runtime.errors import RunError
 from edge_digits_runtime.image.model_input import Input
@@ -180,7 +181,7 @@ class RunRecord:
             if "kind" not in record.device:
                 raise FieldError("device.kind is missing")
             source = record.data["source"]
-            if _lengths(record) != {len(record.data["classes"])}:
+            if _lengths(record) != {len(turns.shown(tuple(record.data["classes"])))}:
                 raise FieldError("metrics are not of as many classes as data.classes names")
             if source is not None and not Path(source).is_absolute():
                 raise FieldError(f"data.source is {source[:60]!r}; allowed is an absolute path")

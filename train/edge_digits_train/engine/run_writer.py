@@ -194,7 +194,7 @@ def evaluate_original(
         probabilities=probabilities,
         latency=cost.latency,
         device=device_facts(),
-        pictures=wrong_pictures(test.images, test.labels, answers),
+        pictures=wrong_pictures(test.images, test.labels, answers, dataset.classes),
         peak_memory_bytes=cost.peak_memory_bytes,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         notes=cost.notes,
