@@ -83,9 +83,7 @@ def display(form: Input, second: bool) -> Split:
     digits = stored["display_labels"][chosen].astype(int)
     labels = np.where(digits == 10, BLANK, digits * 10).astype(np.uint8)
     name = SECOND_DISPLAY if second else FIRST_DISPLAY
-    return Split(
-        prepare_arrays(stored["display_images"][chosen], form), labels, np.full(len(labels), name, dtype=np.str_)
-    )
+    return Split(prepare_arrays(stored["display_images"][chosen], form), labels, np.full(len(labels), name))
 
 
 def _groups(split: Split) -> NDArray[np.str_]:
