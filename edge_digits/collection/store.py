@@ -6,6 +6,8 @@
     DIR/.collected/ID.json   what the model said of it, also after it was labelled
     DIR/.collected/labels.jsonl   every label that was given, in order: a line each
 
+Of lines, which `read` collects, see `edge_digits.collection.lines`: they lie in one folder, with ``lines.csv``.
+
 The lines of ``labels.jsonl`` are what counts. A label is written there, and is on the disk, before anything else
 happens; class folders and ``groups.csv`` follow from it, and are put right when the folder is opened again. So a label
 that was given is not lost, whatever ends the process.
@@ -43,10 +45,12 @@ LIMIT_BYTES = 100_000_000
 """Bytes of all pictures in a collection where nothing else is asked for."""
 _LONGEST = 1024
 """Longer side in pixels from which on a picture is reduced before it is stored."""
-_DIGITS = 16
+NAME_DIGITS = 16
 """Hexadecimal digits of the sha256 that a picture is named by."""
 
 Stored = Literal["stored", "known", "full"]
+KIND = "kind"
+"""File in `COLLECTED` that says what a folder collects; without it, pictures of classes."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Item:
     reason: str | None
     """Why the model was not sure; None if it was, and a person corrected it."""
     classes: tuple[str, ...]
-    """The classes of the model."""
+    """The classes of the model; none of a line, whose label is what is written in it."""
     group: str
     """Its writer, meter or day."""
 
@@ -74,6 +78,8 @@ class Collection:
         folder: the folder.
     """
 
+    kind = "classes"
+
     def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         """Open a folder, make it where it is not there yet, and put right what a killed process left half done.
 
@@ -83,7 +89,7 @@ class Collection:
 
         Raises:
             OutputError: it cannot be made or written to.
-            DataError: what it holds was not written by a `Collection`.
+            DataError: what it holds was not written by a `Collection` of this kind.
         """
         self.folder, self._limit = folder, limit_bytes
         self._collected = folder / COLLECTED
@@ -95,6 +101,7 @@ class Collection:
         if new:
             folder.chmod(0o700)
         with self._locked():
+            self._check_kind()
             self._settle()
             self._bytes = sum(path.stat().st_size for path in folder.rglob("*.png"))
 
@@ -124,10 +131,14 @@ class Collection:
             OutputError: it cannot be written.
             UsageError: ``label`` is no class of the model, or ``group`` is no name.
         """
-        group = _group(group)
+        group = group_name(group)
         if label is not None and label not in prediction.labels:
             raise UsageError(f"label {shown(label)}; allowed are {', '.join(prediction.labels)}")
-        name = hashlib.sha256(seen.pixels.tobytes()).hexdigest()[:_DIGITS]
+        name = hashlib.sha256(seen.pixels.tobytes()).hexdigest()[:NAME_DIGITS]
+        return self._keep(name, image, _record(prediction, group), label)
+
+    def _keep(self, name: str, image: Image.Image, values: Mapping[str, Any], label: str | None = None) -> Stored:
+        """Keep a picture with what the model said of it, unless it is known already or the collection is full."""
         record = self._collected / f"{name}.json"
         with self._locked():
             known = record.exists()
@@ -139,16 +150,19 @@ class Collection:
                     _small(image).save(temporary, optimize=True)
                 self._bytes += picture.stat().st_size
                 # Last, since a picture is there when its record is.
-                files.write_json(record, _record(prediction, group))
+                files.write_json(record, values)
             if label is not None:
-                self._append(name, label, group)
+                self._append(name, label, values["group"])
             return "known" if known else "stored"
 
     def offer(self, image: Image.Image, seen: Prepared, prediction: Prediction, group: str | None = None) -> None:
         """Keep a picture if the answer is not sure and there is something to see; say once when it is full."""
         if prediction.sure or seen.blank:
             return
-        if self.add(image, seen, prediction, group) == "full" and not self._said:
+        self._say_if_full(self.add(image, seen, prediction, group))
+
+    def _say_if_full(self, stored: Stored) -> None:
+        if stored == "full" and not self._said:
             self._said = True
             say(f"{self.folder}: full with {self._limit / 1e6:g} MB; nothing more is collected (see --collect-mb)")
 
@@ -182,12 +196,21 @@ class Collection:
         """Give a picture its class; when this returns, the label is on the disk.
 
         Raises:
-            UsageError: ``label`` cannot be the name of a class.
+            UsageError: ``label`` cannot be the name of a class, or what is written in a line.
         """
-        if not is_class_name(label):
-            raise UsageError(f"label {shown(label)}: no name of a class")
+        if not self._is_label(label):
+            raise UsageError(f"label {shown(label)}: {self._NO_LABEL}")
         with self._locked():
             self._append(item.id, label, item.group)
+
+    _NO_LABEL = "no name of a class"
+
+    def _is_label(self, label: Any) -> bool:
+        return is_class_name(label)
+
+    def _place(self, label: str, name: str) -> str:
+        """Return where in the folder a picture with a label lies."""
+        return f"{label}/{name}.png"
 
     def unlabel(self, item: Item) -> None:
         """Take the label of a picture back: it waits again."""
@@ -200,7 +223,7 @@ class Collection:
             return {name: label for name, (label, _) in self._labels().items() if label is not None}
 
     def _append(self, name: str, label: str | None, group: str) -> None:
-        line = json.dumps({"id": name, "label": label, "group": group, "at": _now()}, ensure_ascii=False)
+        line = json.dumps({"id": name, "label": label, "group": group, "at": now()}, ensure_ascii=False)
         try:
             with self._log.open("a", encoding="utf-8") as log:
                 log.write(line + "\n")
@@ -223,8 +246,8 @@ class Collection:
             try:
                 entry = json.loads(line)
                 name, label, group = str(entry["id"]), entry["label"], check_group(self._log, entry["group"])
-                fits = len(name) == _DIGITS and set(name) <= set("0123456789abcdef")
-                if not fits or not (label is None or is_class_name(label)):
+                fits = len(name) == NAME_DIGITS and set(name) <= set("0123456789abcdef")
+                if not fits or not (label is None or self._is_label(label)):
                     raise ValueError
             except (*JSON, KeyError, TypeError, DataError) as error:
                 raise DataError(f"{self._log}: line {number} is no label; remove it") from error
@@ -235,11 +258,11 @@ class Collection:
         """Bring pictures and ``groups.csv`` to where the labels say that they are."""
         labels = self._labels()
         here = {path.stem: path for path in self.folder.glob("*/*.png") if path.parent.name != COLLECTED}
-        groups: dict[str, str] = {}
+        placed: dict[str, tuple[str, str]] = {}
         for name, (label, group) in labels.items():
             waiting = self._collected / f"{name}.png"
             at = here.get(name, waiting)
-            target = waiting if label is None else self.folder / label / f"{name}.png"
+            target = waiting if label is None else self.folder / self._place(label, name)
             if at != target and at.exists():
                 files.make_folder(target.parent)
                 at.replace(target)
@@ -248,20 +271,40 @@ class Collection:
                     with contextlib.suppress(OSError):
                         at.parent.rmdir()
             if label is not None and target.exists():
-                groups[f"{label}/{name}.png"] = group
-        if groups or (self.folder / GROUPS).exists():
-            self._write_groups(groups, labels)
+                placed[self._place(label, name)] = label, group
+        self._write_tables(placed, labels)
 
-    def _write_groups(self, groups: Mapping[str, str], ours: Container[str]) -> None:
-        """Write ``groups.csv``; lines of pictures that came there in another way are kept."""
-        table = self.folder / GROUPS
+    def _write_tables(self, placed: Mapping[str, tuple[str, str]], ours: Container[str]) -> None:
+        """Write what `train` reads beside the pictures.
+
+        Args:
+            placed: label and group of each picture that has a label, by its place.
+            ours: names of all pictures that have or had one.
+        """
+        self._write_table(GROUPS, ["file", "group"], {place: group for place, (_, group) in placed.items()}, ours)
+
+    def _write_table(self, name: str, header: list[str], values: Mapping[str, str], ours: Container[str]) -> None:
+        """Write a table of pictures; lines of those that came there in another way are kept."""
+        table = self.folder / name
+        if not values and not table.exists():
+            return
         before = table.read_text(encoding="utf-8") if table.exists() else ""
         kept = [row for row in csv.reader(before.splitlines()) if row and Path(row[0]).stem not in ours]
         stream = io.StringIO()
-        rows = [*(kept or [["file", "group"]]), *(list(pair) for pair in groups.items())]
+        rows = [*(kept or [header]), *(list(pair) for pair in values.items())]
         csv.writer(stream, lineterminator="\n").writerows(rows)
         if stream.getvalue() != before:
             files.write_bytes(table, stream.getvalue().encode())
+
+    def _check_kind(self) -> None:
+        """See that the folder collects what this class does, and note it in a new one."""
+        mark = self._collected / KIND
+        kind = kind_of(self.folder)
+        new = not mark.exists() and next(self._collected.glob("*.json"), None) is None
+        if kind != self.kind and not new:
+            raise DataError(f"{self.folder}: a collection of {kind}, not of {self.kind}; give another folder")
+        if new and self.kind != Collection.kind:
+            files.write_bytes(mark, self.kind.encode())
 
     def _item(self, picture: Path) -> Item | None:
         """Return a waiting picture; None where its record is not there, since the process that wrote it was killed."""
@@ -290,6 +333,12 @@ class Collection:
             yield
 
 
+def kind_of(folder: Path) -> str:
+    """Return what a folder collects: ``classes``, or ``lines``."""
+    mark = folder / COLLECTED / KIND
+    return mark.read_text(encoding="utf-8").strip() if mark.exists() else Collection.kind
+
+
 def _record(prediction: Prediction, group: str) -> dict[str, Any]:
     return {
         "said": prediction.label,
@@ -298,11 +347,11 @@ def _record(prediction: Prediction, group: str) -> dict[str, Any]:
         "classes": list(prediction.labels),
         "probabilities": [round(float(share), 5) for share in prediction.probabilities],
         "group": group,
-        "created": _now(),
+        "created": now(),
     }
 
 
-def _group(name: str | None) -> str:
+def group_name(name: str | None) -> str:
     """Return the name of a group: this day where none is given.
 
     Raises:
@@ -316,7 +365,7 @@ def _group(name: str | None) -> str:
         raise UsageError(str(error)) from error
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -26,6 +26,7 @@ from edge_digits.sources import STDIN, Source
 if TYPE_CHECKING:
     from edge_digits_runtime.model.classifier import DigitClassifier
 
+    from edge_digits.collection.lines import LineCollection
     from edge_digits.collection.store import Collection
 
 Answer = TypeVar("Answer")
@@ -75,6 +76,14 @@ class CollectChoice:
     megabytes: float
     group: str | None
 
+    def open_lines(self) -> "LineCollection | None":
+        """Open the collection of lines, if one is asked for; errors as of `open`."""
+        if self.folder is None:
+            return None
+        from edge_digits.collection.lines import LineCollection
+
+        return LineCollection(self.folder, round(self.megabytes * 1e6))
+
     def open(self) -> "Collection | None":
         """Open the collection, if one is asked for.
 
@@ -106,7 +115,7 @@ def collect_options(command: Command) -> Command:
             "--collect",
             type=UserPath(file_okay=False),
             metavar="DIR",
-            help="Keep each picture whose answer is not sure, once, to be labelled with 'label'.",
+            help="Keep each picture, or of 'read' each line, that is not sure, once, to be labelled with 'label'.",
         ),
     ):
         command = option(command)

@@ -19,33 +19,40 @@ if TYPE_CHECKING:
 _SKIP, _UNDO, _RIGHT, _QUIT = " ", ("\x7f", "\x08"), ("\r", "\n"), ("\x1b", "\x04", "\x03")
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 """Keys of classes whose names are longer than one character."""
-_SIDE = 48
-"""Columns that a picture takes in the terminal at most; a line of text shows two rows of pixels."""
+_SIDE, _LINE_SIDE = 48, 100
+"""Columns that a picture, or a line of numbers, takes in the terminal at most; two rows of pixels are one of text."""
+_SKIP_LINE, _UNDO_LINE = " ", "<"
 
 
 @click.command()
 @click.argument("folder", type=UserPath(file_okay=False), metavar="DIR")
 @click.option("--list", "only_list", is_flag=True, help="Print what waits for a label, and label nothing.")
 def label(folder: Path, only_list: bool) -> int:
-    """Label the pictures that 'classify --collect DIR' and 'serve --collect DIR' kept, one at a time, in the terminal.
+    """Label what 'classify', 'serve' and 'read' kept in DIR with --collect, one at a time, in the terminal.
 
     The answers that the model was surest of come first: if one is wrong, it learns most from it. A key gives the class,
     Return says that the model is right, the space bar skips, Backspace takes the last label back, Escape ends. Each
     label is on the disk before the next picture is shown. DIR then has a folder for each class and groups.csv, as
     'train --data DIR' reads it.
 
+    Of lines that 'read' kept, what is written there is typed; Return alone says that the reading is right, a space
+    skips, < takes the last one back, and Ctrl-D ends. DIR then has lines.csv, as 'evaluate --data DIR' reads it.
+
     \b
     Example:
       edge-digits classify scans --collect kept
       edge-digits label kept
     """
-    from edge_digits.collection.store import COLLECTED, Collection
+    from edge_digits.collection.lines import LineCollection
+    from edge_digits.collection.store import COLLECTED, Collection, kind_of
 
     if not (folder / COLLECTED).is_dir():
         raise UsageError(
             f"{folder}: no collection; 'classify --collect {folder}' or 'serve --collect {folder}' makes one"
         )
-    collection = Collection(folder)
+    lines = kind_of(folder) == LineCollection.kind
+    what = "line" if lines else "picture"
+    collection = LineCollection(folder) if lines else Collection(folder)
     waiting = collection.waiting()
     if only_list:
         for item in waiting:
@@ -53,12 +60,14 @@ def label(folder: Path, only_list: bool) -> int:
     elif not waiting:
         say(f"{printable(folder)}: nothing waits for a label")
     elif sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError("label needs a terminal; 'serve --collect' has the same on its page")
+        raise UsageError("label needs a terminal" + ("" if lines else "; 'serve --collect' has the same on its page"))
+    elif lines:
+        _label_lines(collection, waiting)
     else:
         _label_all(collection, waiting)
     say(
         f"{printable(folder)}: "
-        f"{counted(len(collection.labelled()), 'picture')} labelled, {len(collection.waiting())} waiting"
+        f"{counted(len(collection.labelled()), what)} labelled, {len(collection.waiting())} waiting"
     )
     return 0
 
@@ -90,6 +99,38 @@ def _label_all(collection: "Collection", waiting: "Sequence[Item]") -> None:
             click.echo("no class has this key")
 
 
+def _label_lines(collection: "Collection", waiting: "Sequence[Item]") -> None:
+    """Show one line after the other and store what the user types."""
+    left: list[Item] = list(waiting)
+    done: list[Item] = []
+    click.echo("Type what is written. Return alone: as it was read; a space: skip; <: take one back; Ctrl-D: end")
+    while left:
+        item = left[0]
+        click.echo(f"\n{_drawn(collection.picture(item), _LINE_SIDE)}\n{len(left)} left. Read as {_said(item)}")
+        typed = sys.stdin.readline()
+        if not typed:
+            return
+        text = typed.rstrip("\r\n")
+        if text == _SKIP_LINE:
+            left.append(left.pop(0))
+        elif text == _UNDO_LINE:
+            if done:
+                left.insert(0, done.pop())
+                collection.unlabel(left[0])
+        else:
+            given = " ".join((text or item.said).split())
+            if not text and "?" in given:
+                click.echo("a ? stands for what could not be read: type what is written there")
+                continue
+            try:
+                collection.label(item, given)
+            except UsageError as error:
+                click.echo(str(error))
+                continue
+            click.echo(f"-> {printable(given)}")
+            done.append(left.pop(0))
+
+
 def _keys(classes: "Sequence[str]") -> dict[str, str]:
     """Return the class of each key: its name where it has one character, else a digit or letter in order.
 
@@ -116,12 +157,12 @@ def _said(item: "Item") -> str:
     return printable(f"{item.said} ({percent(item.confidence, 1)}{doubt})")
 
 
-def _drawn(content: bytes) -> str:
+def _drawn(content: bytes, side: int = _SIDE) -> str:
     """Return a picture as text in grey: the upper half of each character is one pixel, its paper the one below."""
     from edge_digits_runtime.image.picture import open_picture
 
     image = open_picture(content).convert("L")
-    scale = _SIDE / max(image.size)
+    scale = side / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     image = image.resize((width, height + height % 2))
     grey = image.load()

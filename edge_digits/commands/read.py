@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from edge_digits_runtime.errors import PictureError
 
-from edge_digits.commands.answers import ModelChoice, NamedSource, model_options, pictures_argument, print_answers
+from edge_digits.commands.answers import (
+    CollectChoice,
+    ModelChoice,
+    NamedSource,
+    collect_options,
+    model_options,
+    pictures_argument,
+    print_answers,
+)
 from edge_digits.options import UserPath
 from edge_digits.printing import print_json, printable
 from edge_digits.progress import say
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
 @click.command()
 @pictures_argument
 @model_options
+@collect_options
 @click.option(
     "--expect",
     metavar="FORMAT",
@@ -72,6 +81,9 @@ def read(
     min_confidence: float | None,
     strict: bool,
     annotate: Path | None,
+    collect: Path | None,
+    collect_mb: float,
+    collect_group: str | None,
     backend: str | None,
     allow_unverified: bool,
     require_signature: Path | None,
@@ -81,6 +93,9 @@ def read(
     Prints a line for each row, with a space between two numbers, and a ? for a character that is doubtful or no part of
     a number. Words are left out. A page that lies on its side or on its head is turned. A picture without numbers is a
     line on standard error.
+
+    --collect keeps each line that is not sure, cut out of its picture; 'label' asks what is written there, and DIR then
+    is a test set for 'evaluate'.
 
     IMAGE is as for 'classify'. Where there are several pictures, the name of each stands above its lines.
 
@@ -117,7 +132,8 @@ def read(
             say(f"{printable(name)}: no numbers found")
 
     choice = _Choice(model, backend, allow_unverified, min_confidence, require_signature, expect, by_digit)
-    prepare = functools.partial(_prepare, choice, annotate, single is None)
+    kept = CollectChoice(collect, collect_mb, collect_group)
+    prepare = functools.partial(_prepare, choice, kept, annotate, single is None)
     return print_answers(named, prepare, show, _doubts, strict)
 
 
@@ -178,11 +194,13 @@ def _check_single(file: Path, pictures: int) -> None:
         raise click.UsageError(f"--annotate {file}: a picture is written to a name such as seen.png or seen.jpg")
 
 
-def _prepare(choice: _Choice, annotate: Path | None, into_folder: bool) -> "Callable[[NamedSource], Page]":
+def _prepare(
+    choice: _Choice, collect: CollectChoice, annotate: Path | None, into_folder: bool
+) -> "Callable[[NamedSource], Page]":
     """Load the models and return the function that reads a picture."""
     from edge_digits_runtime.page.reading import SHORTER_SIDE
 
-    read_picture = choice.reader()
+    read_picture, collection = choice.reader(), collect.open_lines()
 
     def work(named: NamedSource) -> "Page":
         name, source = named
@@ -191,6 +209,8 @@ def _prepare(choice: _Choice, annotate: Path | None, into_folder: bool) -> "Call
             page = read_picture(image)
         except PictureError as error:
             raise PictureError(f"{'standard input' if name == STDIN else name}: {error}") from error
+        if collection is not None:
+            collection.offer_page(image, page, collect.group)
         if annotate is not None:
             from edge_digits_runtime.drawing.annotate import annotate as draw
             from edge_digits_runtime.records import files

@@ -15,10 +15,11 @@ from edge_digits_runtime.image.picture import open_picture
 from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.records.run import RunRecord
 from edge_digits_train.data import mnist
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from edge_digits import data_sets
 from edge_digits.cli import main
+from edge_digits.collection.lines import LineCollection
 from edge_digits.collection.store import Collection
 
 PAGE = Path(__file__).parents[2] / "docs" / "guide" / "loop.md"
@@ -30,7 +31,7 @@ RECIPE = "mlp-64"
 def commands() -> list[list[str]]:
     """The words of each command of the page."""
     lines = re.findall(r"^\$ (edge-digits .+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(lines) == 12
+    assert len(lines) == 14
     return [shlex.split(line.replace("digits-m", RECIPE))[1:] for line in lines]
 
 
@@ -39,7 +40,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch) -> DataSet:
     """2,000 training and 300 test pictures of MNIST, in its place."""
     full = mnist.load()
     small = DataSet("MNIST", full.train.take(slice(2000)), full.test.take(slice(300)))
-    monkeypatch.setattr(data_sets, "_mnist", lambda *_: small)
+    monkeypatch.setattr(data_sets, "_packed", lambda *_: small)
     return small
 
 
@@ -76,7 +77,7 @@ def test_the_page_works_as_it_says(
     assert run("convert", f"runs/{RECIPE}-1", "--int8").exit_code == 0
     model = f"runs/{RECIPE}-1/{RECIPE}-int8.tflite"
 
-    classify, label, train, convert, *evaluations, report, deploy, status, rollback = commands
+    classify, label, read, label_lines, train, convert, *evaluations, report, deploy, status, rollback = commands
     assert label == ["label", "kept"]
     # The page says to collect from several writers.
     digits: dict[str, str] = {}
@@ -90,6 +91,17 @@ def test_the_page_works_as_it_says(
     # In place of a person at a terminal.
     for item in collection.waiting():
         collection.label(item, digits[item.id])
+
+    Path("pages").mkdir()
+    line = Image.new("L", (300, 120), 245)
+    ImageDraw.Draw(line).text((30, 20), "40731", fill=20, font=ImageFont.load_default(70))
+    line.save("pages/1.png")
+    assert run(*read, "--min-confidence", "1").exit_code == 0
+    assert label_lines == ["label", "lines"]
+    lines_kept = LineCollection(Path("lines"))
+    (item,) = lines_kept.waiting()
+    lines_kept.label(item, "40731")
+    assert Path("lines", "lines.csv").read_text() == f"file,text\nlines/{item.id}.png,40731\n"
 
     assert run(*train).exit_code == 0
     assert RunRecord.load(Path(f"runs/{RECIPE}-2")).data["name"].endswith("× kept (held-out groups)")
