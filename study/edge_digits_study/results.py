@@ -211,7 +211,7 @@ Record = TypeVar("Record")
 
 def _decode(path: Path, kind: type[Record]) -> Record:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(files.read_bytes(path), type=kind)
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
     # UnicodeDecodeError: a string that is not UTF-8. RecursionError: thousands of nested lists.

@@ -45,7 +45,7 @@ NATIVE = Architecture(
     platform="x86_64-unknown-linux-gnu",
 )
 PACKAGES = ("edge-digits", "edge-digits-runtime")
-TEST_PACKAGES = ("pytest", "hypothesis", "scipy")
+TEST_PACKAGES = ("pytest", "hypothesis", "scipy", "cryptography")
 USER = 1000
 FAILED, CANNOT_ENTER = 1, 2
 """Exit codes."""

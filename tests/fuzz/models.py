@@ -4,36 +4,24 @@
 
 A mutant is a model that ships, or one of ``tests/runtime/models``, with one to four changes: a number is replaced by
 one at a limit, by one of another place, or has a bit flipped; an offset leads somewhere else; a field is removed. Its
-sha256 in the card is computed again. Mutants are loaded, run on four pictures, and on 300, in a process that is started
-again when it dies. The same seed makes the same mutants. Exit code 0 if none killed the process, took more than
-20 seconds, or ended in another exception than `EdgeDigitsError`; the others are written to ``--keep FOLDER``.
+sha256 in the card is computed again. What is a failure is in `harness`; those are written to ``--keep FOLDER``.
 """
 
-import argparse
-import collections
-import json
-import multiprocessing
 import random
 import struct
 import sys
-import time
-import traceback
-from collections.abc import Iterator
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import harness
 import numpy as np
 from edge_digits_runtime import DigitClassifier
-from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits_runtime.model import registry, schema
 from edge_digits_runtime.model.card import ModelCard, append_card, read_model_file
 from edge_digits_runtime.model.flatbuffer import Reader
 from edge_digits_runtime.model.schema_fields import MODEL
 
 FOLDER = Path(__file__).parents[1] / "runtime" / "models"
-SECONDS = 20
-"""For one mutant; without load one takes 3 ms."""
 Place = tuple[str, int]
 """A code of `struct`, and where it is stored."""
 
@@ -135,95 +123,32 @@ def with_card(flatbuffer: bytes, card: ModelCard | None) -> bytes:
     return flatbuffer if card is None else append_card(flatbuffer, card)
 
 
-def load(content: bytes, line: bool) -> str:
-    """Load and run a model; return what came of it.
+class Models:
+    """Loads damaged models and runs them on four pictures, and on 300."""
 
-    Raises:
-        Exception: a fault of ours.
-    """
-    try:
-        if line:
+    most_mb = None
+
+    def __init__(self) -> None:
+        self._models = originals()
+        self._lines = {model.name for model in self._models if model.card and model.card.input.kind == "line"}
+
+    def mutant(self, rng: random.Random) -> harness.Mutant:
+        """Return a damaged model."""
+        model = rng.choice(self._models)
+        return f"{model.name}.tflite", mutant(model, rng)
+
+    def run(self, mutant: harness.Mutant) -> str:
+        """Load and run it."""
+        name, content = mutant
+        if Path(name).stem in self._lines:
             from edge_digits_runtime.page.line import LineReader
 
-            reader = LineReader(content)
-            reader.logits(np.zeros((32, 264), np.uint8))
+            LineReader(content).logits(np.zeros((32, 264), np.uint8))
         else:
             classifier = DigitClassifier(content)
-            pictures = np.zeros((300, *classifier.network.shape), np.uint8)
-            classifier.classify_batch(pictures)
-    except EdgeDigitsError as error:
-        return f"{type(error).__name__}: {error}"
-    return "runs"
-
-
-def _work(seed: int, first: int, count: int, reports: Connection) -> None:
-    """Load the mutants ``first`` and on, and report each before and after."""
-    models = originals()
-    for index in range(first, count):
-        rng = random.Random(f"{seed}/{index}")
-        model = rng.choice(models)
-        content = mutant(model, rng)
-        reports.send((index, None))
-        try:
-            outcome = load(content, model.card is not None and model.card.input.kind == "line")
-        except Exception:
-            outcome = f"traceback: {traceback.format_exc()}"
-        reports.send((index, outcome))
-
-
-def outcomes(seed: int, first: int, count: int) -> Iterator[tuple[int, str]]:
-    """Yield the outcome of each mutant; a process that dies or hangs is started again behind it."""
-    context = multiprocessing.get_context("spawn")
-    while first < count:
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(seed, first, count, sender))
-        process.start()
-        sender.close()
-        index = first
-        try:
-            while first < count:
-                if not receiver.poll(SECONDS + (30 if index == first else 0)):
-                    process.kill()
-                    yield index, "hangs"
-                    break
-                index, outcome = receiver.recv()
-                if outcome is not None:
-                    yield index, outcome
-                    first = index + 1
-        except EOFError:
-            process.join()
-            yield index, f"killed: exit code {process.exitcode}"
-        process.join()
-        if first < count:
-            first = index + 1
-
-
-def main() -> int:
-    """Load the mutants, print a line for each kind of outcome, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=1000, help="How many mutants.")
-    parser.add_argument("--first", type=int, default=0, help="Number of the first one.")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="Folder for the mutants that fail.")
-    options = parser.parse_args()
-    begun, counts, failed = time.monotonic(), collections.Counter[str](), 0
-    models = originals()
-    for index, outcome in outcomes(options.seed, options.first, options.count):
-        kind = outcome.partition(":")[0]
-        counts[kind] += 1
-        if kind in ("killed", "traceback", "hangs"):
-            failed += 1
-            print(f"mutant {index}: {outcome}", file=sys.stderr, flush=True)
-            if options.keep:
-                rng = random.Random(f"{options.seed}/{index}")
-                options.keep.mkdir(parents=True, exist_ok=True)
-                model = rng.choice(models)
-                (options.keep / f"{index}-{model.name}.tflite").write_bytes(mutant(model, rng))
-        if (index + 1) % 5000 == 0:
-            print(json.dumps({"done": index + 1, **counts}), file=sys.stderr, flush=True)
-    print(json.dumps({"seed": options.seed, "seconds": round(time.monotonic() - begun), **counts}))
-    return 1 if failed else 0
+            classifier.classify_batch(np.zeros((300, *classifier.network.shape), np.uint8))
+        return "runs"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.main(Models, __doc__))

@@ -215,7 +215,7 @@ def test_a_passport_that_is_not_signed_is_not_parsed(keys: Path, tmp_path: Path)
             Passport.load(path, keys / "a.pub")
     with path.open("wb") as file:
         file.truncate(10 << 30)
-    with pytest.raises(EdgeDigitsError, match="larger than 16 MB"):
+    with pytest.raises(EdgeDigitsError, match="larger than 64 MB"):
         Passport.load(path, keys / "a.pub")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import math
 import os
 import warnings
@@ -20,6 +21,9 @@ from edge_digits_runtime.image.ink import Mix, best_mix, to_gray, to_plain
 from edge_digits_runtime.image.model_input import NO_INK, Prepared
 from edge_digits_runtime.library_errors import PILLOW, first_line
 from edge_digits_runtime.mnist_format import SIDE
+
+# Pillow reports some faults of a TIFF to this log, besides raising; without a handler Python would print them.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 90_000_000
 """Pixels of the largest picture that is decoded: a file of a few kilobytes can announce gigabytes."""

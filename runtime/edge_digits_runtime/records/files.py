@@ -154,6 +154,19 @@ def _writing(path: str | os.PathLike[str], name: str) -> Iterator[None]:
         raise
 
 
+def read_bytes(path: str | os.PathLike[str], most: int = 64 << 20) -> bytes:
+    """Read a file that has at most so many bytes.
+
+    Raises:
+        OSError: it cannot be read, or is larger, which its ``strerror`` says.
+    """
+    with Path(path).open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most >> 20} MB", os.fspath(path))
+    return content
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all."""
     with replacing(path) as temporary:

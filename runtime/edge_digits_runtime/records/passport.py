@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 from edge_digits_runtime import signature
@@ -21,8 +20,6 @@ from edge_digits_runtime.records.fields import As, FieldError, Line, Name, Posit
 FORMAT = "edge-digits-passport/1"
 NAME = "passport.json"
 """File name on the device, beside the model."""
-_LARGEST = 16 << 20
-"""Bytes of a passport; one of 20 distributions has 6 KB."""
 _Points = Annotated[float, Within(-100, 100)]
 _Microseconds = Annotated[float, Within(0, 1e12)]
 
@@ -164,12 +161,9 @@ class Passport:
             SignatureError: it is not signed with the key that is required.
         """
         try:
-            with Path(path).open("rb") as file:
-                content = file.read(_LARGEST + 1)
+            content = files.read_bytes(path)
         except OSError as error:
             raise EvaluationError(f"{path}: cannot be read ({error.strerror})") from error
-        if len(content) > _LARGEST:
-            raise EvaluationError(f"{path}: not a passport: larger than {_LARGEST >> 20} MB")
         if require_signature is not None:
             signature.check_record(content, require_signature, str(path))
         try:

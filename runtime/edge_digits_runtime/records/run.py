@@ -229,7 +229,7 @@ def read_values(folder: Path) -> Any:
             raise RunError(f"{folder}: unfinished; finish it with 'edge-digits train --resume --out {folder}'")
         raise RunError(f"{folder}: not a run folder (no {RECORD} in it); make one with 'edge-digits train'")
     try:
-        content = (folder / RECORD).read_bytes()
+        content = files.read_bytes(folder / RECORD)
     except OSError as error:
         raise RunError(f"{folder / RECORD}: cannot be read ({error.strerror})") from error
     try:

@@ -2,12 +2,11 @@
 
 import json
 import os
-from pathlib import Path
 from typing import TypeVar
 
 from edge_digits_runtime.errors import EvaluationError
 from edge_digits_runtime.library_errors import JSON, first_line
-from edge_digits_runtime.records import fields
+from edge_digits_runtime.records import fields, files
 from edge_digits_runtime.records.fields import FieldError
 
 Record = TypeVar("Record")
@@ -26,7 +25,7 @@ def load(kind: type[Record], path: str | os.PathLike[str], format_name: str, adv
         EvaluationError: the file cannot be read, is damaged, or of another format; the message names it.
     """
     try:
-        values = json.loads(Path(path).read_bytes())
+        values = json.loads(files.read_bytes(path))
         if not isinstance(values, dict) or values.pop("format", None) != format_name:
             raise FieldError(f"not of format {format_name}")
         record: Record = fields.read(kind, values)

@@ -137,6 +137,20 @@ def test_what_is_odd_about_a_picture_does_not_reach_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_pillow_logs_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    """In a process of its own: pytest has a handler for every log."""
+    stroke("RGB", 64, 64).save(tmp_path / "x.tif")
+    content = (tmp_path / "x.tif").read_bytes()
+    # Samples per pixel: number of the tag, a short, one of them.
+    content = content.replace(b"\x15\x01\x03\0\1\0\0\0\3\0", b"\x15\x01\x03\0\1\0\0\0\xff\x50")
+    (tmp_path / "x.tif").write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, tmp_path / "x.tif"], capture_output=True, text=True, check=False
+    )
+    assert "not a picture that can be read" in done.stdout
+    assert done.stderr == ""
+
+
 def test_a_long_pipe_takes_time_in_proportion_to_its_length(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
