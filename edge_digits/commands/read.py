@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     help="For clean pages of handwritten digits: cut the ink into digits by rules, and classify each. MODEL is then a "
     "classifier. It knows no signs, and is worse on anything else.",
 )
+@click.option(
+    "--profile",
+    type=UserPath(dir_okay=False),
+    metavar="METER.TOML",
+    help="The pictures show the meter that 'profile' has described: read its digits where they always are, one "
+    "character for each, and combine wheels that turn. The profile names the model.",
+)
 @click.option("--digits-only", is_flag=True, help="Leave out signs, points and spaces.")
 @click.option(
     "--json",
@@ -76,6 +83,7 @@ def read(
     expect: str | None,
     decimal: str,
     by_digit: bool,
+    profile: Path | None,
     digits_only: bool,
     as_json: bool,
     min_confidence: float | None,
@@ -105,12 +113,25 @@ def read(
       edge-digits read page.png --annotate seen.png --json
       edge-digits read grid.png --by-digit
       edge-digits read log.png --expect '\\d{1,2}[.,]\\d' --strict
+      edge-digits read --profile meter.toml cellar/*.jpg
     """
     named = list(sources(pictures))
     # One file, or a folder with a file for each picture.
     single = annotate if annotate and annotate.suffix and not os.path.isdir(annotate) else None  # noqa: PTH112
     if single:
         _check_single(single, len(named))
+    if profile is not None:
+        from edge_digits.commands.meter_reading import MeterChoice, read_meters
+
+        others = {
+            "--model": model, "--expect": expect, "--by-digit": by_digit, "--digits-only": digits_only,
+            "--min-confidence": min_confidence,
+        }  # fmt: skip
+        given = [name for name, value in others.items() if value not in (None, False)]
+        if given:
+            raise click.UsageError(f"{given[0]} does not go with --profile: the profile says how the meter is read")
+        meter = MeterChoice(profile, backend, allow_unverified)
+        return read_meters(named, meter, as_json, strict, annotate, single is None)
     if by_digit and expect is not None:
         raise click.UsageError("--expect is for lines that are read as a whole: leave out --by-digit or --expect")
     if expect is not None:

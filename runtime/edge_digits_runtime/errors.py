@@ -10,6 +10,8 @@
     ├── EvaluationError   an evaluation file that is missing, damaged or does not belong with the others
     ├── BackendError      no interpreter for .tflite files on this Python and platform
     ├── OutputError       a file or folder that cannot be written
+    ├── ProfileError      a profile of a meter that is missing, damaged, or contradicts itself
+    ├── WatchError        a camera, broker or service that watching a meter needs and that cannot be used
     ├── DeployError       a device that cannot be reached, or a step on it that failed
     └── UsageError        an argument or option that names nothing that exists
 
@@ -56,6 +58,14 @@ class BackendError(EdgeDigitsError):
 
 class OutputError(EdgeDigitsError):
     """A file or folder that cannot be written: no permission, no such place, no space left."""
+
+
+class ProfileError(EdgeDigitsError):
+    """A profile of a meter that is missing, no TOML, or has boxes or limits that do not fit."""
+
+
+class WatchError(EdgeDigitsError):
+    """A camera, broker or other service that watching a meter needs, and that cannot be used."""
 
 
 class DeployError(EdgeDigitsError):
