@@ -71,6 +71,10 @@ VERBS = {
     ),
     "classify": Verb("edge_digits.commands.classify:classify", "Recognize the digit in a picture."),
     "read": Verb("edge_digits.commands.read:read", "Read all digits of a picture or page, line by line."),
+    "profile": Verb(
+        "edge_digits.commands.profile:profile", "Propose where the digits of a meter are, for 'read' and 'watch'."
+    ),
+    "watch": Verb("edge_digits.commands.watch:watch", "Watch a meter: publish what can be believed, for months."),
     "serve": Verb(
         "edge_digits_live.command:serve", "Serve a page and an API that classify and read pictures.", ("live",)
     ),

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from edge_digits_runtime.image import model_input
+from edge_digits_runtime.meter import reasons as meter_reasons
+from edge_digits_runtime.meter.alignment import Placement
+from edge_digits_runtime.meter.reading import MeterReading, SlotReading
 from edge_digits_runtime.model import classifier, reasons
 from edge_digits_runtime.page import digit_reading, line
 from edge_digits_runtime.records.evaluation import Evaluation
@@ -18,6 +21,7 @@ from PIL import Image
 from edge_digits import report
 from edge_digits.cli import VERBS, main
 from edge_digits.samples import SAMPLES
+from edge_digits.watching.record import Record, timestamp
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "reference" / "schemas"
 
@@ -94,6 +98,31 @@ def test_read(blank: Path, options: list[str]) -> None:
     for answer in answers:
         check_strict("read", answer)
     assert answers[0]["lines"][0]["value"] == 7
+
+
+def test_what_a_meter_shows() -> None:
+    view = Placement(1.0, 0.01, 2, 3)
+    slots = (SlotReading("3", 3.4, 0.9), SlotReading("7", None, 1.0))
+    for reading in (
+        MeterReading("37", "37", 3.7, 0.999, None, slots, view, 1),
+        MeterReading("3?", "37", None, 0.5, "doubtful: character 2", slots, view, 1),
+        MeterReading("??", "", None, 0.0, meter_reasons.NOT_FOUND, decimals=1),
+    ):
+        check_strict("read.profile", {"file": "a.png", "meter": "water", "unit": "m³"} | reading.to_dict())
+    for reason in (None, meter_reasons.TOO_FAST):
+        value = 3.7 if reason is None else None
+        record = Record(timestamp(1_700_000_000), "water", "3.7", value, "m³", reason, "a.png", None)
+        check_strict("watch", record.to_dict())
+
+
+def test_every_reason_of_a_meter_has_a_code() -> None:
+    for name in ("read.profile", "watch"):
+        assert schema(name)["properties"]["reason_code"]["enum"] == [*meter_reasons.ALL, None]
+    assert meter_reasons.meter_reason_code(None) is None
+    assert meter_reasons.meter_reason_code("something new") == "other"
+    assert {meter_reasons.meter_reason_code(f"{start} 3") for start in meter_reasons.CODES} == {*meter_reasons.ALL} - {
+        "other"
+    }
 
 
 @pytest.mark.parametrize("changed", [{"turned": 45}, {"turned": "90"}, {"lines": [{"value": "7"}]}])

@@ -45,7 +45,8 @@ WITHIN_RUNTIME = {
     "model": {"data", "image", "records"},
     "page": {"data", "image", "model"},
     "device": {"data", "image", "model", "records"},
-    "drawing": {"data", "image", "model", "page"},
+    "meter": {"data", "image", "model", "page", "records"},
+    "drawing": {"data", "image", "meter", "model", "page"},
 }
 """The rooms of the runtime that each of them may import; any may import the modules outside the rooms."""
 

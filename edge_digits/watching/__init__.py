@@ -1,0 +1,1 @@
+"""Watch a meter: pictures from a camera or a folder, readings that are believed, and where they go."""
