@@ -1,26 +1,27 @@
 """The second step: make sure that a converted model is what its scheme promises, and slim it.
 
-What is promised is looked up in the flatbuffer, tensor by tensor.
+What is promised is looked up in the flatbuffer, tensor by tensor, with the reader of the device: what that cannot read
+is found here.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from edge_digits_runtime.errors import ModelError
 from edge_digits_runtime.mnist_format import DIGITS, PICTURE_SHAPE
+from edge_digits_runtime.model import schema
 from edge_digits_runtime.model.card import Scheme
 from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.model.schema import Graph
 from numpy.typing import NDArray
 
 from edge_digits_convert.quantization import Quantized
-from edge_digits_convert.strip import strip, unpack
+from edge_digits_convert.strip import strip
 
 DIGIT_SHAPES = (1, *PICTURE_SHAPE), (1, DIGITS)
 """Shapes of input and output of a model of the ten digits."""
-INPUT_SCALE = np.float32(1 / 255)
+INPUT_SCALE = float(np.float32(1 / 255))
 """With `INPUT_ZERO_POINT` the int8 input is the uint8 pixel with its top bit flipped."""
 INPUT_ZERO_POINT = -128
 _INTEGERS = ("INT8", "INT32")
@@ -74,84 +75,74 @@ def check_model(
     Raises:
         ModelError: the model is not like that; the message says what was found.
     """
-    model = unpack(flatbuffer)
-    graph = model.subgraphs[0]
+    graph = schema.read(flatbuffer).graphs[0]
     ends = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
-    found = [tuple(int(size) for size in tensor.shape) for tensor in ends]
+    found = [tensor.shape for tensor in ends]
     if found != list(shapes):
         raise ModelError(
             f"the converted model has inputs and outputs of shapes {found}, not {shapes[0]} and {shapes[1]}"
         )
-    names = operators(flatbuffer)
+    names = [operator.name for operator in graph.operators]
     _refuse(names, _COMPUTED_SHAPES, "the batch size must not be computed: leave out the layer that does it")
     _refuse(names, _VARIABLES, "its weights must be constants in the file")
-    _check_weights(model, names)
+    _check_weights(graph)
     if scheme != "int8":
-        types = [tensor_type(tensor) for tensor in ends]
+        types = [tensor.type for tensor in ends]
         if types != ["FLOAT32", "FLOAT32"]:
             raise ModelError(f"the converted model has {' and '.join(types)} as input and output, not FLOAT32")
         return
-    _refuse_float(graph, names)
+    _refuse_float(graph)
     _refuse(names, _RESCALING, "an int8 model computes in whole numbers from end to end")
-    for index, tensor in enumerate(graph.tensors):
-        if tensor_type(tensor) not in _INTEGERS:
-            label = (tensor.name or b"").decode() or f"number {index}"
-            kind = tensor_type(tensor)
-            raise ModelError(f"tensor {label} of the converted model is {kind}; allowed are {' and '.join(_INTEGERS)}")
-    quantization = ends[0].quantization
-    if tuple(quantization.scale) != (INPUT_SCALE,) or tuple(quantization.zeroPoint) != (INPUT_ZERO_POINT,):
+    for tensor in graph.tensors:
+        if tensor.type not in _INTEGERS:
+            label = tensor.name or f"number {tensor.index}"
+            raise ModelError(
+                f"tensor {label} of the converted model is {tensor.type}; allowed are {' and '.join(_INTEGERS)}"
+            )
+    scales, zero_points = ends[0].scales, ends[0].zero_points
+    if scales != (INPUT_SCALE,) or zero_points != (INPUT_ZERO_POINT,):
         raise ModelError(
-            f"the input of the converted model has scale {quantization.scale} and zero point "
-            f"{quantization.zeroPoint}, not 1/255 and {INPUT_ZERO_POINT}"
+            f"the input of the converted model has scale {list(scales)} and zero point {list(zero_points)}, "
+            f"not 1/255 and {INPUT_ZERO_POINT}"
         )
 
 
 def operators(flatbuffer: bytes) -> list[str]:
     """Return the names of the operators in the order in which they run, such as ``CONV_2D``."""
-    model = unpack(flatbuffer)
-    # Files of before 2020 have the code in the first field, and codes above 127 are only in the second.
-    codes = [max(code.deprecatedBuiltinCode, code.builtinCode) for code in model.operatorCodes]
-    return [_OPERATOR_NAMES[codes[operator.opcodeIndex]] for operator in model.subgraphs[0].operators]
+    return [operator.name for operator in schema.read(flatbuffer).graphs[0].operators]
 
 
-def tensor_type(tensor: Any) -> str:
-    """Return the name of a tensor's type, such as ``INT8``."""
-    return _TYPE_NAMES[tensor.type]
-
-
-def _check_weights(model: Any, names: list[str]) -> None:
+def _check_weights(graph: Graph) -> None:
     """Check that all weights and biases are in the file: the converter once left them out without a word."""
-    graph = model.subgraphs[0]
-    weighted = [(name, op) for name, op in zip(names, graph.operators, strict=True) if name in _WEIGHTED]
+    weighted = [operator for operator in graph.operators if operator.name in _WEIGHTED]
     if not weighted:
         raise ModelError(f"the converted model has no weights: there is none of {', '.join(_WEIGHTED)} in it")
     # float16 stores weights in half precision and has an operator that widens them.
-    widened = {
-        op.outputs[0]: op.inputs[0] for name, op in zip(names, graph.operators, strict=True) if name == "DEQUANTIZE"
-    }
-    for name, op in weighted:
+    widened = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.name == "DEQUANTIZE"}
+    for operator in weighted:
         # -1 stands for a bias that is not there.
-        for index in (widened.get(index, index) for index in op.inputs[1:] if index >= 0):
+        for index in (widened.get(index, index) for index in operator.inputs[1:] if index >= 0):
             tensor = graph.tensors[index]
-            data = model.buffers[tensor.buffer].data
-            expected = math.prod(tensor.shape) * _BYTES.get(tensor_type(tensor), 0)
-            found = 0 if data is None else len(data)
-            if found != expected or not expected:
-                raise ModelError(f"the converted model has {found} bytes of weights for a {name} that has {expected}")
-        kernel = graph.tensors[widened.get(op.inputs[1], op.inputs[1])]
-        if not model.buffers[kernel.buffer].data.any():
-            raise ModelError(f"all weights of a {name} of the converted model are 0")
+            expected = math.prod(tensor.shape) * _BYTES.get(tensor.type, 0)
+            if len(tensor.data) != expected or not expected:
+                raise ModelError(
+                    f"the converted model has {len(tensor.data)} bytes of weights for a {operator.name} that has "
+                    f"{expected}"
+                )
+        kernel = graph.tensors[widened.get(operator.inputs[1], operator.inputs[1])]
+        if not any(kernel.data):
+            raise ModelError(f"all weights of a {operator.name} of the converted model are 0")
 
 
-def _refuse_float(graph: Any, names: list[str]) -> None:
+def _refuse_float(graph: Graph) -> None:
     """Refuse the first operator that int8 does not have: the converter leaves it in float, between two conversions."""
-    for name, operator in zip(names, graph.operators, strict=True):
+    for operator in graph.operators:
         output = graph.tensors[operator.outputs[0]]
-        if name not in _RESCALING and tensor_type(output) in ("FLOAT32", "BOOL"):
-            where = (output.name or b"").decode().split(";")[0]
+        if operator.name not in _RESCALING and output.type in ("FLOAT32", "BOOL"):
+            where = output.name.split(";")[0]
             raise ModelError(
-                f"the operator {name} of {where} has no int8 form, so it would compute in float; take another layer "
-                "there, such as ReLU or BatchNormalization, or convert with --float16 or --dynamic"
+                f"the operator {operator.name} of {where} has no int8 form, so it would compute in float; take another "
+                "layer there, such as ReLU or BatchNormalization, or convert with --float16 or --dynamic"
             )
 
 
@@ -159,11 +150,3 @@ def _refuse(found: list[str], forbidden: tuple[str, ...], reason: str) -> None:
     for name in found:
         if name in forbidden:
             raise ModelError(f"the converted model holds the operator {name}, but {reason}")
-
-
-def _names(constants: type) -> dict[int, str]:
-    return {value: name for name, value in vars(constants).items() if isinstance(value, int)}
-
-
-_OPERATOR_NAMES = _names(schema.BuiltinOperator)
-_TYPE_NAMES = _names(schema.TensorType)

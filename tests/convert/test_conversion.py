@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from edge_digits_convert import CalibrationDraw, ConversionResult, RunPictures, convert
 from edge_digits_convert.confidence_calibration import smallest_sure_confidence
-from edge_digits_convert.strip import unpack
 from edge_digits_runtime import signature
 from edge_digits_runtime.data import metrics, splitting
 from edge_digits_runtime.data.datasets import DataSet, Split
 from edge_digits_runtime.errors import DataError, EdgeDigitsError, RunError, SignatureError, UsageError
+from edge_digits_runtime.model import schema
 from edge_digits_runtime.model.card import SCHEMES, read_model_file
 from edge_digits_runtime.model.classifier import DigitClassifier
 from edge_digits_runtime.records.run import CHECKPOINT, RunRecord
@@ -114,10 +114,8 @@ def test_the_int8_file_is_small(results: dict[str, ConversionResult]) -> None:
 
 
 def test_only_float_schemes_hold_floats(results: dict[str, ConversionResult]) -> None:
-    from edge_digits_convert.verification import tensor_type
-
     kinds = {
-        scheme: {tensor_type(tensor) for tensor in unpack(result.path.read_bytes()).subgraphs[0].tensors}
+        scheme: {tensor.type for tensor in schema.read(result.path.read_bytes()).graphs[0].tensors}
         for scheme, result in results.items()
     }
     assert kinds["int8"] == {"INT8", "INT32"}

@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as generated
 from edge_digits_convert.inference import inference_function
 from edge_digits_convert.quantization import to_flatbuffer
 from edge_digits_convert.strip import unpack
-from edge_digits_convert.verification import check_model, operators, tensor_type
+from edge_digits_convert.verification import check_model, operators
 from edge_digits_runtime.data.datasets import DataSet
+from edge_digits_runtime.model import schema
 from edge_digits_runtime.model.card import SCHEMES
 from edge_digits_train.engine.keras_model import build
 from edge_digits_train.recipes.catalogue import RECIPES
@@ -44,9 +45,9 @@ def test_the_operators_that_are_left(converted: dict[str, bytes]) -> None:
 
 
 def test_every_tensor_of_int8_holds_whole_numbers(converted: dict[str, bytes]) -> None:
-    graph = unpack(converted["int8"]).subgraphs[0]
+    graph = schema.read(converted["int8"]).graphs[0]
     constants = {index for op in graph.operators for index in op.inputs[1:]}
-    found = [(index in constants, tensor_type(tensor), len(tensor.shape)) for index, tensor in enumerate(graph.tensors)]
+    found = [(tensor.index in constants, tensor.type, len(tensor.shape)) for tensor in graph.tensors]
     assert {kind for _, kind, _ in found} == {"INT8", "INT32"}
     # Activations and weights are int8; int32 are the biases and the target of the reshape, which have one axis.
     assert all(kind == "INT8" for constant, kind, _ in found if not constant)
@@ -58,7 +59,7 @@ def test_quantization_of_int8(converted: dict[str, bytes]) -> None:
     graph = unpack(converted["int8"]).subgraphs[0]
     given = graph.tensors[graph.inputs[0]].quantization
     assert (given.scale.tolist(), given.zeroPoint.tolist()) == ([np.float32(1 / 255)], [-128])
-    assert tensor_type(graph.tensors[graph.outputs[0]]) == "INT8"
+    assert schema.read(converted["int8"]).graphs[0].tensors[graph.outputs[0]].type == "INT8"
     for op in graph.operators:
         if len(op.inputs) < 3:
             continue
@@ -136,9 +137,9 @@ def test_the_smaller_the_type_the_smaller_the_file(converted: dict[str, bytes]) 
 def test_the_last_tflite_runtime_knows_the_operators(converted: dict[str, bytes], scheme: str) -> None:
     model = unpack(converted[scheme])
     versions = {code.builtinCode: code.version for code in model.operatorCodes}
-    assert versions[schema.BuiltinOperator.FULLY_CONNECTED] <= 11
-    assert versions[schema.BuiltinOperator.CONV_2D] <= 5
-    assert versions[schema.BuiltinOperator.DEPTHWISE_CONV_2D] <= 6
+    assert versions[generated.BuiltinOperator.FULLY_CONNECTED] <= 11
+    assert versions[generated.BuiltinOperator.CONV_2D] <= 5
+    assert versions[generated.BuiltinOperator.DEPTHWISE_CONV_2D] <= 6
 
 
 @pytest.mark.parametrize("standardized", [False, True])
