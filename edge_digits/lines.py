@@ -91,9 +91,11 @@ def convert_line_run(
     licence: str = "",
 ) -> "LineConversionResult":
     """Convert the run of a line reader or row finder to int8 and say what came out."""
+    from edge_digits_runtime.records import files
     from edge_digits_runtime.records.line_run import LineRunRecord
 
     record = LineRunRecord.load(run)
+    files.check_writable(out or run / f"{record.name}-int8.tflite")
     if record.recipe["kind"] == "rows":
         result = _convert_rows(record, run, calibration_count or CALIBRATION_PAGES, seed or 0, out, key, licence)
         read, silently = f"{record.validation_lines:,} pages: F1 score of parts", ""

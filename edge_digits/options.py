@@ -48,6 +48,26 @@ class UserPath(click.Path):
         return path
 
 
+class OutputPath(UserPath):
+    """A path on the command line that a verb writes to: whether it can is checked at once, not after an hour's work."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: the system refuses to look it up, or nothing can be written there.
+        """
+        from edge_digits_runtime.errors import OutputError
+        from edge_digits_runtime.records import files
+
+        path = super().convert(value, param, ctx)
+        try:
+            files.check_writable(path, folder=not self.file_okay)
+        except OutputError as error:
+            self.fail(str(error), param, ctx)
+        return path
+
+
 model_option = click.option(
     "--model",
     type=UserPath(),

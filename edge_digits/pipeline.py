@@ -200,11 +200,13 @@ def convert_run(
     Raises:
         EvaluationError: the run has no evaluation of its original any more.
     """
+    from edge_digits_runtime.records import files
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import EVALUATION, RunRecord
 
     # Before Keras is imported, which takes seconds.
     record = RunRecord.load(run)
+    files.check_writable(output or run / f"{record.name}-{scheme}.tflite")
     original = Evaluation.load(run / EVALUATION)
 
     from edge_digits_convert import CalibrationDraw, RunPictures, convert

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 from edge_digits_runtime.errors import UsageError
 
-from edge_digits.options import UserPath, signature_option, unverified_option
+from edge_digits.options import OutputPath, UserPath, signature_option, unverified_option
 from edge_digits.printing import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ wheels_option = click.option(
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     default=Path("edge-digits-bundle.zip"),
     show_default=True,
     help="The file to write.",

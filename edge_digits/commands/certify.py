@@ -6,7 +6,7 @@ import click
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
 from edge_digits.commands.deploy import connection_options
-from edge_digits.options import UserPath, sign_option, signature_option
+from edge_digits.options import OutputPath, sign_option, signature_option
 from edge_digits.printing import printable
 from edge_digits.progress import say
 
@@ -33,7 +33,7 @@ REFUSED = 1
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     default=Path("passport.json"),
     show_default=True,
     help="The passport to write.",
@@ -75,6 +75,7 @@ def certify(
       edge-digits certify runs/cnn-32-64-64-1 pi --max-drop 0.2 --max-ms 50 --sign release.key
       ssh pi edge-digits/venv/bin/edge-digits doctor --passport edge-digits/current/passport.json
     """
+    from edge_digits_runtime.records import files
     from edge_digits_runtime.records.evaluation import Evaluation
     from edge_digits_runtime.records.run import EVALUATION
 
@@ -93,6 +94,8 @@ def certify(
         private_key(sign)
     judge = drop_gate(run, max_drop, by_point=False)
     target = Target(host, remote_dir.rstrip("/"), port, ssh_config)
+    # The evaluation comes into it at the end.
+    files.check_writable(run, folder=True)
     bundle = make(run, scheme, model, data, True, wheels, False, require_signature)
     say(f"{host}: {bundle}")
     evaluation_file = run / f"{target.label}.{bundle.scheme}.evaluation.json"

@@ -17,7 +17,7 @@ from edge_digits.commands.answers import (
     print_answers,
 )
 from edge_digits.formatting import percent
-from edge_digits.options import UserPath
+from edge_digits.options import OutputPath
 from edge_digits.printing import print_json, printable
 from edge_digits.sources import flat_name, open_source, sources
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with 1 if any answer is not sure, and say which.")
 @click.option(
     "--explain",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     metavar="FOLDER",
     help="Draw for each picture what was found, what the model saw and all probabilities.",
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, check_gate, check_licence, data_option, gate_options, sign_option
+from edge_digits.options import OutputPath, UserPath, check_gate, check_licence, data_option, gate_options, sign_option
 
 
 @click.command()
@@ -24,7 +24,7 @@ from edge_digits.options import UserPath, check_gate, check_licence, data_option
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     metavar="FILE",
     help="The file to write.  [default: RUN/RECIPE-SCHEME.tflite]",
 )

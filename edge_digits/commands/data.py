@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import UsageError
 
-from edge_digits.options import InputChoice, UserPath, grouping, grouping_options, input_option
+from edge_digits.options import InputChoice, OutputPath, UserPath, grouping, grouping_options, input_option
 
 
 @click.command()
@@ -14,7 +14,7 @@ from edge_digits.options import InputChoice, UserPath, grouping, grouping_option
 @input_option
 @grouping_options
 @click.option(
-    "--html", type=UserPath(dir_okay=False), metavar="FILE", help="Write a page with contact sheets and the pairs."
+    "--html", type=OutputPath(dir_okay=False), metavar="FILE", help="Write a page with contact sheets and the pairs."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every pair.")
 def data(
@@ -48,7 +48,7 @@ def data(
 
     from edge_digits.data_sets import load_data
     from edge_digits.printing import print_json
-    from edge_digits.progress import bars
+    from edge_digits.progress import bars, say
     from edge_digits.survey.survey import survey
     from edge_digits.survey.text import to_text
 
@@ -64,4 +64,4 @@ def data(
     else:
         click.echo(to_text(found))
     if html is not None:
-        click.echo(f"Wrote {html}.", err=True)
+        say(f"Wrote {html}.")

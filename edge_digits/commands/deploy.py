@@ -148,6 +148,8 @@ def deploy(
       edge-digits deploy runs/cnn-32-64-64-1 pi --serve --serve-options '--host 0.0.0.0 --open'
     """
     check_gate(max_drop, point)
+    from edge_digits_runtime.records import files
+
     from edge_digits.deploy import deployment, in_use
     from edge_digits.deploy.ssh import Target
     from edge_digits.pipeline import drop_gate, print_gates, summary
@@ -177,6 +179,8 @@ def deploy(
     judge = None if max_drop is None else drop_gate(run, max_drop, point)
     if require_better and not _is_better(run, scheme, model, require_better, allow_unverified, require_signature):
         return WORSE
+    # The evaluation comes into it at the end.
+    files.check_writable(run, folder=True)
     bundle = make(run, scheme, model, data, not no_install, wheels, allow_unverified, require_signature, serve)
     say(f"{', '.join(hosts)}: {bundle}")
     gates: list[Gate] = []

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from edge_digits.options import UserPath
-from edge_digits.printing import print_json
+from edge_digits.printing import print_json, printable
 
 NOT_FIT = 1
 
@@ -54,7 +54,7 @@ def doctor(model: Path | None, passport: Path | None, require_signature: Path | 
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
-            click.echo(f"{check.status:8}{check.name:{width}}  {check.found}")
+            click.echo(f"{check.status:8}{check.name:{width}}  {printable(check.found)}")
             if check.remedy:
-                click.echo(f"{'':8}{'':{width}}  -> {check.remedy}")
+                click.echo(f"{'':8}{'':{width}}  -> {printable(check.remedy)}")
     return NOT_FIT if any(check.status == "problem" for check in checks) else 0

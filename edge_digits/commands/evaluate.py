@@ -4,7 +4,15 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import UserPath, backend_option, data_option, grouping, grouping_options, unverified_option
+from edge_digits.options import (
+    OutputPath,
+    UserPath,
+    backend_option,
+    data_option,
+    grouping,
+    grouping_options,
+    unverified_option,
+)
 from edge_digits.printing import note_missing_card
 
 
@@ -16,7 +24,7 @@ from edge_digits.printing import note_missing_card
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     metavar="FILE",
     help="The evaluation to write.  [default: MODEL.evaluation.json, beside MODEL if that is a file]",
 )
@@ -58,8 +66,12 @@ def evaluate(
       edge-digits evaluate line-m --data log-sheets -o lines.json
     """
     from edge_digits_runtime.device import facts
+    from edge_digits_runtime.records import files
     from edge_digits_runtime.records.fields import plain_text
 
+    out = out or evaluation_path(model)
+    # Before a measurement that takes minutes.
+    files.check_writable(out)
     if threads > facts.cores():
         raise click.UsageError(f"--threads {threads} is more than the {facts.cores()} cores that may be used here")
 
@@ -81,7 +93,7 @@ def evaluate(
         device_name = plain_text(device_name).strip()[:200]
         if not device_name:
             raise click.UsageError("--device-name is empty: give a name, or leave it out")
-    evaluate_model(classifier, dataset, out or evaluation_path(model), count, not accuracy_only, device_name)
+    evaluate_model(classifier, dataset, out, count, not accuracy_only, device_name)
 
 
 def evaluation_path(model: Path) -> Path:

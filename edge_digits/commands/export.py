@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_digits.options import UserPath
+from edge_digits.options import OutputPath, UserPath
 from edge_digits.printing import printable
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _PICTURES = 10
 @click.option(
     "-o",
     "--out",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     default=Path("digits"),
     show_default=True,
     help="The folder to write; it must not be there yet.",

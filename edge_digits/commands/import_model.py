@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from edge_digits.options import InputChoice, UserPath, data_option, grouping, grouping_options, input_option
+from edge_digits.options import InputChoice, OutputPath, UserPath, data_option, grouping, grouping_options, input_option
 
 
 @click.command("import")
@@ -16,7 +16,7 @@ from edge_digits.options import InputChoice, UserPath, data_option, grouping, gr
 @click.option(
     "-o",
     "--out",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     help="The run folder to write.  [default: runs/FILE-N, N the next free number]",
 )
 @click.option(

@@ -8,7 +8,7 @@ from edge_digits_runtime.errors import EdgeDigitsError
 
 from edge_digits.formatting import device, percent
 from edge_digits.options import WRONG_INPUT
-from edge_digits.printing import print_error, print_json
+from edge_digits.printing import print_error, print_json, printable
 
 if TYPE_CHECKING:
     from edge_digits_runtime.model.registry import InstalledModel
@@ -96,5 +96,5 @@ def _print(rows: list[dict[str, Any]]) -> None:
         mark = "*" if row["default"] else " "
         where = f"  on {row['device']}" if row["device"] else ""
         click.echo("  ".join([f"{row['name']:{width}}{mark}", *cells]) + where)
-        click.echo(f"{'':{width}}   {row['path']}")
+        click.echo(f"{'':{width}}   {printable(row['path'])}")
     click.echo("\n* used when no model is named")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_digits.options import UserPath, data_option
+from edge_digits.options import OutputPath, data_option
+from edge_digits.printing import printable
 from edge_digits.progress import interruption, say
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ SCHEMES = ("float32", "int8")
 @click.option(
     "--out",
     "folder",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     default=Path("quickstart"),
     show_default=True,
     metavar="DIR",
@@ -78,8 +79,9 @@ def _quickstart(folder: Path, epochs: int | None, data: Path | None) -> None:
     say(f"The report ({folder / 'report.html'}, report.md and report.json):")
     click.echo(reports.to_text(pipeline.write_report(evaluations, folder)))
     click.echo(
-        f"\nNext: open {folder / 'report.html'} in a browser, or\n"
-        f"  edge-digits classify --model {models[-1]} --explain {folder / 'explained'} YOUR-PICTURE.jpg"
+        f"\nNext: open {printable(folder / 'report.html')} in a browser, or\n"
+        f"  edge-digits classify --model {printable(models[-1])} --explain {printable(folder / 'explained')} "
+        "YOUR-PICTURE.jpg"
     )
 
 

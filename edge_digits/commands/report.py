@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from edge_digits_runtime.errors import EvaluationError
 
-from edge_digits.options import WORSE, UserPath, check_gate, gate_options
+from edge_digits.options import WORSE, OutputPath, UserPath, check_gate, gate_options
 from edge_digits.printing import printable
 
 
@@ -14,7 +14,7 @@ from edge_digits.printing import printable
 @click.option(
     "-o",
     "--out",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     help="Write report.html, report.md and report.json into this folder.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from edge_digits.options import INK, InputChoice, UserPath, data_option, grouping, grouping_options, input_option
+from edge_digits.options import INK, InputChoice, OutputPath, data_option, grouping, grouping_options, input_option
 from edge_digits.printing import printable
 
 
@@ -16,7 +16,7 @@ from edge_digits.printing import printable
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     help="The file to write.  [default: mnist-test.npz, or lines-test.npz]",
 )
 def testset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from edge_digits.options import CROP, InputChoice, UserPath, grouping, grouping_options, input_option
+from edge_digits.options import CROP, InputChoice, OutputPath, UserPath, grouping, grouping_options, input_option
 
 if TYPE_CHECKING:
     from edge_digits_runtime.data.datasets import Grouping
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 @grouping_options
 @click.option(
     "--out",
-    type=UserPath(file_okay=False),
+    type=OutputPath(file_okay=False),
     help="The run folder to write.  [default: runs/RECIPE-N with the next free number]",
 )
 @click.option("--resume", is_flag=True, help="Continue an unfinished run: the one in --out, or the newest of RECIPE.")

@@ -9,7 +9,8 @@ from edge_digits_runtime.errors import UsageError
 from edge_digits_runtime.records import files
 
 from edge_digits.formatting import counted
-from edge_digits.options import UserPath, data_option
+from edge_digits.options import OutputPath, UserPath, data_option
+from edge_digits.printing import printable
 from edge_digits_study.definition import SEEDS, Study, System
 from edge_digits_study.results import RESULTS, Results
 from edge_digits_study.studies import STUDIES
@@ -61,7 +62,7 @@ def study(context: click.Context) -> None:
     "-o",
     "--out",
     "output",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     metavar="FILE",
     help="Write the page as Markdown to this file, and its figure next to it.",
 )
@@ -137,7 +138,7 @@ _OPTIONS = (
     click.option(
         "--out",
         "folder",
-        type=UserPath(file_okay=False),
+        type=OutputPath(file_okay=False),
         metavar="DIR",
         help="Folder for results, page and run folders.  [default: runs/studies/NAME]",
     ),
@@ -208,9 +209,10 @@ def _run(
         from edge_digits_study import study_page
 
         study_page.write(study, outcome.results, folder)
-    click.echo(f"{folder / RESULTS}")
+    click.echo(printable(folder / RESULTS))
     for failure in outcome.failures:
-        say(f"{failure.details}Failed: {failure.job.label}: {failure.reason}")
+        for line in (*failure.details.splitlines(), f"Failed: {failure.job.label}: {failure.reason}"):
+            say(line)
     return FAILED if outcome.failures else 0
 
 

@@ -131,6 +131,36 @@ def _remove_stale(folder: Path) -> None:
                     os.close(descriptor)
 
 
+def check_writable(path: str | os.PathLike[str], folder: bool = False) -> None:
+    """Check that a file can be written, or a folder be filled, as far as that can be told without doing it.
+
+    Called before work that takes long; the disk may still fill up meanwhile.
+
+    Raises:
+        OutputError: a file is to be written where a folder is, or the reverse, or the folder that it would be made in
+            is closed to this user.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not folder:
+        if target.is_dir():
+            raise OutputError(f"{path}: cannot be written: it is a folder; name a file")
+        if not target.is_file():
+            # A device or a pipe, which is written itself.
+            _check_access(path, target, os.W_OK)
+            return
+    nearest = target if folder else target.parent
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise OutputError(f"{path}: cannot be written: {nearest} is no folder; choose another place")
+    _check_access(path, nearest, os.W_OK | os.X_OK)
+
+
+def _check_access(path: str | os.PathLike[str], place: Path, mode: int) -> None:
+    if not os.access(place, mode):
+        raise OutputError(f"{path}: cannot be written: {place} is closed to this user; choose another place")
+
+
 def make_folder(path: str | os.PathLike[str]) -> None:
     """Make the folder ``path`` and those above it, where they are not there yet.
 

@@ -129,3 +129,11 @@ def test_a_folder_is_claimed_by_one_process_until_it_is_killed(tmp_path: Path) -
     # Once more by the same process, which may train and then resume.
     assert files.claim(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root; tests/environments runs this as another user")
+def test_a_folder_that_is_closed_to_this_user_is_said(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    for folder in (False, True):
+        with pytest.raises(OutputError, match="closed to this user"):
+            files.check_writable(tmp_path / "a" / "b", folder)
