@@ -5,7 +5,9 @@ were last measured here. The networks are trained for it (mostly for one epoch) 
 uv; both are kept for the next time.
 """
 
+import datetime
 import json
+import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +38,8 @@ Written by
 
 on {machine}; Python {python}, {versions}. Two sides take turns within one run; a ratio is the median of the ratios of
 all turns, with the middle half of them in brackets: how far apart those are says how quiet the machine was.
+
+{when}
 
 {parts}
 """
@@ -102,21 +106,30 @@ PARTS: dict[str, Callable[[], Section]] = {
 def measure(part: str) -> None:
     """Measure one part and keep the result."""
     print(f"measuring: {part}", file=sys.stderr, flush=True)
+    busy = os.getloadavg()[0]
     rows, text = PARTS[part]()
-    files.write_bytes(_kept(part), json.dumps({"rows": [str(row) for row in rows], "text": text}).encode())
+    kept = {"rows": [str(row) for row in rows], "text": text}
+    # The load before, since a part that runs on all cores is a load itself.
+    kept |= {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "load": round(busy)}
+    files.write_bytes(_kept(part), json.dumps(kept).encode())
 
 
 def page() -> str:
     """Return the page with every part that was ever measured here."""
-    found = [json.loads(_kept(part).read_text()) for part in PARTS if _kept(part).exists()]
-    table = "\n".join([TABLE, *(row for part in found for row in part["rows"])])
+    parts_found = {part: json.loads(_kept(part).read_text()) for part in PARTS if _kept(part).exists()}
+    table = "\n".join([TABLE, *(row for part in parts_found.values() for row in part["rows"])])
+    when = "; ".join(
+        f"`{part}` {kept['date']}, {'not noted' if kept['load'] is None else kept['load']}"
+        for part, kept in parts_found.items()
+    )
     found = facts.device_facts()
     machine = f"{found['name']} ({', '.join(found['cpu_features'] or ())}), {found['cores']} cores, {found['system']}"
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     missing = ", ".join(part for part in PARTS if not _kept(part).exists())
     texts = [f"Not measured yet: {missing}."] if missing else []
-    parts = "\n\n".join([table, *texts, *(part["text"] for part in found if part["text"])])
-    return PAGE.format(machine=machine, python=found["python"], versions=versions, parts=parts)
+    parts = "\n\n".join([table, *texts, *(part["text"] for part in parts_found.values() if part["text"])])
+    when = f"Each part with its day and the load average of the machine before it: {when}."
+    return PAGE.format(machine=machine, python=found["python"], versions=versions, parts=parts, when=when)
 
 
 def _kept(part: str) -> Path:

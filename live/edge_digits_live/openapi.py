@@ -231,15 +231,30 @@ def _waiting() -> dict[str, Any]:
 
 
 def _page() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {
-            "file": _FILE,
-            "lines": {"type": "array", "items": {}},
+    place = {"type": ["integer", "null"], "minimum": 0}
+    character = _object({"text": {"type": "string"}, "confidence": _SHARE, "box": _BOX})
+    line = _object(
+        {
+            "text": {"type": "string"},
+            "value": {"type": ["number", "null"], "description": "The number that the text is; null if it is none."},
+            "confidence": _SHARE,
             "sure": {"type": "boolean"},
-        },
-        "required": ["file", "lines", "sure"],
-    }
+            "reason": _REASON,
+            "reason_code": {"type": ["string", "null"], "enum": [*reasons.ALL, None]},
+            "row": place,
+            "column": place,
+            "box": _BOX,
+            "characters": {"type": "array", "items": character},
+        }
+    )
+    return _object(
+        {
+            "file": _FILE,
+            "turned": {"enum": [0, 90, 180, 270]},
+            "lines": {"type": "array", "items": line},
+            "sure": {"type": "boolean"},
+        }
+    )
 
 
 def _model() -> dict[str, Any]:
