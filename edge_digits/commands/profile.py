@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_digits.options import UserPath, backend_option
+from edge_digits.options import OutputPath, UserPath, backend_option
 from edge_digits.printing import printable
 from edge_digits.progress import say
 
@@ -40,7 +40,7 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-o",
     "--out",
-    type=UserPath(dir_okay=False),
+    type=OutputPath(dir_okay=False),
     default=Path("meter.toml"),
     show_default=True,
     metavar="FILE",
