@@ -29,6 +29,8 @@ from edge_digits.deploy.service import CURRENT, ENVIRONMENT, Service, ServiceErr
 DEPLOYING = ".deploying"
 """File in a bundle until its deployment has ended."""
 _DAY_S = 86_400
+# The disk may be full, and systemd may hang.
+_FAILURES = (ServiceError, OSError, subprocess.SubprocessError)
 
 
 def use(folder: Path, bundle: str, options: Sequence[str] | None = None, environment: Path | None = None) -> list[str]:
@@ -52,18 +54,19 @@ def use(folder: Path, bundle: str, options: Sequence[str] | None = None, environ
     service = before if options is None else Service(folder, tuple(options), sys.executable)
     variables = folder / ENVIRONMENT
     kept = variables.read_text(encoding="utf-8") if variables.exists() else None
-    if options is not None:
-        variables.unlink(missing_ok=True)
-        if environment is not None:
-            environment.replace(variables)
     _point(folder, bundle)
     try:
+        if options is not None:
+            variables.unlink(missing_ok=True)
+            if environment is not None:
+                environment.replace(variables)
         lines = [] if service is None else [f"the service answers at {service.url}", *services.start(service)]
-    except ServiceError as error:
+    except _FAILURES as error:
+        if service is None:
+            raise
         variables.unlink(missing_ok=True)
         if kept is not None:
             services.write(variables, kept, 0o600)
-        assert service is not None
         end = _go_back(folder, bundle, former, before, service)
         raise ServiceError(f"{error}; {end}") from error
     _clean_up(folder, bundle, former)
@@ -86,7 +89,7 @@ def _go_back(folder: Path, bundle: str, former: str | None, before: Service | No
         try:
             services.start(before)
             end += ", and its service answers"
-        except ServiceError as error:
+        except _FAILURES as error:
             end += f", but its service does not answer: {error}"
     if former != bundle:
         # Else 'deploy --rollback' would take it for the one before.

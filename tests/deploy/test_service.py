@@ -394,6 +394,46 @@ def test_a_bundle_with_the_page_carries_all_of_it(run: Path) -> None:
     assert packed == {path.relative_to(package.parent).as_posix() for path in files}
 
 
+@pytest.mark.parametrize(
+    "failure", [OSError(28, "No space left on device"), subprocess.TimeoutExpired("systemctl", 60)]
+)
+def test_whatever_goes_wrong_with_a_service_the_former_bundle_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "bundles" / name).mkdir(parents=True)
+    (tmp_path / "current").symlink_to("bundles/a")
+    (tmp_path / services.ENVIRONMENT).write_text("EDGE_DIGITS_TOKEN=before")
+    (tmp_path / "new").write_text("EDGE_DIGITS_TOKEN=after")
+    Service(tmp_path, ("--port", "8001"), sys.executable).save()
+    started: list[tuple[str, ...]] = []
+
+    def start(service: Service) -> list[str]:
+        started.append(service.options)
+        if service.options == ("--port", "8002"):
+            raise failure
+        return []
+
+    monkeypatch.setattr(services, "start", start)
+    monkeypatch.setattr(services, "stop", lambda _: None)
+    with pytest.raises(services.ServiceError, match="the former bundle is in use again, and its service answers"):
+        switching.use(tmp_path, "bundles/b", ["--port", "8002"], tmp_path / "new")
+    assert started == [("--port", "8002"), ("--port", "8001")]
+    assert (tmp_path / "current").readlink() == Path("bundles/a")
+    assert (tmp_path / services.ENVIRONMENT).read_text() == "EDGE_DIGITS_TOKEN=before"
+    assert not (tmp_path / "bundles" / "b").exists()
+
+
+def test_a_bundle_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bundles" / "a").mkdir(parents=True)
+    (tmp_path / "current").symlink_to("bundles/a")
+    (tmp_path / services.ENVIRONMENT).write_text("EDGE_DIGITS_TOKEN=before")
+    with pytest.raises(services.ServiceError, match="bundles/b is not there any more"):
+        switching.use(tmp_path, "bundles/b", [], None)
+    assert (tmp_path / "current").readlink() == Path("bundles/a")
+    assert (tmp_path / services.ENVIRONMENT).read_text() == "EDGE_DIGITS_TOKEN=before"
+
+
 def test_the_code_comes_back_with_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: called.append(command))
