@@ -1,6 +1,7 @@
 """Make a release: one version everywhere, all wheels, tried in a bare environment, with their checksums.
 
     uv run python release.py --set 0.2.0    write another version into all files that have it
+    uv run python release.py --url URL      write where the project is found into the metadata of all distributions
     uv run python release.py [--out dist]   build, try and sum up
 
 The version is that of the runtime; the distributions need each other in exactly that version. Nothing is uploaded.
@@ -25,6 +26,7 @@ _PLACES = (
     re.compile(rf"(edge-digits[\w-]*(?:\[[\w,-]+\])?==)({_VERSION})()"),
 )
 """Where the version stands in a file: group 2."""
+_URL = re.compile(r'\[project\.urls\]\nRepository = "([^"\n]+)"\n\n')
 
 
 def files(root: Path = ROOT) -> list[Path]:
@@ -65,6 +67,30 @@ def set_version(new: str, root: Path = ROOT) -> None:
         file.write_text(text, encoding="utf-8")
 
 
+def urls(root: Path = ROOT) -> dict[str, str]:
+    """Return the address of the project in each distribution that has one, by its file."""
+    found = {}
+    for file in files(root)[1:]:
+        match = _URL.search(file.read_text(encoding="utf-8"))
+        if match:
+            found[str(file.relative_to(root))] = match[1]
+    return found
+
+
+def set_url(url: str, root: Path = ROOT) -> None:
+    """Write where the project is found into the metadata of all distributions.
+
+    Raises:
+        SystemExit: it is no address of a page.
+    """
+    if not re.fullmatch(r"https://[\w.-]+(/[\w./~-]*)?", url, re.ASCII):
+        sys.exit(f"Error: URL {url!r}: allowed is https:// and an address without parameters")
+    table = f'[project.urls]\nRepository = "{url}"\n\n'
+    for file in files(root)[1:]:
+        text = _URL.sub("", file.read_text(encoding="utf-8"))
+        file.write_text(text.replace("[build-system]", f"{table}[build-system]", 1), encoding="utf-8")
+
+
 def build(out: Path) -> list[Path]:
     """Build the wheels of all distributions into ``out`` and return them."""
     shutil.rmtree(out, ignore_errors=True)
@@ -98,13 +124,21 @@ def main() -> None:
     """Parse the command line and make the release."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--set", metavar="VERSION", help="write this version into all files, and do nothing else")
+    parser.add_argument("--url", help="write this address of the project into all metadata, and do nothing else")
     parser.add_argument("--out", type=Path, default=Path("dist"), help="folder for the wheels (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.set:
         set_version(arguments.set)
+    if arguments.url:
+        set_url(arguments.url)
+    if arguments.set or arguments.url:
         return
     if wrong := differing():
         sys.exit("\n".join(["Error: not one version:", *wrong]))
+    if len({urls().get(str(file.relative_to(ROOT))) for file in files()[1:]}) > 1:
+        sys.exit(f"Error: not one address of the project in all metadata; write it with --url: {urls()}")
+    if not urls():
+        print("Note: no address of the project in the metadata; --url writes it.", file=sys.stderr)
     wheels = build(arguments.out)
     check(wheels)
     sums = "".join(f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel.name}\n" for wheel in wheels)

@@ -116,6 +116,8 @@ def download(distributions: Sequence[str], platform: Platform) -> dict[str, byte
         if done.returncode:
             errors = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR:")]
             reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit status {done.returncode}"
+            if platform.machine == "armv7l":
+                reason += "; PyPI has no numpy and no Pillow for 32-bit ARM: let pip look in piwheels, too"
             raise UsageError(f"wheels for {platform}: pip cannot get them: {reason}")
         return {file.name: file.read_bytes() for file in sorted(Path(folder).glob("*.whl"))}
 

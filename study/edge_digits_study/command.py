@@ -190,7 +190,7 @@ def _run(
     gpus: float | None,
 ) -> int:
     from edge_digits.data_sets import load_data
-    from edge_digits.progress import bars, say
+    from edge_digits.progress import bars, interruption, say
     from edge_digits_study import grid, ray_runner
 
     folder = folder or FOLDER / study.name
@@ -201,7 +201,7 @@ def _run(
     )
     dataset = load_data(data)
     say(f"{study.title}: {counted(len(jobs), 'trial')} of {counted(len(systems), 'system')} in {folder}")
-    with bars() as update:
+    with interruption(f"The same command goes on: what is done is in {folder}."), bars() as update:
         outcome = ray_runner.run(study, jobs, folder, dataset, ray_runner.Machines(address, cpus, gpus), update)
     for system in systems:
         click.echo(_summary(system, outcome.results))

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import sys
+import tomllib
 import types
 from pathlib import Path
 
@@ -70,29 +71,54 @@ def test_the_rooms_are_the_folders_that_there_are() -> None:
     assert named == there
 
 
-def test_one_version_everywhere() -> None:
+@pytest.fixture
+def release() -> types.ModuleType:
+    """The release script."""
     spec = importlib.util.spec_from_file_location("release", ROOT / "release.py")
     assert spec
     assert spec.loader
-    release = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(release)
-    assert release.differing() == []
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_another_version_is_written_everywhere(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("release", ROOT / "release.py")
-    assert spec
-    assert spec.loader
-    release = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(release)
+@pytest.fixture
+def copied(release: types.ModuleType, tmp_path: Path) -> Path:
+    """A folder with copies of all files that a release changes."""
     for file in release.files():
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
-    release.set_version("0.2.0", tmp_path)
-    assert release.differing(tmp_path) == []
-    texts = [file.read_text(encoding="utf-8") for file in release.files(tmp_path)]
+    return tmp_path
+
+
+def test_one_version_and_one_address_everywhere(release: types.ModuleType) -> None:
+    assert release.differing() == []
+    found = release.urls()
+    assert len(found) in (0, len(release.files()) - 1)
+    assert len(set(found.values())) <= 1
+
+
+def test_the_address_of_the_project_is_written_into_all_metadata(release: types.ModuleType, copied: Path) -> None:
+    before = {file: tomllib.loads(file.read_text()) for file in release.files(copied)[1:]}
+    for url in ("https://example.org/edge-digits", "https://example.org/moved"):
+        release.set_url(url, copied)
+        for file, values in before.items():
+            now = tomllib.loads(file.read_text())
+            assert now["project"].pop("urls") == {"Repository": url}
+            values["project"].pop("urls", None)
+            assert now == values
+    assert set(release.urls(copied).values()) == {"https://example.org/moved"}
+    for wrong in ("example.org", 'https://example.org/"', "https://example.org/?a=b", "https://a\nb"):
+        with pytest.raises(SystemExit, match="allowed is https://"):
+            release.set_url(wrong, copied)
+
+
+def test_another_version_is_written_everywhere(release: types.ModuleType, copied: Path) -> None:
+    release.set_version("0.2.0", copied)
+    assert release.differing(copied) == []
+    texts = [file.read_text(encoding="utf-8") for file in release.files(copied)]
     assert all('"0.2.0"' in text or "==0.2.0" in text for text in texts)
     assert not [text for text in texts if re.search(r"edge-digits[\w\[\],-]*==0\.1\.0", text)]
     with pytest.raises(SystemExit, match="allowed is"):
-        release.set_version("next", tmp_path)
+        release.set_version("next", copied)

@@ -173,6 +173,38 @@ def test_everybody_can_use_every_view(open_page: OpenPage, options: dict[str, An
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+def test_everybody_can_label(open_page: OpenPage, start: Start, tmp_path: Path, options: dict[str, Any]) -> None:
+    """The view of what waits for a label, with a picture in it and with none, and the buttons of a correction."""
+    service = start(collecting=Collecting(Collection(tmp_path / "kept")))
+    page = open_page(service.url, **options)
+
+    def violations() -> list[tuple[str, list[str]]]:
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = Axe().run(page).response["violations"]
+        return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+
+    page.click("#tab-label")
+    assert violations() == []
+    page.click("#tab-one")
+    give(page, "drop", "#pad", doubtful())
+    expect(page.locator("#chip")).to_contain_text("not sure: ")
+    assert violations() == []
+    page.click("#tab-label")
+    expect(page.locator("#view-label img")).to_be_visible()
+    assert violations() == []
+
+
+def doubtful() -> bytes:
+    """A picture of two thick bars that cross, which is no digit."""
+    pixels = np.full((80, 80), 255, np.uint8)
+    pixels[10:70, 36:44] = pixels[36:44, 10:70] = pixels[10:18, 10:70] = 0
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
 def test_colours_are_those_of_the_system_or_as_chosen(open_page: OpenPage) -> None:
     page = open_page(color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"

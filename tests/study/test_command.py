@@ -38,6 +38,17 @@ def test_finished_study_starts_nothing(make_trial: Make, tmp_path: Path, data: P
     assert "ray" not in sys.modules
 
 
+def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_digits_study.ray_runner.run", interrupted)
+    out = tmp_path / "study"
+    result = CliRunner().invoke(main, ["study", "mlp-classifier", "--data", str(data), "--out", str(out)])
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == f"Interrupted. The same command goes on: what is done is in {out}."
+
+
 def test_run_folder_with_other_settings_is_refused_before_anything_starts(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "study"
     folder = out / TRIALS / "mlp-1epochs-seed0"
