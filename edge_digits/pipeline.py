@@ -358,22 +358,23 @@ def summary(evaluation: "Evaluation") -> str:
         if (latency := evaluation.latency.get(part))
     ]
     right = f"{percent(evaluation.accuracy)} of {len(evaluation.labels):,} pictures right"
+    how = [_turns(evaluation)]
     if evaluation.character_error_rate is not None:
-        right += f", {percent(evaluation.character_error_rate)} of the characters wrong"
+        how.append(f"{percent(evaluation.character_error_rate)} of the characters wrong")
     if evaluation.silently_wrong is not None:
-        right += f", {percent(evaluation.silently_wrong)} sure and wrong"
-    return "; ".join([right, *_turns(evaluation), *times]) + f"; on {device(evaluation.device)}"
+        how.append(f"{percent(evaluation.silently_wrong)} sure and wrong")
+    return "; ".join([right, *times, *filter(None, how)]) + f"; on {device(evaluation.device)}"
 
 
-def _turns(evaluation: "Evaluation") -> list[str]:
+def _turns(evaluation: "Evaluation") -> str | None:
     """Say how well wheels were read, where there are wheels."""
     found = evaluation.extra.get("turns")
     if not found or not found["resting"]:
-        return []
+        return None
     right, sure, wrong = (
         percent(found[f"resting_{name}"] / found["resting"]) for name in ("right", "sure", "sure_wrong")
     )
-    return [f"of {found['resting']:,} that rest {right}, sure {sure}, sure and wrong {wrong}"]
+    return f"of {found['resting']:,} that rest {right}, sure {sure}, sure and wrong {wrong}"
 
 
 def finish_evaluation(classifier: "Model", dataset: "DataSet", output: Path) -> None:
