@@ -53,6 +53,11 @@ def decode(logits: Logits, labels: Sequence[str], temperature: float = 1.0) -> D
     return Decoded(text, _probability(shares, characters), tuple(found[index] for index in kept))
 
 
+def probability(logits: Logits, text: str, labels: Sequence[str], temperature: float = 1.0) -> float:
+    """Return the probability of a text, whose characters are among the labels; see `decode`."""
+    return _probability(_shares(logits, temperature), np.array([labels.index(each) for each in text], np.intp))
+
+
 def decode_within(logits: Logits, labels: Sequence[str], form: Format, temperature: float = 1.0) -> Decoded | None:
     """Decode to the likeliest text of a format, by a prefix beam search (Hannun et al. 2014); None if none is likely.
 

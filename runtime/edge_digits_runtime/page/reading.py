@@ -26,8 +26,8 @@ _COLOURS = 64
 """Longer side in pixels of the small copy that the colours of a page are judged on."""
 _ABOVE, _BESIDE = 0.22, 0.3
 """Room that is left above and below the digits of a line, and beside them, in heights of a digit."""
-_SECOND_ABOVE, _SECOND_BESIDE = 0.34, 0.4
-"""The same for the second look at a line."""
+_SECOND_ABOVE, _SECOND_BESIDE = 0.62, 0.7
+"""The same for the second look at a line, see `LineReader.read_looks`."""
 _LEVEL = 0.12
 """A line that rises or falls by less, in heights of a digit, is cut out as it is."""
 _WORD = 0.3
@@ -207,24 +207,18 @@ class PageReader:
         return _weight(flipped) >= max(_TURNED, _LEAD * _weight([answers[k] for k in longest]))
 
     def _read(self, cuts: "Sequence[_Cut]", expect: Format | None) -> list[Line]:
-        """Read lines that were cut out; look twice at each."""
-        count = len(cuts)
-        looks = [cut.pixels for cut in cuts] + [cut.second for cut in cuts]
-        # Side by side in one input, so that both looks at a short line take the time of one.
-        both = self.reader.read_all(looks, expect)
+        """Read lines that were cut out; look twice at each. Boxes are those in the first look."""
         result = []
-        for line, other in zip(both[:count], both[count:], strict=True):
-            reason = line.reason
-            if reason is None and line.text != other.text:
-                reason = f"reads {other.text!r} with more room around it"
-            result.append(Line(line.text, line.confidence, reason, line.characters))
-        if expect is None:
-            for k, (line, cut) in enumerate(zip(result, cuts, strict=True)):
-                if not line.sure and len(line.text) <= 1 and cut.pixels.shape[1] <= _NARROW * cut.pixels.shape[0]:
-                    result[k] = self._single(line, both[count + k], cut)
+        # Side by side in one input, so that both looks at a short line take the time of one.
+        for look, cut in zip(
+            self.reader.read_looks([(cut.pixels, cut.second) for cut in cuts], expect), cuts, strict=True
+        ):
+            line = look.line if look.index == 0 else _moved(look.line, cut)
+            alone = len(line.text) <= 1 and cut.pixels.shape[1] <= _NARROW * cut.pixels.shape[0]
+            result.append(self._single(line, look.texts, cut) if alone and not line.sure and expect is None else line)
         return result
 
-    def _single(self, line: Line, other: Line, cut: "_Cut") -> Line:
+    def _single(self, line: Line, texts: Sequence[str], cut: "_Cut") -> Line:
         """Ask the classifier of single digits about one that the line reader is not sure of.
 
         It is sure where one of the two looks at the line agrees with it.
@@ -234,8 +228,9 @@ class PageReader:
             return line
         text = str(answer.digit)
         box = line.characters[0].box if line.characters else (0, 0, *cut.pixels.shape[::-1])
-        agreed = text in (line.text, other.text)
-        reason = None if agreed else f"a line reader reads {line.text!r}, a classifier of single digits {text!r}"
+        reason = None
+        if text not in texts:
+            reason = f"a line reader reads {line.text!r}, a classifier of single digits {text!r}"
         return Line(text, answer.confidence, reason, (Character(text, answer.confidence, box),))
 
     def _whole(self, page: Gray, factor: int, expect: Format | None) -> Page:
@@ -245,7 +240,7 @@ class PageReader:
             return Page((), 0)
         high, wide = page.shape
         row = Row(0.0, float(wide), high / 2, 0.0, float(high), line.confidence)
-        cut = _Cut(row, page, page, (0.0, 0.0), 0.0)
+        cut = _Cut(row, page, page, (0.0, 0.0), (0.0, 0.0), 0.0)
         return Page((_line(line, 0, None, cut, _Back(page.shape, 0, factor)),), 0)
 
 
@@ -270,6 +265,8 @@ class _Cut:
     """The same with more room around it."""
     corner: tuple[float, float]
     """Where its upper left corner is on the page, in pixels from the left and from the top."""
+    second_corner: tuple[float, float]
+    """The same of the second."""
     slope: float
     """Pixels down on the page for each pixel to the right in the cut."""
 
@@ -308,7 +305,7 @@ def _cuts(page: Gray, line: Sequence[Row]) -> list[_Cut]:
             left = row.left - min(beside * row.size, max((row.left - before) / 2, 0))
             right = row.right + min(beside * row.size, max((behind - row.right) / 2, 0))
             views.append(_cut(page, row, left, right, above))
-        result.append(_Cut(row, views[0][0], views[1][0], views[0][1], views[0][2]))
+        result.append(_Cut(row, views[0][0], views[1][0], views[0][1], views[1][1], views[0][2]))
     return result
 
 
@@ -336,6 +333,16 @@ def _cut(page: Gray, row: Row, left: float, right: float, above: float) -> tuple
         size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=ground
     )
     return np.asarray(moved), (left, top), row.slope
+
+
+def _moved(line: Line, cut: _Cut) -> Line:
+    """Return a line that was read in the second look with the boxes that it has in the first."""
+    right, down = (round(b - a) for a, b in zip(cut.corner, cut.second_corner, strict=True))
+    moved = [
+        Character(each.text, each.confidence, (each.box[0] + right, each.box[1] + down, *each.box[2:]))
+        for each in line.characters
+    ]
+    return Line(line.text, line.confidence, line.reason, tuple(moved))
 
 
 def _line(answer: Line, number: int, column: int | None, cut: _Cut, back: _Back) -> PageLine:
