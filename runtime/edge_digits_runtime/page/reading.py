@@ -37,6 +37,10 @@ _TURNED, _LEAD = 4, 1.5
 as on the page as it lies."""
 _NARROW = 1.2
 """A line at most so many times as wide as high is a single digit."""
+_ROOM = 2.5
+"""A picture at most so many times as high as its only line is also read as a whole where the line is not sure: of 300
+made lines 221 instead of 210 were right then, and 190 of these sure instead of 143; 13 instead of 10 were sure and
+wrong."""
 _SAMPLE = 8
 """Lines that are also read upside down."""
 _DOUBTFUL = 0.5
@@ -175,7 +179,10 @@ class PageReader:
             turned = self._turned(page, 1, factor, expect)
             if _weight(turned.lines) >= max(_TURNED, _LEAD * _weight(best.lines)):
                 best = turned
-        return best if best.lines else self._whole(page, factor, expect)
+        if best.lines and (best.sure or not _is_one_line(best, image.height)):
+            return best
+        whole = self._whole(page, factor, expect)
+        return whole if whole.lines else best
 
     def _turned(self, page: Gray, quarters: int, factor: int, expect: Format | None, flipped: bool = False) -> Page:
         """Read a page that is turned by so many quarters, or by two more if it turns out to be upside down."""
@@ -234,7 +241,7 @@ class PageReader:
         return Line(text, answer.confidence, reason, (Character(text, answer.confidence, box),))
 
     def _whole(self, page: Gray, factor: int, expect: Format | None) -> Page:
-        """Read a picture in which no line was found as one line; keep what is sure."""
+        """Read a picture as one line; keep what is sure."""
         line = self.reader.read_all([page], expect)[0]
         if not line.sure:
             return Page((), 0)
@@ -242,6 +249,12 @@ class PageReader:
         row = Row(0.0, float(wide), high / 2, 0.0, float(high), line.confidence)
         cut = _Cut(row, page, page, (0.0, 0.0), (0.0, 0.0), 0.0)
         return Page((_line(line, 0, None, cut, _Back(page.shape, 0, factor)),), 0)
+
+
+def _is_one_line(page: Page, height: int) -> bool:
+    """Return whether an upright picture shows one line and little room around it, such as the cell of a table."""
+    alone = page.turned == 0 and len({line.row for line in page.lines}) == 1
+    return alone and height <= _ROOM * max(line.box[3] for line in page.lines)
 
 
 def _weight(lines: "Sequence[Line | PageLine]") -> int:
