@@ -37,6 +37,10 @@ _TURNED, _LEAD = 4, 1.5
 as on the page as it lies."""
 _NARROW = 1.2
 """A line at most so many times as wide as high is a single digit."""
+SURE = 0.9
+"""Confidence from which on a line is sure. The threshold in the card of a line reader is for one look at a line that
+was cut out well; this one was chosen on 600 made lines, of which 431 are read right: 82 % of these are then sure, and
+2.5 % of all lines are sure and wrong (from 0.78 on 87 and 3.8 %, from 0.94 on 75 and 1.5 %)."""
 _ROOM = 2.5
 """A picture at most so many times as high as its only line is also read as a whole where the line is not sure: of 300
 made lines 221 instead of 210 were right then, and 190 of these sure instead of 143; 13 instead of 10 were sure and
@@ -144,11 +148,14 @@ class PageReader:
         allow_unverified: bool = False,
         require_signature: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Load a line reader and the row finder; see `LineReader` for the arguments and what is raised."""
+        """Load a line reader and the row finder; see `LineReader` for the arguments and what is raised.
+
+        Without ``min_confidence`` a line is sure from `SURE` on.
+        """
         self.reader = LineReader(
             model,
             backend=backend,
-            min_confidence=min_confidence,
+            min_confidence=SURE if min_confidence is None else min_confidence,
             allow_unverified=allow_unverified,
             require_signature=require_signature,
         )
