@@ -96,7 +96,7 @@ sign_option = click.option(
 confidence_option = click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
-    help="The confidence below which an answer is not sure.  [default: that in the model's card]",
+    help="The confidence below which an answer is not sure.  [default: that in the model's card; of 'read', 0.9]",
 )
 _max_drop_option = click.option(
     "--max-drop",

@@ -46,6 +46,7 @@ def main() -> None:
     measure.add_argument("folder", type=Path)
     measure.add_argument("--engine", choices=("read", "rapidocr", "tesseract"), default="read")
     measure.add_argument("--sets", nargs="*", metavar="SET")
+    measure.add_argument("--count", type=int, metavar="N", help="only the first N pictures of each set")
     measure.add_argument("--model", help="a line model for 'read', by name or file")
     measure.add_argument("--show", action="store_true", help="print what was read wrong")
     options = parser.parse_args()
@@ -60,7 +61,7 @@ def main() -> None:
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for folder in sorted(path for path in options.folder.iterdir() if path.is_dir()):
         if not options.sets or folder.name in options.sets:
-            _measure(folder, engine, options.show)
+            _measure(folder, engine, options.show, options.count)
 
 
 def _write(folder: Path, pictures: list[tuple[Image.Image, str]]) -> None:
@@ -73,9 +74,9 @@ def _write(folder: Path, pictures: list[tuple[Image.Image, str]]) -> None:
             writer.writerow([f"{number:04d}.png", text])
 
 
-def _measure(folder: Path, engine: Engine, show: bool) -> None:
+def _measure(folder: Path, engine: Engine, show: bool, count: int | None) -> None:
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+        rows = list(csv.DictReader(stream))[:count]
     exact = digits = sure = both = 0
     # The first picture also loads what is loaded late.
     engine(folder / rows[0]["file"])
@@ -124,8 +125,12 @@ def _rapidocr() -> Engine:
     engine = RapidOCR(intra_op_num_threads=1)
 
     def answer(path: Path) -> Answer:
-        lines, _ = engine(np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1])
-        lines = lines or []
+        pixels = np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]
+        lines, _ = engine(pixels)
+        if not lines:
+            # As `read` does: what shows no line may be one.
+            whole, _ = engine(pixels, use_det=False, use_cls=False)
+            return " ".join(text for text, _ in whole or []), bool(whole) and float(whole[0][1]) >= OCR_SURE
         return "|".join(line[1] for line in lines), bool(lines) and all(float(line[2]) >= OCR_SURE for line in lines)
 
     return answer
