@@ -36,7 +36,7 @@ def test_the_held_out_meters_are_for_testing_and_in_no_other_split(meters: DataS
     assert set(meters.test.group_names) == HELD_OUT
     assert set(validation.group_names) == set(recipe.validation_groups)
     assert not set(training.group_names) & (HELD_OUT | set(validation.group_names))
-    assert len(training) + len(validation) + len(meters.test) == 13_628 + 2_530
+    assert len(training) + len(validation) + len(meters.test) == 13_628 + 844
     assert pictures.FIRST_DISPLAY in training.group_names
     assert pictures.SECOND_DISPLAY not in training.group_names
 

@@ -32,11 +32,11 @@ NOTHING = len(METER_CLASSES)
 class Mix:
     """Shares of the kinds of pictures, together 1."""
 
-    wheel: float = 0.4
-    segments: float = 0.36
-    dots: float = 0.07
-    blank: float = 0.06
-    minus: float = 0.07
+    wheel: float = 0.55
+    segments: float = 0.27
+    dots: float = 0.04
+    blank: float = 0.05
+    minus: float = 0.05
     nothing: float = 0.04
 
 
