@@ -3,7 +3,7 @@
 ``meters.npz.xz`` holds 13,628 digits of 20 meters and displays, labelled in tenths, and 3,278 of two seven-segment
 displays, digits and blank places. ``benchmarks/packing/pack_meters.py`` made it; NOTICE.md names the authors and the
 licence of the data. In none of the pictures of meters a place is blank: of those labelled 0 the 72 with the least
-contrast were looked at, and each shows a 0.
+contrast were looked at, see docs/research/meters.md.
 """
 
 import functools
