@@ -100,6 +100,20 @@ class SimulatedMeter:
             face.paste(self._window(index, turn + float(offset)), (x, y))
         return seen(face, view or View(), seed)
 
+    def wheel(self, index: int, turn: float, random: np.random.Generator) -> Image.Image:
+        """Draw one wheel in its window as a slot shows it: a little off its place, in some light."""
+        x, y, width, height = self.boxes[index]
+        around = self._face.crop((x - 12, y - 12, x + width + 12, y + height + 12))
+        around.paste(self._window(index, turn), (12, 12))
+        blurred = around.filter(ImageFilter.GaussianBlur(float(random.uniform(0.4, 1.4))))
+        right, down = random.normal(0, 1.0, 2)
+        scale = random.uniform(0.97, 1.03)
+        data = (1 / scale, 0, 12 + float(right), 0, 1 / scale, 12 + float(down))
+        cut = blurred.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
+        pixels = np.asarray(cut, np.float32) * random.uniform(0.35, 1.15)
+        pixels = pixels + random.normal(0, random.uniform(1, 5), (height, width, 1))
+        return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
     def _window(self, index: int, turn: float) -> Image.Image:
         """Return what is seen of a wheel through its window."""
         height = _WINDOW[1]

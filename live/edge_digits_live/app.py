@@ -23,8 +23,7 @@ from edge_digits_live.models import Models
 from edge_digits_live.workers import BusyError, Classifiers, Workers
 
 Answer = Callable[[Picture, DigitClassifier], dict[str, Any]]
-_FLAGS = {None: False, "false": False, "true": True}
-"""The values of a query parameter that is one, as the OpenAPI document has them; None where it is left out."""
+_FALSE, _TRUE = frozenset(["", "0", "false", "no"]), frozenset(["1", "true", "yes"])
 
 
 @dataclass(frozen=True)
@@ -207,10 +206,10 @@ def _flag(request: Request, name: str) -> bool:
     Raises:
         RefusedError: it is neither true nor false.
     """
-    value = request.query_params.get(name)
-    if value not in _FLAGS:
+    value = request.query_params.get(name, "").lower()
+    if value not in _FALSE | _TRUE:
         raise RefusedError(422, f"{name}={value!r:.40}; allowed is true or false")
-    return _FLAGS[value]
+    return value in _TRUE
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
