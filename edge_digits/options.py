@@ -35,8 +35,11 @@ class UserPath(click.Path):
         """Return the path.
 
         Raises:
-            click.BadParameter: the system refuses to look it up.
+            click.BadParameter: it is empty, or the system refuses to look it up.
         """
+        if not os.fspath(value):
+            # As a path it would be the folder in which the command was typed.
+            self.fail("'' names nothing; give a file or a folder", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
             # The point at the end says whether a folder may be entered.

@@ -98,4 +98,4 @@ def evaluate(
 
 def evaluation_path(model: Path) -> Path:
     """Return the path of the evaluation of ``model`` where no other is asked for."""
-    return model.with_name(f"{model.stem}.evaluation.json")
+    return model.parent / f"{model.stem}.evaluation.json"

@@ -27,6 +27,8 @@ def keygen(name: Path) -> None:
     from edge_digits_runtime.records import files
     from edge_digits_runtime.signature import make_keys
 
+    if not name.name.strip("."):
+        raise click.UsageError(f"{name}: is a folder; give the NAME of the keys, such as {name / 'release'}")
     private_file, public_file = (name.with_name(f"{name.name}.{suffix}") for suffix in ("key", "pub"))
     for file in (private_file, public_file):
         if os.path.lexists(file):

@@ -73,3 +73,28 @@ def test_what_can_be_written_is_not_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "a" / "b"):
         files.check_writable(path, folder=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["old.json"]
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_path_that_names_no_file_is_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["keygen", name],
+        ["evaluate", name],
+        ["classify", "7.png", "--model", name],
+        ["classify", "7.png", "--require-signature", name],
+        ["convert", name],
+        ["convert", "run", "--out", name],
+        ["testset", "-o", name],
+        ["bundle", name],
+        ["report", name],
+        ["deploy", name, "pi"],
+        ["doctor", "--passport", name],
+        ["import", name],
+        ["export", "--model", name],
+    ):
+        result = CliRunner().invoke(main, words)
+        # Some say before that they are loading.
+        assert (result.exit_code, result.stderr.count("Error: ")) == (2, 1), (words, result.stderr, result.exception)
+        assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert list(tmp_path.iterdir()) == []
