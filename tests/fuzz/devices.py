@@ -84,6 +84,8 @@ class Devices:
             "doctor": {"checks": [check, check | {"status": "warning", "remedy": "rest"}]},
             "fetch the evaluation": evaluation,
             "identify what is installed": {"numpy": ours, "pillow": ours},
+            "switch over": ["the service answers on port 8000"],
+            "ask how the service is": ["no service"],
             "ask what is in use": about,
             "ask for the version": "0.1.0",
             "find the former bundle": "20260501T123000.000000Z-0123",
@@ -136,9 +138,9 @@ class Devices:
     def _used(self, step: str) -> str:
         target = Target("pi")
         out = Path(self._folder.name) / "pi.evaluation.json"
-        if step in ("ask what is in use", "ask for the version"):
-            about, version = in_use.status(target, _silent)
-            assert printable(f"{about}, edge-digits {version}").isprintable()
+        if step.startswith("ask "):
+            about, version, service = in_use.status(target, _silent)
+            assert printable(f"{about}, edge-digits {version}; {service}").isprintable()
         elif step == "find the former bundle":
             in_use.roll_back(target, _silent)
         elif step == "identify what is installed":
