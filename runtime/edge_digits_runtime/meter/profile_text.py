@@ -10,7 +10,7 @@ def profile_text(profile: Profile) -> str:
 
     Example:
         >>> from edge_digits_runtime.meter.profile import Slot
-        >>> print(profile_text(Profile((80, 40), (Slot((8, 4, 20, 32)),))).splitlines()[-2])
+        >>> print(profile_text(Profile((80, 40), (Slot((8, 4, 20, 32)),))).splitlines()[-1])
         box = [8, 4, 20, 32]
     """
     change = profile.change

@@ -72,7 +72,7 @@ def count(wheels: Sequence[Wheel]) -> Count:
     Example:
         >>> def at(turn):
         ...     return Wheel(np.eye(100)[round(10 * turn)])
-        >>> count([at(4.9), at(9.2)]).digits, count([at(4.9), at(0.1)]).digits
+        >>> count([at(4.9), at(9.7)]).digits, count([at(4.9), at(0.1)]).digits
         ((4, 9), (5, 0))
     """
     places = [_likelihood(wheel, last=index == 0) for index, wheel in enumerate(reversed(wheels))]
