@@ -70,7 +70,7 @@ class Printed:
             click.echo(printable(f"{record.time[:19]}Z  {_shown(record)}{unit}"))
         else:
             kept = f", kept as {record.picture}" if record.picture else ""
-            say(printable(f"{record.time[:19]}Z  {record.text}  doubtful: {record.reason}{kept}"))
+            say(printable(f"{record.time[:19]}Z  {record.text}  not published: {record.reason}{kept}"))
 
     def close(self) -> None:
         """Do nothing: each line was written at once."""
