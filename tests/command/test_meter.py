@@ -47,11 +47,11 @@ def run(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("profiles")
-    METER.picture(1234560).save(folder / "now.png")
-    METER.picture(1234570, View(shift=(6, 4), degrees=1)).save(folder / "later.png")
-    METER.picture(1234560).rotate(-5, Image.Resampling.BICUBIC).save(folder / "askew.png")
-    METER.picture(1234560).transpose(Image.Transpose.ROTATE_270).save(folder / "side.png")
-    METER.picture(1234560).transpose(Image.Transpose.ROTATE_180).save(folder / "head.png")
+    METER.picture(1234564).save(folder / "now.png")
+    METER.picture(1234574, View(shift=(6, 4), degrees=1)).save(folder / "later.png")
+    METER.picture(1234564).rotate(-5, Image.Resampling.BICUBIC).save(folder / "askew.png")
+    METER.picture(1234564).transpose(Image.Transpose.ROTATE_270).save(folder / "side.png")
+    METER.picture(1234564).transpose(Image.Transpose.ROTATE_180).save(folder / "head.png")
     Image.new("L", (640, 480), 128).save(folder / "nothing.png")
     return folder
 
@@ -173,7 +173,7 @@ def test_watch_reads_a_folder_once(exact_path: Path, tmp_path: Path) -> None:
 
     for index in range(4):
         path = tmp_path / f"{index}.png"
-        METER.picture(1234560, View(shift=(index, 0))).save(path)
+        METER.picture(1234564, View(shift=(index, 0))).save(path)
         os.utime(path, (1_700_000_000 + 60 * index,) * 2)
     result = run(
         "watch", tmp_path, "--profile", exact_path, "--once", "--json",

@@ -18,11 +18,11 @@ METER = SimulatedMeter(wheels=6, decimals=2, seed=1, play=0.0)
 
 def test_the_commands_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    METER.picture(1234560).save("now.png")
-    METER.picture(1234570, View(shift=(6, 4), degrees=1)).save("later.png")
+    METER.picture(1234564).save("now.png")
+    METER.picture(1234574, View(shift=(6, 4), degrees=1)).save("later.png")
     Path("pictures").mkdir()
     for index in range(5):
-        METER.picture(1234560, View(shift=(index, 0)), index).save(f"pictures/{index}.png")
+        METER.picture(1234564, View(shift=(index, 0)), index).save(f"pictures/{index}.png")
         os.utime(f"pictures/{index}.png", (1_700_000_000 + 60 * index,) * 2)
     commands = [
         shlex.split(line)[1:]
