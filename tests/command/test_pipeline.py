@@ -180,8 +180,9 @@ def test_a_folder_stands_for_all_evaluations_in_it_and_the_float_original_comes_
     assert [path.name for path in files] == ["pi.json", "evaluation.json", "a.evaluation.json", "b.evaluation.json.gz"]
 
 
-def test_the_models_that_ship_are_a_folder_of_evaluations() -> None:
-    result = run("report", Path(__file__).parents[2] / "models" / "edge_digits_models", "--json")
+def test_the_digit_models_that_ship_have_evaluations_of_one_test_set() -> None:
+    folder = Path(__file__).parents[2] / "models" / "edge_digits_models"
+    result = run("report", *folder.glob("digits-*.evaluation.json.gz"), "--json")
     assert result.exit_code == 0, result.output
     assert len(json.loads(result.stdout)["rows"]) == 4
 

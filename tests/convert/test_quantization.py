@@ -149,7 +149,7 @@ def test_recipes_become_plain_graphs(name: str, standardized: bool, digits: Data
     if standardized:
         recipe = dataclasses.replace(recipe, mean=0.1307, std=0.3081)
     flatbuffer = to_flatbuffer(inference_function(build(recipe)), "int8", digits.train.images[:50])
-    check_model(flatbuffer, "int8")
+    check_model(flatbuffer, "int8", ((1, *recipe.input_shape, 1), (1, recipe.classes)))
     assert set(operators(flatbuffer)) <= {
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
