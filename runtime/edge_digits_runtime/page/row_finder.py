@@ -1,8 +1,8 @@
 """Find the lines of numbers on a page with a small fully convolutional network.
 
 The network sees the page in several sizes at once, each half of the one before, side by side on one canvas: digits of
-8 to 22 pixels are found in at least one of them. For parts of 2 × 2 pixels it says whether they are in the middle half
-of a number, of a number that lies on its side, of other writing, or of nothing, and how high its digits are.
+8 to 36 pixels are found in at least two of them. For parts of 2 × 2 pixels it says whether they are in the middle half
+of a number, of other writing, or of neither, how the number is turned, and how high its digits are.
 """
 
 import math
@@ -24,14 +24,14 @@ from edge_digits_runtime.model.network import Tensor, open_interpreter
 
 CELL, PARTS = 8, 4
 """The network answers for cells of 8 × 8 pixels, each divided into 4 × 4 parts."""
-LABELS = ("nothing", "other writing", "number", "number on its side")
-"""Classes of a part. Which way up a number is, its reader can tell far better: it sees all of it, and sharper."""
+LABELS = ("nothing", "other writing", "number", "number turned by 90", "number turned by 180", "number turned by 270")
+"""Classes of a part; the turns are counter-clockwise."""
 OUTPUTS = len(LABELS) + 1
 """Of a part: the logits of its classes, and the logarithm to the base 2 of 16ths of the height of its digits."""
 LONGEST = 1280
 """Longer side in pixels of the largest size that the network sees."""
 _FIRST = 2
-"""Class of a number that is level, upright or upside down."""
+"""Class of an upright number."""
 _HEIGHT_UNIT = 16.0
 _SMALLEST_SIDE = 40
 _GAP = 16
@@ -39,18 +39,16 @@ _ENDS = 0.002
 """Share of the pixels that may be darker than the dark end of the range of a page, or lighter than the light end."""
 _SMALLEST_RANGE = 40.0
 """In grey levels. A page with a smaller range is stretched as one with this range: it may be blank."""
-_THINNEST, _THICKEST = 6.0, 30.0
+_THINNEST, _THICKEST = 6.0, 52.0
 """Heights of digits in pixels that a size of the page is good for."""
 _WORD_GAP = 0.5
 """Gap from which on two pieces that were found in one line stay apart, in heights of a digit."""
-_ROOM = 4.0
-"""Height of a picture of one line, in heights of its digits at most."""
 _LEAST = 0.08
 """Smallest area of a line, in squares of the height of a digit."""
 _SHARED = 0.2
 """Two lines are the same if they share more than this of the smaller one."""
-SCORE, DOUBTFUL = 0.7, 0.4
-"""Least score of a line on a page of several, where it may be a word; and of one that is all that a picture shows."""
+_SCORE = 0.5
+"""Least score of a line."""
 
 Gray = NDArray[np.uint8]
 
@@ -77,11 +75,11 @@ class Row:
 
 @dataclass(frozen=True)
 class _Found:
-    """A row, and whether it is level."""
+    """A row, and how each orientation explains it."""
 
     row: Row
-    level: bool
-    """Whether it is more likely level than on its side."""
+    turns: NDArray[np.float64]
+    """Evidence for each quarter of a circle, shape ``(4,)``."""
     fitness: float
     """How well the size of the page fits it."""
 
@@ -137,19 +135,8 @@ class RowFinder:
             raise ModelError(f"{self.name}: the input is {self._in}, the output {self._out}; not those of a row finder")
 
     def find(self, page: Gray) -> list[list[Row]]:
-        """Find the level lines of a page, upright or upside down; gathered as by `lines`.
-
-        Those with a score below `SCORE` are left out, unless they are all that the picture shows: one line with little
-        room around it, such as the cell of a table.
-
-        Args:
-            page: uint8, shape ``(height, width)``.
-        """
-        found = [each.row for each in self._found(page) if each.level]
-        all_lines = lines(found)
-        if len(all_lines) == 1 and page.shape[0] <= _ROOM * max(row.size for row in all_lines[0]):
-            return all_lines
-        return lines([row for row in found if row.score >= SCORE])
+        """Find the upright lines of a page, of uint8 and shape ``(height, width)``; gathered as by `lines`."""
+        return lines([each.row for each in self._found(page) if each.turns.argmax() == 0])
 
     def _found(self, page: Gray) -> list[_Found]:
         levels, canvas = _canvas(page)
@@ -171,7 +158,7 @@ class RowFinder:
         return result
 
     def _run(self, canvas: Gray) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Return for each part of a canvas the logits of its classes, ``(4, rows, columns)``, and its height."""
+        """Return for each part of a canvas the logits of its classes, ``(6, rows, columns)``, and its height."""
         rows, columns = (side // CELL for side in canvas.shape)
         cells = self._invoke(canvas).reshape(rows, columns, PARTS, PARTS, OUTPUTS)
         parts = np.ascontiguousarray(cells.transpose(4, 0, 2, 1, 3)).reshape(OUTPUTS, rows * PARTS, columns * PARTS)
@@ -252,15 +239,15 @@ class _Pieces:
     """Height of a digit in pixels of the canvas."""
     areas: NDArray[np.floating[Any]]
     """In pixels of the canvas."""
-    sides: NDArray[np.float64]
-    """Probability that it is level, and that it is on its side, shape ``(2, n)``."""
+    turns: NDArray[np.float64]
+    """Probability of each orientation, shape ``(4, n)``."""
 
     def rows(self, level: _Level) -> list[_Found]:
         """Return the pieces that lie in one size of the page and have a height that it is good for."""
         high, wide = level.pixels.shape
         x, y = self.boxes[:, [0, 2]].mean(1) - level.x, self.boxes[:, [1, 3]].mean(1) - level.y
-        scores = self.sides.sum(0)
-        good = (x >= 0) & (x < wide) & (y >= 0) & (y < high) & (scores >= DOUBTFUL)
+        scores = self.turns.sum(0)
+        good = (x >= 0) & (x < wide) & (y >= 0) & (y < high) & (scores >= _SCORE)
         good &= (self.sizes >= _THINNEST) & (self.sizes <= _THICKEST) & (self.areas >= _LEAST * self.sizes**2)
         result = []
         for k in np.flatnonzero(good).tolist():
@@ -276,7 +263,7 @@ class _Pieces:
                 size * level.scale,
                 score,
             )
-            result.append(_Found(row, bool(self.sides[0, k] >= self.sides[1, k]), fitness))
+            result.append(_Found(row, self.turns[:, k] * max(length, 1.0), fitness))
         return result
 
 
@@ -285,7 +272,7 @@ def _measured(mask: Mask, classes: NDArray[np.int8], heights: NDArray[np.int8], 
 
     Args:
         mask: parts that are numbers, shape ``(rows, columns)``.
-        classes: logits of each part, shape ``(4, rows, columns)``, as they are stored.
+        classes: logits of each part, shape ``(6, rows, columns)``, as they are stored.
         heights: of each part, likewise.
         out: how they are stored.
     """
@@ -312,8 +299,8 @@ def _measured(mask: Mask, classes: NDArray[np.int8], heights: NDArray[np.int8], 
     level = (boxes[:, 1] + boxes[:, 3] - 1) / 2
     fitted = mean_y + slopes * ((boxes[:, 0] + boxes[:, 2] - 1) / 2 - mean_x)
     middles = np.where(wide >= 2 * high, fitted, level) + 0.5
-    sides = np.stack([mean(share) for share in shares])
-    return _Pieces(boxes * part, middles * part, slopes, sizes, pieces.areas * float(part**2), sides)
+    turns = np.stack([mean(share) for share in shares])
+    return _Pieces(boxes * part, middles * part, slopes, sizes, pieces.areas * float(part**2), turns)
 
 
 def _best(candidates: Sequence[_Found]) -> list[_Found]:

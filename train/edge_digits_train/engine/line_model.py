@@ -11,7 +11,7 @@ from edge_digits_train.engine.keras_model import derived_seed
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.lines.charset import BLANK, LONGEST, encode
 from edge_digits_train.lines.generator import Lines
-from edge_digits_train.lines.pages import HEIGHT_STEPS, LEVEL, NOTHING, Pages
+from edge_digits_train.lines.pages import HEIGHT_STEPS, NOTHING, UPRIGHT, Pages
 from edge_digits_train.recipes.line_recipe import CLASSES, ROW_OUTPUTS, STEPS, LineArchitecture, LineRecipe
 
 SETTLING_BATCH = 256
@@ -104,7 +104,7 @@ def row_loss(wanted: Any, outputs: Any) -> Any:
     # There is far more paper than writing.
     counted, written = ops.cast(classes >= 0, "float32"), ops.cast(classes > NOTHING, "float32")
     weights = counted + 2 * written
-    numbers = ops.cast(classes >= LEVEL, "float32")
+    numbers = ops.cast(classes >= UPRIGHT, "float32")
     errors = ops.abs(outputs[..., -1] - heights)
     axes = (1, 2, 3)
     pages = ops.sum(weights * entropy, axes) / ops.maximum(ops.sum(weights, axes), 1.0)

@@ -35,7 +35,7 @@ from edge_digits_train.engine.weight_average import assign, fitted_momentum, sta
 from edge_digits_train.lines import library
 from edge_digits_train.lines.charset import LABELS
 from edge_digits_train.lines.generator import Lines, held_out_lines, line_maker, page_maker
-from edge_digits_train.lines.pages import LEVEL, Pages
+from edge_digits_train.lines.pages import UPRIGHT, Pages
 from edge_digits_train.recipes.line_recipe import ROW_OUTPUTS, LineArchitecture, LineRecipe
 
 VALIDATION_SEED = 999_999
@@ -218,7 +218,7 @@ def share_right(model: keras.Model, made: Lines | Pages) -> float:
 
 
 def number_f1(outputs: NDArray[np.float32], targets: NDArray[np.int8]) -> float:
-    """Return the F1 score of the parts of pages that are numbers, in [0, 1]; one on its side taken for level is wrong.
+    """Return the F1 score of the parts of pages that are numbers, in [0, 1]; a wrong orientation is wrong.
 
     Args:
         outputs: of the network, shape ``(n, rows, columns, parts · outputs)``.
@@ -226,9 +226,9 @@ def number_f1(outputs: NDArray[np.float32], targets: NDArray[np.int8]) -> float:
     """
     classes = targets[..., 0]
     guessed = outputs.reshape(*classes.shape, ROW_OUTPUTS)[..., :-1].argmax(-1)
-    counted, number = classes >= 0, classes >= LEVEL
+    counted, number = classes >= 0, classes >= UPRIGHT
     right = np.count_nonzero(number & (guessed == classes))
-    found = np.count_nonzero(counted & (guessed >= LEVEL))
+    found = np.count_nonzero(counted & (guessed >= UPRIGHT))
     return 2 * int(right) / max(int(found) + int(np.count_nonzero(number)), 1)
 
 

@@ -56,10 +56,8 @@ def draw_digit(rng: Rng, stored: Library) -> Item:
 
 def draw_words(rng: Rng, stored: Library) -> Item:
     """Draw one to three words."""
-    words = [grammar.word(rng, 1, 9) for _ in range(int(rng.integers(1, 4)))]
-    if rng.random() < 0.25:
-        words[-1] = words[-1][:7] + str(rng.choice(list(".,:-")))
-    return draw(rng, stored, " ".join(words)[:20].strip())
+    text = " ".join(grammar.word(rng, 1, 9) for _ in range(int(rng.integers(1, 4))))
+    return draw(rng, stored, text[:20].strip())
 
 
 def draw(rng: Rng, stored: Library, text: str) -> Item:

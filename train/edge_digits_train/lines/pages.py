@@ -22,15 +22,14 @@ SIDE = 256
 """Of a page, in pixels."""
 CELL, PARTS = 8, 4
 """The network answers for cells of 8 × 8 pixels, each divided into 4 × 4 parts."""
-NOTHING, OTHER, LEVEL, SIDEWAYS = 0, 1, 2, 3
-"""Classes of a part: no writing, writing that is no number, a number upright or upside down, and one on its side.
-
-Which way up a number is, its reader can tell far better: it sees all of it, and sharper."""
+NOTHING, OTHER, UPRIGHT = 0, 1, 2
+"""Classes of a part: no writing, or writing that is no number; from `UPRIGHT` on a number, turned by so many quarters
+of a circle, counter-clockwise."""
 IGNORED = -1
 """Instead of a class where any answer is right."""
-SMALLEST, LARGEST = 8.0, 22.0
+SMALLEST, LARGEST = 8.0, 36.0
 """Heights of digits that are to be found, in pixels."""
-_TOLERATED = 6.0, 30.0
+_TOLERATED = 6.0, 52.0
 """Heights that may be found."""
 HEIGHT_UNIT, HEIGHT_STEPS = 16.0, 32
 """Heights are given as logarithms to the base 2 of 16ths of pixels, in a target in 32nds."""
@@ -114,7 +113,7 @@ class Sheet:
         for left, right, number in item.spans:
             missing = max(0.0, _NARROWEST * size - (right - left) * scale) / 2
             x0, x1 = round(left * scale - missing) + pad, round(right * scale + missing) + pad
-            classes[up + pad : max(down, up + 1) + pad, max(x0, 0) : max(x1, x0 + 1)] = LEVEL if number else OTHER
+            classes[up + pad : max(down, up + 1) + pad, max(x0, 0) : max(x1, x0 + 1)] = UPRIGHT if number else OTHER
         if slope:
             # Along the writing everything moves down by the slope, as an upright pen draws it.
             pad_y = int(abs(slope) * ink.shape[1]) + 1
@@ -148,10 +147,10 @@ class Sheet:
 def draw_page(rng: Rng, pieces: Pieces, stored: Library, side: int = SIDE) -> tuple[Pictures, NDArray[np.int8]]:
     """Draw a page; return its picture and its target, as in `Pages`."""
     way = rng.random()
-    size = float(np.exp(rng.uniform(np.log(6.5), np.log(32))))
+    size = float(np.exp(rng.uniform(np.log(7), np.log(44))))
     if way < 0.15:
         sheet = _single(rng, pieces, side)
-    elif way < 0.27:
+    elif way < 0.25:
         sheet = _cells(rng, pieces, Sheet(max(size, 9.0), side))
     elif way < 0.42:
         sheet = _table(rng, pieces, Sheet(size, side))
@@ -191,7 +190,7 @@ def _single(rng: Rng, pieces: Pieces, side: int) -> Sheet:
     """One number that takes much of the picture."""
     item = _pick(rng, pieces.numbers if rng.random() < 0.8 else pieces.digits)
     longest = side * rng.uniform(0.3, 1.0)
-    size = min(longest / item.ink.shape[1] * (item.base - item.top), rng.uniform(8, 40))
+    size = min(longest / item.ink.shape[1] * (item.base - item.top), rng.uniform(14, 60))
     sheet = Sheet(size, side)
     wide = item.ink.shape[1] * size / (item.base - item.top)
     x, base = rng.uniform(0, max(side - wide, 1)), rng.uniform(size, side - 1)
@@ -350,7 +349,7 @@ def _ruling(rng: Rng, sheet: Sheet, pitch: float, y: float) -> None:
 
 def _wheels(rng: Rng, sheet: Sheet, grey: photo.Grey, stored: Library) -> None:
     """Put the digits of a meter on the sheet, over whatever is there."""
-    size = float(rng.uniform(8, 30))
+    size = float(rng.uniform(10, 45))
     high = round(size * 1.45)
     picture, _ = displays.wheels(stored, rng, high)
     if picture.shape[1] >= sheet.side or high >= sheet.side:
@@ -369,7 +368,7 @@ def _wheels(rng: Rng, sheet: Sheet, grey: photo.Grey, stored: Library) -> None:
     core = np.s_[
         y + round(0.35 * high) : y + round(0.65 * high), x + round(0.05 * high) : x + wide - round(0.05 * high)
     ]
-    sheet.classes[core] = LEVEL
+    sheet.classes[core] = UPRIGHT
     sheet.heights[core] = np.uint8(round(128 + HEIGHT_STEPS * np.log2(size / HEIGHT_UNIT)))
 
 
@@ -431,9 +430,8 @@ def _turned(rng: Rng, picture: Pictures, classes: Pictures, heights: Pictures) -
     tolerated = (size >= _TOLERATED[0]) & (size <= _TOLERATED[1])
     parts = np.where(written & ~fitting, np.where(tolerated, IGNORED, NOTHING), parts)
     parts[parts == 255] = IGNORED
-    quarters = int(rng.choice(4, p=[0.76, 0.08, 0.08, 0.08]))
-    if quarters % 2:
-        parts[parts == LEVEL] = SIDEWAYS
+    quarters = int(rng.choice(4, p=[0.55, 0.15, 0.15, 0.15]))
+    parts[parts == UPRIGHT] += quarters
     both = np.rot90(np.stack([parts, np.where(written, np.clip(coded, -127, 127), 0)], 2), quarters)
     cells = len(parts) // PARTS
     # Cells, and the parts of each one after another.

@@ -19,8 +19,8 @@ from edge_digits_train.lines.pages import PARTS, SIDE
 STEP = 3
 """Columns of the picture for each step of the reading."""
 STEPS = WIDTH // STEP
-ROW_CLASSES = 4
-"""See `edge_digits_train.lines.pages`: nothing, other writing, a number, a number on its side."""
+ROW_CLASSES = 6
+"""See `edge_digits_train.lines.pages`: nothing, other writing, and a number in each of four orientations."""
 CLASSES = len(LABELS) + 1
 """The characters, and the blank of CTC as the last."""
 ROW_OUTPUTS = ROW_CLASSES + 1
@@ -234,12 +234,12 @@ _ALL = (
     LineRecipe(
         "rows",
         "Finds the lines of numbers on a page; about 160 KB as int8.",
-        RowArchitecture(((16, 3, 2), (32, 3, 2), (32, 3, 1), (64, 3, 2)), 64, (1, 2, 4, 8)),
+        RowArchitecture(((32, 8, 4), (48, 3, 2)), 48, (1, 2, 4, 8, 2, 1)),
         warmup_steps=100,
         weight_average=0.998,
-        batch_size=8,
+        batch_size=4,
         lines=1_024,
-        epochs=40,
+        epochs=20,
         validation_lines=128,
     ),
 )
