@@ -23,7 +23,7 @@ from edge_digits_live.models import Models
 from edge_digits_live.workers import BusyError, Classifiers, Workers
 
 Answer = Callable[[Picture, DigitClassifier], dict[str, Any]]
-_FALSE, _TRUE = frozenset(["", "0", "false", "no"]), frozenset(["1", "true", "yes"])
+_FALSE, _TRUE = frozenset(["0", "false", "no"]), frozenset(["1", "true", "yes"])
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _flag(request: Request, name: str) -> bool:
     Raises:
         RefusedError: it is neither true nor false.
     """
-    value = request.query_params.get(name, "").lower()
+    value = request.query_params.get(name, "false").lower()
     if value not in _FALSE | _TRUE:
         raise RefusedError(422, f"{name}={value!r:.40}; allowed is true or false")
     return value in _TRUE

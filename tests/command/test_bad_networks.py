@@ -59,7 +59,9 @@ PYTHON = {
     ),
     "an exit": ("import sys\nsys.exit(3)\n", ".py:2: SystemExit: 3"),
     "a module that is not there": ("import no_such_module_here\n", ".py:1: ModuleNotFoundError: No module named"),
-    "bytes that are no text": (b"\xff\xfe\x00\x01", ".py:1: SyntaxError: "),
+    "bytes that are no text": (b"\xff\xfe\x01", ".py:1: SyntaxError: "),
+    # A ValueError up to Python 3.11.3, and then a SyntaxError.
+    "a byte of zero": (b"a = 1\x00", "null bytes"),
     "nothing": ("", "no recipe and no function network(input_shape, classes) in it; see docs/guide/networks.md"),
     "a function of other arguments": ("def network(shape):\n    pass\n", "no recipe and no function network("),
     "settings that are no dict": (

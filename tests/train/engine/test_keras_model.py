@@ -23,8 +23,8 @@ def _pictures() -> np.ndarray:
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_every_recipe_builds_its_shapes_and_parameters(recipe: Recipe) -> None:
     model = build(recipe)
-    assert model.input_shape == (None, 28, 28, 1)
-    assert model.output_shape == (None, 10)
+    assert model.input_shape == (None, *recipe.input_shape, 1)
+    assert model.output_shape == (None, recipe.classes)
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     assert trained == recipe.parameters
     moving = sum(int(np.prod(weight.shape)) for weight in model.non_trainable_weights)
