@@ -22,6 +22,8 @@ from pathlib import Path
 from edge_digits_runtime.errors import EdgeDigitsError
 from edge_digits_runtime.model.card import read_model_file
 
+from edge_digits import systemd
+
 RECORD, ENVIRONMENT, LOG, PID = "service.json", "service.env", "service.log", "service.pid"
 UNIT = "edge-digits.service"
 CURRENT = "current"
@@ -193,17 +195,11 @@ def _start_by_systemd(service: Service) -> tuple[Callable[[], bool], list[str]]:
 
 
 def _unit(service: Service) -> str:
-    """Return the unit of systemd, in which % and $ have a meaning and a word may be quoted."""
-
-    def quoted(word: str) -> str:
-        escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-        return f'"{escaped}"'
-
-    # A path of a setting is no word: it takes no quotes.
-    folder = str(service.folder).replace("%", "%%")
+    """Return the unit of systemd."""
+    folder = systemd.path(str(service.folder))
     return (
         "[Unit]\nDescription=edge-digits serve\n\n[Service]\n"
-        f"ExecStart={' '.join(map(quoted, service.command))}\n"
+        f"ExecStart={' '.join(map(systemd.quoted, service.command))}\n"
         f"WorkingDirectory={folder}\nEnvironmentFile=-{folder}/{ENVIRONMENT}\n"
         f"StandardOutput=append:{folder}/{LOG}\nStandardError=append:{folder}/{LOG}\n"
         "Restart=on-failure\nRestartSec=2\n\n[Install]\nWantedBy=default.target\n"

@@ -12,6 +12,7 @@ import click
 from edge_digits_runtime.errors import OutputError, UsageError, WatchError
 from edge_digits_runtime.records import files
 
+from edge_digits import systemd
 from edge_digits.printing import printable
 from edge_digits.progress import say
 
@@ -70,7 +71,7 @@ Type=exec
 ExecStart={" ".join(map(_quoted, program))}
 # Passwords, as EDGE_DIGITS_MQTT_PASSWORD=…, in a file that only its owner can read.
 EnvironmentFile=-{_environment_file(name)}
-WorkingDirectory={_escaped(str(Path.cwd()))}
+WorkingDirectory={systemd.path(str(Path.cwd()))}
 Restart=on-failure
 RestartSec=10
 TimeoutStopSec=10
@@ -117,13 +118,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "meter"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
-
-
 def _quoted(word: str) -> str:
-    """Return a word as systemd reads it back, see systemd.service(5), "Command lines"."""
+    """Return a word as systemd reads it back, in quotes where it needs them."""
     if "\n" in word or "\0" in word:
         raise OutputError(f"{word!r:.80}: a service cannot have an argument with a line end")
-    escaped = _escaped(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{escaped}"' if shlex.quote(word) != word or escaped != word else word
+    quoted = systemd.quoted(word)
+    return quoted if shlex.quote(word) != word or quoted != f'"{word}"' else word
