@@ -1,6 +1,7 @@
 """The data set that ``--data`` names, and the one that a run was trained with."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,8 @@ def load_data(source: Path | None, form: "Input | None" = None, grouping: "Group
         grouping: how they are put into groups; None for what the data set says.
     """
     from edge_digits_runtime.data import loading
-    from edge_digits_runtime.data.datasets import NO_GROUPING
-    from edge_digits_runtime.image.model_input import INK
 
-    if source is None or is_packed(source):
-        return _packed(source or MNIST, form or INK, grouping or NO_GROUPING)
-    return loading.load(source, form or INK, grouping or NO_GROUPING)
+    return _loaded(loading.load, source, form, grouping)
 
 
 def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
@@ -48,16 +45,26 @@ def load_test(source: Path | None, form: "Input | None" = None, grouping: "Group
         DataError: there is no source, and edge-digits-train, which contains MNIST, is not installed.
     """
     from edge_digits_runtime.data import loading
-    from edge_digits_runtime.data.datasets import NO_GROUPING
-    from edge_digits_runtime.image.model_input import INK
 
     if form is not None and form.kind == "line" and (source is None or is_packed(source)):
         if source is not None:
             raise DataError(f"{source}: single digits, no lines; leave --data out for lines that are made")
         return _made_lines()
+    return _loaded(loading.load_test, source, form, grouping)
+
+
+def _loaded(
+    load: "Callable[[Path, Input, Grouping], DataSet]",
+    source: Path | None,
+    form: "Input | None",
+    grouping: "Grouping | None",
+) -> "DataSet":
+    from edge_digits_runtime.data.datasets import NO_GROUPING
+    from edge_digits_runtime.image.model_input import INK
+
     if source is None or is_packed(source):
         return _packed(source or MNIST, form or INK, grouping or NO_GROUPING)
-    return loading.load_test(source, form or INK, grouping or NO_GROUPING)
+    return load(source, form or INK, grouping or NO_GROUPING)
 
 
 def is_packed(source: Path) -> bool:
