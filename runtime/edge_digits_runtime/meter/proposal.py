@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from edge_digits_runtime.data import turns
 from edge_digits_runtime.errors import PictureError
 from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.meter.alignment import SAME
@@ -258,9 +259,8 @@ def _sure(picture: Image.Image, classifier: Classifier, grid: Grid) -> list[floa
     pixels = np.stack([prepare(SAME.cut(picture, box), classifier.input).pixels for box in grid.boxes])
     shares = np.asarray(classifier.classify_batch(pixels).probabilities, np.float64)
     labels = classifier.labels
-    if len(labels) >= 100 and labels[1] == "0.1":
-        turns = shares[:, :100]
-        near = sum(np.roll(turns, step, axis=1) for step in range(-2, 3))
+    if turns.are_turns(labels):
+        near = sum(np.roll(shares[:, : turns.COUNT], step, axis=1) for step in range(-turns.REACH, turns.REACH + 1))
         return [float(value) for value in np.max(near, axis=1)]
     digits = [index for index, label in enumerate(labels) if len(label) == 1 and label.isdecimal()]
     return [float(value) for value in shares[:, digits].max(axis=1)]

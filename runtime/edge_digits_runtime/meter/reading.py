@@ -1,6 +1,5 @@
 """A picture of a meter and its profile in, the value that it shows out."""
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from edge_digits_runtime.data import turns
+from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.errors import PictureError, ProfileError
 from edge_digits_runtime.image.ink import to_plain
 from edge_digits_runtime.image.model_input import Input
@@ -18,7 +19,7 @@ from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.meter import reasons
 from edge_digits_runtime.meter.alignment import SAME, Aligner, Placement
 from edge_digits_runtime.meter.profile import Profile, Slot
-from edge_digits_runtime.meter.wheels import TURNS, Count, Wheel, count
+from edge_digits_runtime.meter.wheels import Count, Wheel, count, digit_shares
 from edge_digits_runtime.model.classifier import DigitClassifier
 
 SHORTER_SIDE = 1500
@@ -29,6 +30,10 @@ MINUS, BLANK = "minus", "blank"
 """Classes that are no digits."""
 _SAME_FORM = 0.02
 """By how much width divided by height of a picture may differ from the profile's."""
+_TENTHS_OF = {name: tenths for tenths, name in enumerate(turns.TENTHS)} | {
+    name: 10 * digit for digit, name in enumerate(DIGIT_CLASSES)
+}
+"""Tenths of a turn that a class stands for: 34 for ``3.4``, 70 for ``7``."""
 _DARK = 16
 """Grey steps between the darkest and the lightest of a slot below which there is nothing to read."""
 
@@ -293,16 +298,6 @@ def _contrast(image: Image.Image) -> int:
     return int(high - low)
 
 
-@functools.lru_cache(maxsize=1024)
-def _turn_of(label: str) -> int | None:
-    """Return the tenths of a turn that a class stands for: 34 for ``3.4``, 70 for ``7``; None for no digit."""
-    if len(label) == 1 and label.isdecimal():
-        return 10 * int(label)
-    if len(label) == 3 and label[1] == "." and (label[0] + label[2]).isdecimal():
-        return 10 * int(label[0]) + int(label[2])
-    return None
-
-
 def _wheel(slot: Slot, shares: Mapping[str, float], leading: bool) -> tuple[Wheel, str]:
     """Return what is known of a slot, and the sign or blank that it shows instead of a digit, else nothing.
 
@@ -311,31 +306,29 @@ def _wheel(slot: Slot, shares: Mapping[str, float], leading: bool) -> tuple[Whee
         shares: probability of each class.
         leading: whether all slots to its left show none.
     """
-    turns = np.zeros(TURNS)
+    seen = np.zeros(turns.COUNT)
     for label, share in shares.items():
-        tenths = _turn_of(label)
-        if tenths is not None:
-            turns[tenths] += share
+        if label in _TENTHS_OF:
+            seen[_TENTHS_OF[label]] += share
     instead = max((MINUS, BLANK), key=lambda name: shares.get(name, 0.0))
     if slot.kind == "digit" and leading and shares.get(instead, 0.0) > 0.5:
         # In front of a number both stand for a zero that is not shown.
-        turns[0] += shares[instead]
-        return Wheel(turns, False), instead
-    return Wheel(turns, slot.kind == "wheel"), ""
+        seen[0] += shares[instead]
+        return Wheel(seen, False), instead
+    return Wheel(seen, slot.kind == "wheel"), ""
 
 
 def _one_by_one(wheels: Sequence[Wheel]) -> Count:
     """Return the likeliest digit of each wheel by itself, whatever its neighbours show."""
     # A wheel shows the digit that it is nearest to.
-    shares = np.stack([np.roll(wheel.shares, TURNS // 20).reshape(10, 10).sum(axis=1) for wheel in wheels])
+    shares = np.stack([digit_shares(wheel.shares) for wheel in wheels])
     best = shares.max(axis=1)
     return Count(tuple(shares.argmax(axis=1).tolist()), float(best.min()), tuple(best.tolist()))
 
 
 def _label(shares: Mapping[str, float]) -> str:
     best = max(shares, key=lambda label: shares[label])
-    tenths = _turn_of(best)
-    return best if tenths is None else str((tenths + 5) // 10 % 10)
+    return str(turns.digit_of(_TENTHS_OF[best])) if best in _TENTHS_OF else best
 
 
 def _turn(slot: Slot, wheel: Wheel) -> float | None:

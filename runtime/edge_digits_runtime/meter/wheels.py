@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TURNS = 100
-"""Turns of a wheel that are told apart, a tenth of a digit each."""
+from edge_digits_runtime.data.turns import COUNT
+
 BEFORE, AFTER = 2, 1
 """A number is right from so many tenths before the last wheel reaches it until so many after it has left it: no eye
 tells more, and over time it makes no difference."""
@@ -93,22 +93,28 @@ def count(wheels: Sequence[Wheel]) -> Count:
     return Count(tuple(reversed(digits)), probability, tuple(reversed(shares)))
 
 
+def digit_shares(shares: Shares) -> Shares:
+    """Return the probability of each digit, shape ``(10,)``: that of the turns which are nearest to it."""
+    nearest: Shares = np.roll(shares, COUNT // 20).reshape(10, 10).sum(axis=1)
+    return nearest
+
+
 def _likelihood(wheel: Wheel, last: bool) -> Shares:
     """Return how likely what is seen is at each turn that the place can have, shape ``(10, 10)``: digit, tenths."""
-    stray = _STRAY / TURNS
+    stray = _STRAY / COUNT
     shares = _sharpened(wheel.shares) if wheel.turns else wheel.shares
-    none = max(0.0, 1.0 - float(wheel.shares.sum())) / TURNS
+    none = max(0.0, 1.0 - float(wheel.shares.sum())) / COUNT
     if not wheel.turns:
         likely = np.zeros((10, 10))
         # Whatever the network calls a turn is the digit nearest to it, and there are no tenths. Nothing else tells of
         # this digit, so the network is taken at its word.
-        likely[:, 0] = np.roll(wheel.shares, TURNS // 20).reshape(10, 10).sum(axis=1) / 10
+        likely[:, 0] = digit_shares(wheel.shares) / 10
         return np.where(np.arange(10) == 0, likely + none, 0.0)
     if last:
         seen = _spread(shares, _LAST)
     else:
         rest, moving = _spread(shares, _REST), _spread(shares, _MOVING)
-        tenths = np.arange(TURNS) % 10
+        tenths = np.arange(COUNT) % 10
         # Each turn from where it should be up to the next digit, alike.
         further = np.stack([np.roll(rest, -step) for step in range(11)])
         within = np.arange(11)[:, None] <= 10 - tenths
@@ -138,11 +144,11 @@ def _around(values: Shares) -> Shares:
 
 def _spread(shares: Shares, deviation: float) -> Shares:
     """Return ``shares`` blurred around the circle by a normal distribution of so many tenths."""
-    steps = np.arange(TURNS)
-    distance = np.minimum(steps, TURNS - steps)
+    steps = np.arange(COUNT)
+    distance = np.minimum(steps, COUNT - steps)
     kernel = np.exp(-0.5 * (distance / deviation) ** 2)
     kernel /= kernel.sum()
-    blurred: Shares = np.fft.irfft(np.fft.rfft(shares) * np.fft.rfft(kernel), TURNS).clip(0)
+    blurred: Shares = np.fft.irfft(np.fft.rfft(shares) * np.fft.rfft(kernel), COUNT).clip(0)
     return blurred
 
 
