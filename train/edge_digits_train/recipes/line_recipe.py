@@ -44,16 +44,16 @@ class LineArchitecture:
     """Numbers of filters of a line network."""
 
     kind: ClassVar[str] = "line"
-    """What a recipe of this kind says under ``kind`` where it is written down."""
+    """The ``kind`` in the record of such a recipe."""
     shape: ClassVar[tuple[int, int]] = (HEIGHT, WIDTH)
     """Height and width of its pictures in pixels."""
 
     stem: int
-    """Of a 3 × 3 convolution on the full picture, in front of all others; 0 leaves it out."""
+    """Filters of a first 3 × 3 convolution on the full picture; 0 leaves it out."""
     rows: tuple[int, int, int, int]
-    """Of the convolutions that still have rows: 32 become 16, 8 and 4, and every third column stays."""
+    """Filters of the four convolutions that take 32 rows to 16, 8 and 4, and keep every third column."""
     column: int
-    """Of the convolution that turns four rows into one."""
+    """Filters of the convolution that turns four rows into one."""
     along: tuple[tuple[int, int, int], ...]
     """Filters, width and dilation of the convolutions along the line."""
 

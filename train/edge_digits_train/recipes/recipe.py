@@ -101,16 +101,16 @@ class Recipe:
     """Share of the pictures of an epoch, in [0, 1), that `edge_digits_train.meters.drawing` drew: wheels, displays,
     empty places, minus signs. They are the same in all epochs, but for the augmentation. For `METER_CLASSES` only."""
     balance: float = 0.0
-    """How evenly an epoch takes groups, in [0, 1]: pictures are drawn with a weight of the size of their group to the
-    power of minus this. At 0.5 a meter with four times as many pictures as another is seen twice as often; at 0 an
-    epoch has each picture once."""
+    """Exponent b in [0, 1] that evens out the groups of an epoch: a picture of a group of n is drawn with the weight
+    n ** -b. At 0.5 a meter with four times as many pictures as another is seen twice as often; at 0 an epoch has each
+    picture once."""
     turn_smoothing: float = 0.0
     """Standard deviation in tenths, at least 0, of the target around the label on the circle of turns, see
     `edge_digits_runtime.data.turns`; 0 for a target of the label alone."""
     validation_groups: tuple[str, ...] = ()
     """Groups of the packed meters that are held out for validation; none for a draw."""
     data: str = "mnist"
-    """What is trained on where no data set is named, one of `DATA`."""
+    """Default data set, one of `DATA`."""
     validation_fraction: float = 0.1
     """Share of the training pictures held out for validation, in (0, 1)."""
     validation_seed: int = 0
