@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,26 @@ _ROLES = {"keras": "float-original", "int8": "int8"}
 def digest(text: str) -> str:
     """A sha256 that differs where ``text`` does."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """``started(command, ...)``: a process as of `subprocess.Popen`, with text; killed when the test ends.
+
+    In a ``with`` block of its own a failed check would wait for the process for ever.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
+        processes.append(subprocess.Popen(command, text=True, **{"stdout": subprocess.PIPE} | options))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        # Also closes its pipes.
+        with process:
+            pass
 
 
 @pytest.fixture(scope="session")

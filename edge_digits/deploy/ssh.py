@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -196,7 +196,11 @@ def connected(target: Target, progress: Callable[[str], None]) -> Iterator[Devic
         try:
             yield Device(target, options, progress)
         finally:
-            subprocess.run(["ssh", *options, "-O", "exit", "--", target.host], capture_output=True)
+            with suppress(subprocess.TimeoutExpired):
+                # Files, not pipes, for the reason in `Device`.
+                nothing = subprocess.DEVNULL
+                words = ["ssh", *options, "-O", "exit", "--", target.host]
+                subprocess.run(words, stdin=nothing, stdout=nothing, stderr=nothing, timeout=_KEEPALIVE_S)
 
 
 def _last_line(stream: IO[bytes]) -> str:

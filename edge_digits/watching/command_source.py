@@ -1,6 +1,9 @@
 """The picture that a command writes to its standard output."""
 
+import contextlib
+import os
 import shlex
+import signal
 import subprocess
 import threading
 import time
@@ -44,11 +47,16 @@ class CommandSource:
         at = time.time()
         try:
             process = subprocess.Popen(
-                self._words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                self._words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # A group of its own, which ends as a whole: what a shell started would keep the pipe open.
+                start_new_session=True,
             )
         except OSError as error:
             raise WatchError(f"{self.name}: cannot be started: {error.strerror}") from error
-        late = threading.Timer(_LONGEST_S, process.kill)
+        late = threading.Timer(_LONGEST_S, _end, [process])
         late.daemon = True
         late.start()
         try:
@@ -60,7 +68,7 @@ class CommandSource:
         finally:
             late.cancel()
             # Also where this program is told to end meanwhile.
-            process.kill()
+            _end(process)
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
@@ -76,3 +84,9 @@ class CommandSource:
 
     def close(self) -> None:
         """Do nothing: each command has ended."""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

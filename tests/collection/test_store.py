@@ -4,7 +4,6 @@ import io
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -146,7 +145,7 @@ for item in collection.waiting():
 """
 
 
-def test_no_label_is_lost_by_a_kill(tmp_path: Path) -> None:
+def test_no_label_is_lost_by_a_kill(tmp_path: Path, started: Callable[..., subprocess.Popen[str]]) -> None:
     """Whatever was said to be labelled is labelled after the process was killed, and `train` can read the folder."""
     collection = Collection(tmp_path)
     for seed in range(60):
@@ -155,12 +154,14 @@ def test_no_label_is_lost_by_a_kill(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     while collection.waiting():
         arguments = [sys.executable, "-c", _LABEL_ALL, str(tmp_path)]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            lines = [process.stdout.readline()]
-            time.sleep(rng.uniform(0, 0.15))
-            process.send_signal(signal.SIGKILL)
-            lines += process.stdout.readlines()
+        process = started(arguments)
+        assert process.stdout
+        lines = [process.stdout.readline()]
+        assert lines[0], "each round labels a picture"
+        time.sleep(rng.uniform(0, 0.15))
+        process.kill()
+        lines += process.stdout.readlines()
+        process.wait()
         given |= dict(line.split() for line in lines if line.endswith("\n"))
         collection = Collection(tmp_path)
         labelled = collection.labelled()

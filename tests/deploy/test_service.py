@@ -247,15 +247,14 @@ def test_where_there_was_no_service_the_former_bundle_comes_back(
     assert Service.load(device) is None
 
 
-def test_another_service_at_the_port_is_not_taken_for_it(put: Callable[..., Result], port: int) -> None:
+def test_another_service_at_the_port_is_not_taken_for_it(
+    put: Callable[..., Result], port: int, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     command = [sys.executable, "-c", services._RUN, "serve", "--model", str(path_of("digits-s")), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as foreign:
-        assert foreign.stdout is not None
-        foreign.stdout.readline()
-        try:
-            message = error(put("digits-m", "--serve", "--serve-options", f"--port {port}"))
-        finally:
-            foreign.terminate()
+    foreign = started(command)
+    assert foreign.stdout is not None
+    foreign.stdout.readline()
+    message = error(put("digits-m", "--serve", "--serve-options", f"--port {port}"))
     assert "Address already in use" in message
 
 
@@ -450,12 +449,13 @@ def test_the_code_comes_back_with_the_bundle(tmp_path: Path, monkeypatch: pytest
     ]
 
 
-def test_a_process_that_has_the_number_by_now_is_left_alone(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "serve"], stdin=subprocess.PIPE) as foreign:
-        (tmp_path / services.PID).write_text(str(foreign.pid))
-        services._stop_alone(tmp_path)
-        time.sleep(0.1)
-        assert foreign.poll() is None
-        foreign.communicate(b"\n")
+def test_a_process_that_has_the_number_by_now_is_left_alone(
+    tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
+    foreign = started([sys.executable, "-c", "input()", "serve"], stdin=subprocess.PIPE)
+    (tmp_path / services.PID).write_text(str(foreign.pid))
+    services._stop_alone(tmp_path)
+    time.sleep(0.1)
+    assert foreign.poll() is None
     assert not (tmp_path / services.PID).exists()
     assert shlex.split(Service(tmp_path, (), sys.executable).url)[0] == "http://127.0.0.1:8000/"

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -45,23 +46,29 @@ def test_a_port_that_is_taken_is_one_line() -> None:
     assert f"--port {port}: " in result.stderr
 
 
-def test_it_prints_where_it_answers_and_ends_with_the_signal(seven: bytes) -> None:
+def test_it_prints_where_it_answers_and_ends_with_the_signal(
+    seven: bytes, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     arguments = [sys.executable, "-m", "edge_digits.cli", "serve", "--port", "0", "--host", "0.0.0.0"]
     code = "import sys; from edge_digits.cli import main; main(prog_name='edge-digits')"
     arguments = [sys.executable, "-c", code, *arguments[3:]]
-    environment = os.environ | {"EDGE_DIGITS_TOKEN": TOKEN}
-    with subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout
-        line = process.stdout.readline()
-        match = re.fullmatch(rf"http://\S+:(\d+)/#token={TOKEN}\n", line)
-        assert match, line
-        url = f"http://127.0.0.1:{match[1]}"
-        assert requests.post(f"{url}/api/classify", data=seven).status_code == 401
-        answer = requests.post(f"{url}/api/classify", data=seven, headers={"authorization": f"Bearer {TOKEN}"})
-        assert answer.json()["label"] == "7"
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+    process = started(
+        arguments,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"EDGE_DIGITS_TOKEN": TOKEN},
+        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout
+    line = process.stdout.readline()
+    match = re.fullmatch(rf"http://\S+:(\d+)/#token={TOKEN}\n", line)
+    assert match, line
+    url = f"http://127.0.0.1:{match[1]}"
+    assert requests.post(f"{url}/api/classify", data=seven, timeout=60).status_code == 401
+    authorized = {"authorization": f"Bearer {TOKEN}"}
+    answer = requests.post(f"{url}/api/classify", data=seven, headers=authorized, timeout=60)
+    assert answer.json()["label"] == "7"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err == "Answering with digits-m. Ctrl-C ends it.\n\nInterrupted.\n"

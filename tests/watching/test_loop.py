@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,9 @@ def test_sigterm_is_heard_while_a_source_waits(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_everything_is_written_however_the_process_ends(tmp_path: Path, ending: signal.Signals) -> None:
+def test_everything_is_written_however_the_process_ends(
+    tmp_path: Path, ending: signal.Signals, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     """Whole lines, the header once, and a process that goes on where the first one ended."""
     script = tmp_path / "watch.py"
     script.write_text(
@@ -184,9 +187,14 @@ def test_everything_is_written_however_the_process_ends(tmp_path: Path, ending: 
         "Watch(Paced([50] * 100000), Told(profile()), [table, database], print, None, table.last('water')).run(0.0)\n"
     )
     for _ in range(2):
-        process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = started(
+            [sys.executable, script],
+            stderr=subprocess.PIPE,
+            # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        assert process.stdout.readline() == "ready\n"
         time.sleep(0.7)
         asked = time.monotonic()
         process.send_signal(ending)

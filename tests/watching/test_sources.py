@@ -156,6 +156,7 @@ def test_a_command_writes_a_picture() -> None:
         (PYTHON + "'raise SystemExit(3)'", WatchError, "exit code 3"),
         (PYTHON + "'print(1)'", PictureError, "not a picture"),
         (PYTHON + "'import time; time.sleep(60)'", WatchError, "took more than 0 s"),
+        ("exec:sh -c 'sleep 60; true'", WatchError, "took more than 0 s"),
         (PYTHON + "'print(chr(120) * 2000000)'", WatchError, "wrote more than 1 MB"),
     ],
 )

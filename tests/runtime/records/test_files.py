@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,9 @@ def test_a_file_that_is_replaced_keeps_its_mode(mode: int, tmp_path: Path) -> No
     assert (path.stat().st_mode & 0o777, path.read_bytes()) == (mode, b"after")
 
 
-def test_what_a_killed_process_left_is_hidden_and_removed_by_the_next_write(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_hidden_and_removed_by_the_next_write(
+    tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     program = (
         "import sys, time\n"
         "from edge_digits_runtime.records import files\n"
@@ -98,21 +101,24 @@ def test_what_a_killed_process_left_is_hidden_and_removed_by_the_next_write(tmp_
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "model.tflite")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        (half,) = tmp_path.iterdir()
-        assert half.name.startswith(".")
-        assert half.suffix == ".tflite"
-        # It is not stale as long as its process lives.
-        files.write_bytes(tmp_path / "first.json", b"")
-        assert half.exists()
-        process.kill()
+    process = started(command)
+    assert process.stdout is not None
+    process.stdout.readline()
+    (half,) = tmp_path.iterdir()
+    assert half.name.startswith(".")
+    assert half.suffix == ".tflite"
+    # It is not stale as long as its process lives.
+    files.write_bytes(tmp_path / "first.json", b"")
+    assert half.exists()
+    process.kill()
+    process.wait()
     files.write_bytes(tmp_path / "second.json", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.json", "second.json"]
 
 
-def test_a_folder_is_claimed_by_one_process_until_it_is_killed(tmp_path: Path) -> None:
+def test_a_folder_is_claimed_by_one_process_until_it_is_killed(
+    tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
@@ -120,11 +126,12 @@ def test_a_folder_is_claimed_by_one_process_until_it_is_killed(tmp_path: Path) -
         "print(files.claim(Path(sys.argv[1])), flush=True)\n"
         "time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "True\n"
-        assert not files.claim(tmp_path)
-        process.kill()
+    process = started([sys.executable, "-c", program, tmp_path])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "True\n"
+    assert not files.claim(tmp_path)
+    process.kill()
+    process.wait()
     assert files.claim(tmp_path)
     # Once more by the same process, which may train and then resume.
     assert files.claim(tmp_path)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from edge_digits_train.engine.training import check_folder
 
 
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_folder_that_another_process_trains_in_is_refused(resume: bool, tmp_path: Path) -> None:
+def test_a_folder_that_another_process_trains_in_is_refused(
+    resume: bool, tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     if resume:
@@ -23,10 +26,11 @@ def test_a_folder_that_another_process_trains_in_is_refused(resume: bool, tmp_pa
         "print(files.claim(Path(sys.argv[1])), flush=True)\n"
         "time.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, folder], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(RunError, match=r"run: another process is training in it; wait until it is done"):
-            check_folder(folder, resume)
-        process.kill()
+    process = started([sys.executable, "-c", program, folder])
+    assert process.stdout is not None
+    process.stdout.readline()
+    with pytest.raises(RunError, match=r"run: another process is training in it; wait until it is done"):
+        check_folder(folder, resume)
+    process.kill()
+    process.wait()
     check_folder(folder, resume)
