@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-import os
-import pty
-import select
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,28 +143,16 @@ def test_read_collects(tmp_path: Path) -> None:
     assert by_digit.exit_code == 0, by_digit.output
 
 
-def test_lines_are_labelled_in_a_terminal(tmp_path: Path) -> None:
+def test_lines_are_labelled_in_a_terminal(tmp_path: Path, terminal: Callable[[], Any]) -> None:
     collection = LineCollection(tmp_path)
     for k, said in enumerate(("12", "3?", "45")):
         image = sheet()
         image.putpixel((60, 40), k)
         collection.offer_page(image, page((said, 0.9 - k / 10, "doubtful", (50, 20, 80, 30))))
     first, second, third = collection.waiting()
-    code = f"import sys; sys.argv[1:] = ['label', {str(tmp_path)!r}]; from edge_digits.cli import main; main()"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    out = b""
-
-    def until(text: bytes) -> None:
-        nonlocal out
-        while text not in out:
-            assert select.select([terminal], [], [], 30)[0], out
-            out += os.read(terminal, 65536)
-        out = out.partition(text)[2]
-
+    screen = terminal()
     # Right; nothing for what holds a ?; too many spaces are one; taken back, and again; skipped; the end.
-    until(b"Read as 12 ")
+    screen.until(b"Read as 12 ")
     for typed, answer in (
         (b"\n", b"-> 12"),
         (b"\n", b"type what is written there"),
@@ -176,9 +162,8 @@ def test_lines_are_labelled_in_a_terminal(tmp_path: Path) -> None:
         (b" \n", b"1 left. Read as 45"),
         (b"\x04", b"2 lines labelled, 1 waiting"),
     ):
-        os.write(terminal, typed)
-        until(answer)
-    assert os.waitpid(pid, 0)[1] == 0
-    os.close(terminal)
+        screen.type(typed)
+        screen.until(answer)
+    assert screen.ends() == 0
     assert LineCollection(tmp_path).labelled() == {first.id: "12", second.id: "38"}
     assert LineCollection(tmp_path).waiting() == [third]

@@ -2,13 +2,12 @@
 
 import io
 import json
-import os
-import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -197,39 +196,24 @@ def test_label_needs_a_collection_and_a_terminal(tmp_path: Path) -> None:
     assert (result.exit_code, "label needs a terminal" in result.stderr) == (2, True)
 
 
-def test_label_in_a_terminal(tmp_path: Path) -> None:
+def test_label_in_a_terminal(tmp_path: Path, terminal: Callable[[], Any]) -> None:
     """Keys give labels, skip, undo and end; the picture is drawn."""
-    import pty
-
     collection = Collection(tmp_path)
     for seed, confidence in enumerate((0.9, 0.7, 0.5)):
         add(collection, seed, confidence)
     first, second, third = collection.waiting()
-    code = f"import sys; sys.argv[1:] = ['label', {str(tmp_path)!r}]; from edge_digits.cli import main; main()"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    out = b""
-
-    def until(text: bytes) -> None:
-        nonlocal out
-        while text not in out:
-            assert select.select([terminal], [], [], 20)[0], out
-            out += os.read(terminal, 65536)
-        out = out.partition(text)[2]
-
+    screen = terminal()
     # 4 for the first; the second is skipped; Return for the third, taken back, then 5; Escape.
-    until("▀".encode())
+    screen.until("▀".encode())
     for key, answer in ((b"4", b"-> 4"), (b" ", b"2 left"), (b"\r", b"-> 3"), (b"\x7f", b"2 left"), (b"5", b"-> 5")):
-        until(b"Escape end")
+        screen.until(b"Escape end")
         time.sleep(0.3)  # A key that comes before the terminal is read key by key is dropped.
-        os.write(terminal, key)
-        until(answer)
-    until(b"Escape end")
+        screen.type(key)
+        screen.until(answer)
+    screen.until(b"Escape end")
     time.sleep(0.3)
-    os.write(terminal, b"\x1b")
-    until(b"2 pictures labelled, 1 waiting")
-    assert os.waitpid(pid, 0)[1] == 0
-    os.close(terminal)
+    screen.type(b"\x1b")
+    screen.until(b"2 pictures labelled, 1 waiting")
+    assert screen.ends() == 0
     assert Collection(tmp_path).labelled() == {first.id: "4", third.id: "5"}
     assert Collection(tmp_path).waiting() == [second]

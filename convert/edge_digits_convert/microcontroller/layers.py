@@ -161,11 +161,6 @@ class IntegerNetwork:
         return self.layers[-1].output.size
 
     @property
-    def logit_zero(self) -> int:
-        """The value of a logit of 0, from 0 to 255."""
-        return self.layers[-1].range.zero
-
-    @property
     def macs(self) -> int:
         """Multiply-accumulates of one picture."""
         return sum(macs(layer) for layer in self.layers)
