@@ -21,6 +21,10 @@ WRONG_INPUT = 2
 """Exit code after wrong use or bad input; a command that could do the rest of its work has done it."""
 
 
+ELSEWHERE = "edge_digits.elsewhere"
+"""Key in the ``meta`` of a context whose command line is for another machine, so that its paths are not looked up."""
+
+
 class UserPath(click.Path):
     """A path on the command line that the system can look up, whether or not anything is there.
 
@@ -40,6 +44,8 @@ class UserPath(click.Path):
         if not os.fspath(value):
             # As a path it would be the folder in which the command was typed.
             self.fail("'' names nothing; give a file or a folder", param, ctx)
+        if ctx is not None and ctx.meta.get(ELSEWHERE):
+            return Path(value)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
             # The point at the end says whether a folder may be entered.
@@ -64,6 +70,8 @@ class OutputPath(UserPath):
         from edge_digits_runtime.records import files
 
         path = super().convert(value, param, ctx)
+        if ctx is not None and ctx.meta.get(ELSEWHERE):
+            return path
         try:
             files.check_writable(path, folder=not self.file_okay)
         except OutputError as error:

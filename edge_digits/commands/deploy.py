@@ -10,6 +10,7 @@ from edge_digits_runtime.errors import DeployError, UsageError
 
 from edge_digits.commands.bundle import data_option, make, model_option, run_argument, scheme_option, wheels_option
 from edge_digits.options import (
+    ELSEWHERE,
     WORSE,
     WRONG_INPUT,
     UserPath,
@@ -247,6 +248,7 @@ def _checked_token(words: list[str]) -> str | None:
     context = click.get_current_context()
     serve = main.get_command(context, "serve")
     assert serve is not None
+    context.meta[ELSEWHERE] = True
     try:
         # With a parent, since a command keeps the names of --help that its first context has.
         given = serve.make_context("serve", list(words), parent=context.parent).params
@@ -254,6 +256,8 @@ def _checked_token(words: list[str]) -> str | None:
         raise UsageError(f"--serve-options: {error.format_message()}") from error
     except click.exceptions.Exit as error:
         raise UsageError("--serve-options: --help is for 'edge-digits serve'") from error
+    finally:
+        del context.meta[ELSEWHERE]
     if given["port"] == 0:
         raise UsageError("--serve-options: --port 0 takes another port each time; name one")
     token: str | None = given["token"]

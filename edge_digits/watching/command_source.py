@@ -36,6 +36,7 @@ class CommandSource:
         if not self._words:
             raise UsageError("exec: names no command; give one such as exec:'rpicam-still -n -o -'")
         self.name = f"exec:{self._words[0]}"
+        self._running: subprocess.Popen[bytes] | None = None
 
     def frames(self) -> Iterator[Frame]:
         """Yield the picture that the command writes now.
@@ -56,6 +57,7 @@ class CommandSource:
             )
         except OSError as error:
             raise WatchError(f"{self.name}: cannot be started: {error.strerror}") from error
+        self._running = process
         late = threading.Timer(_LONGEST_S, _end, [process])
         late.daemon = True
         late.start()
@@ -67,6 +69,7 @@ class CommandSource:
             code = process.wait()
         finally:
             late.cancel()
+            self._running = None
             # Also where this program is told to end meanwhile.
             _end(process)
             process.wait()
@@ -81,6 +84,12 @@ class CommandSource:
         except PictureError as error:
             raise PictureError(f"{self.name}: {error}") from error
         yield Frame(at, self.name, image)
+
+    def interrupt(self) -> None:
+        """End the command that is running, if one is, so that a thread which waits for it goes on."""
+        running = self._running
+        if running is not None:
+            _end(running)
 
     def close(self) -> None:
         """Do nothing: each command has ended."""

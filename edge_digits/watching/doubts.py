@@ -26,6 +26,16 @@ class Doubts:
         self._kept: deque[tuple[str, int]] = deque(found)
         self._bytes = sum(size for _, size in found)
 
+    def content(self, name: str) -> bytes | None:
+        """Return a picture that is kept, as JPEG; None where none has that name, which is only compared with theirs."""
+        try:
+            for path in self._folder.glob(f"*{_SUFFIX}"):
+                if path.name == name:
+                    return path.read_bytes()
+        except OSError:
+            return None  # It was removed just now.
+        return None
+
     def keep(self, time: str, image: Image.Image) -> Path:
         """Keep a picture and return its file.
 

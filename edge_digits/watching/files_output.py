@@ -116,7 +116,8 @@ class SqliteFile:
         self._waiting: deque[Record] = deque(maxlen=BACKLOG)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=5, isolation_level=None)
+            # Opened by one thread and used by another, where a service watches; never by two at a time.
+            self._connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             for table, column in (("readings", "value REAL NOT NULL"), ("doubts", "reason TEXT NOT NULL")):

@@ -37,14 +37,7 @@ class Folder:
             WatchError: the folder cannot be read.
             PictureError: a picture cannot be read; the next call goes on behind it.
         """
-        try:
-            with os.scandir(self._folder) as entries:
-                found = sorted(
-                    (entry.stat().st_mtime_ns, entry.name) for entry in entries if is_picture_name(entry.name)
-                )
-        except OSError as error:
-            raise WatchError(f"{self.name}: this folder cannot be read: {error.strerror}") from error
-        for changed, name in found:
+        for changed, name in self._pictures():
             if (changed, name) <= self._last:
                 continue
             try:
@@ -56,6 +49,29 @@ class Folder:
                 raise
             self._last = (changed, name)
             yield Frame(changed / 1e9, name, image)
+
+    def newest(self) -> Frame:
+        """Return the newest picture that can be read, whether or not it was yielded before.
+
+        Raises:
+            WatchError: there is none.
+        """
+        for changed, name in reversed(self._pictures()):
+            try:
+                return Frame(changed / 1e9, name, open_picture(self._folder / name, SHORTER_SIDE))
+            except PictureError:
+                continue  # Perhaps it is still being written.
+        raise WatchError(f"{self.name}: no picture is in this folder")
+
+    def _pictures(self) -> list[tuple[int, str]]:
+        """Return when each picture was changed, in nanoseconds, and its name, the oldest first."""
+        try:
+            with os.scandir(self._folder) as entries:
+                return sorted(
+                    (entry.stat().st_mtime_ns, entry.name) for entry in entries if is_picture_name(entry.name)
+                )
+        except OSError as error:
+            raise WatchError(f"{self.name}: this folder cannot be read: {error.strerror}") from error
 
     def close(self) -> None:
         """Do nothing."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,14 +44,31 @@ class Stopped(BaseException):
     """Somebody asked this process to end."""
 
 
+class Stop(Protocol):
+    """Tells a loop to end."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it should end."""
+        ...
+
+    def interrupting(self) -> contextlib.AbstractContextManager[None]:
+        """Let the block be left by `Stopped`, where that is possible; raises it where the end is wanted already."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but no longer than until the end is wanted."""
+        ...
+
+
 @dataclass
-class Stop:
+class SignalStop:
     """Turns SIGTERM into the end of the loop: at once where it waits, else as soon as what was begun is done."""
 
     wanted: bool = False
     _waiting: bool = False
 
-    def __enter__(self) -> "Stop":
+    def __enter__(self) -> "SignalStop":
         self._before = signal.signal(signal.SIGTERM, self._signalled)
         return self
 
@@ -73,6 +91,38 @@ class Stop:
         finally:
             self._waiting = False
 
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless a signal comes."""
+        with self.interrupting():
+            time.sleep(seconds)
+
+
+class ThreadStop:
+    """Ends a loop that runs in a thread: at once between two looks, else when the camera has answered."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the loop should end."""
+        return self._event.is_set()
+
+    def stop(self) -> None:
+        """Let the loop end."""
+        self._event.set()
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise `Stopped` where the end is wanted already: nothing can break into a thread that waits."""
+        if self.wanted:
+            raise Stopped
+        yield
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the time is over, or the end is wanted."""
+        self._event.wait(seconds)
+
 
 @dataclass
 class Troubles:
@@ -94,6 +144,11 @@ class Troubles:
             _, times = self._now.pop(what)
             self.say(f"{what}: works again, after {times} {'failure' if times == 1 else 'failures'}")
 
+    @property
+    def messages(self) -> list[str]:
+        """What does not work now, a line each."""
+        return [message for message, _ in list(self._now.values())]
+
     def times(self, what: str) -> int:
         """Return how often ``what`` failed since it last worked."""
         return self._now.get(what, ("", 0))[1]
@@ -105,6 +160,7 @@ class Watch:
     Attributes:
         published: how many readings were published.
         doubtful: how many were not.
+        reader: reads the pictures; another one may take its place at any time, of the same meter.
     """
 
     def __init__(
@@ -126,10 +182,17 @@ class Watch:
             doubts: keeps doubtful pictures; None for nobody.
             last: when and what was published last, before this process.
         """
-        self._source, self._reader, self._outputs, self._doubts = source, reader, outputs, doubts
+        self._source, self.reader, self._outputs, self._doubts = source, reader, outputs, doubts
         self._say, self._troubles = say, Troubles(say)
         self._judge = Plausibility(reader.profile, last)
+        self._writing = threading.Lock()
+        self._finished = False
         self.published = self.doubtful = 0
+
+    @property
+    def troubles(self) -> list[str]:
+        """What does not work now, a line each: the source, an output."""
+        return self._troubles.messages
 
     def run(self, every: float, once: bool = False) -> None:
         """Watch until SIGTERM, or for one reading; of a folder, until what is there is read.
@@ -138,7 +201,12 @@ class Watch:
             every: seconds from one picture to the next.
             once: whether to end after the first reading that is published, or after `_ONCE` pictures.
         """
-        with Stop() as stop, contextlib.suppress(Stopped):
+        with SignalStop() as stop:
+            self.run_until(stop, every, once)
+
+    def run_until(self, stop: Stop, every: float, once: bool = False) -> None:
+        """Watch as `run` does, but until ``stop`` says so; this works in any thread."""
+        with contextlib.suppress(Stopped):
             try:
                 turns = 0
                 while not stop.wanted:
@@ -147,11 +215,29 @@ class Watch:
                     turns += 1
                     if once and self._done(seen, turns):
                         break
-                    pause = self._pause(seen, every, once) - (time.monotonic() - begun)
-                    with stop.interrupting():
-                        time.sleep(max(0.0, pause))
+                    stop.sleep(max(0.0, self._pause(seen, every, once) - (time.monotonic() - begun)))
             finally:
-                self._finish()
+                self.finish()
+                self._source.close()
+
+    def finish(self) -> None:
+        """Write what is open and close the outputs; nothing is written any more.
+
+        Where the loop hangs on a dead camera in a thread, whoever stops it calls this.
+        """
+        with self._writing:
+            if self._finished:
+                return
+            self._finished = True
+            for settled in self._judge.finish():
+                self._write(settled)
+            for output in self._outputs:
+                try:
+                    output.close()
+                except BrokenPipeError:
+                    raise
+                except OSError as error:
+                    self._say(f"Warning: {output.name}: {error.strerror}")
 
     def _done(self, seen: bool, turns: int) -> bool:
         """Return whether a watch for one reading has ended."""
@@ -202,13 +288,14 @@ class Watch:
 
     def _read(self, frame: Frame) -> None:
         try:
-            reading = self._reader.read(frame.image)
+            reading = self.reader.read(frame.image)
         except PictureError as error:
             raise PictureError(f"{frame.name}: {error}") from error
         # The picture is wanted only where it turns out doubtful, and then soon.
         new = Observation(frame.at, reading.value, reading.reason, (frame, reading))
-        for settled in self._judge.add(new):
-            self._write(settled)
+        with self._writing:
+            for settled in () if self._finished else self._judge.add(new):
+                self._write(settled)
 
     def _write(self, settled: Settled) -> None:
         frame, reading = settled.observation.carried
@@ -218,7 +305,7 @@ class Watch:
             kept = self._keep(frame)
         else:
             self.published += 1
-        profile = self._reader.profile
+        profile = self.reader.profile
         record = Record(
             timestamp(frame.at),
             profile.name,
@@ -259,20 +346,8 @@ class Watch:
         return None
 
     def _available(self, online: bool) -> None:
-        for output in self._outputs:
-            tell: Any = getattr(output, "available", None)
-            if tell is not None:
-                tell(online)
-
-    def _finish(self) -> None:
-        """Write what is open and let go of everything."""
-        for settled in self._judge.finish():
-            self._write(settled)
-        for output in self._outputs:
-            try:
-                output.close()
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                self._say(f"Warning: {output.name}: {error.strerror}")
-        self._source.close()
+        with self._writing:
+            for output in () if self._finished else self._outputs:
+                tell: Any = getattr(output, "available", None)
+                if tell is not None:
+                    tell(online)

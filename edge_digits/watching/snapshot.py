@@ -43,8 +43,10 @@ class Snapshot:
         if parts.password is not None:
             raise UsageError(f"a password in an address can be seen by every user: set {PASSWORD} instead")
         place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-        self.name = urllib.parse.urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
-        self._request = urllib.request.Request(self.name, headers={"Accept": "image/*", "User-Agent": "edge-digits"})
+        # Cameras take passwords behind the question mark: what is written and sent names the camera without it.
+        self.name = urllib.parse.urlunsplit((parts.scheme, place, parts.path, "", ""))
+        asked = urllib.parse.urlunsplit((parts.scheme, place, parts.path, parts.query, ""))
+        self._request = urllib.request.Request(asked, headers={"Accept": "image/*", "User-Agent": "edge-digits"})
         if parts.username is not None:
             user = f"{urllib.parse.unquote(parts.username)}:{os.environ.get(PASSWORD, '')}"
             self._request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(user.encode()).decode()}")

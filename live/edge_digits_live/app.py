@@ -1,5 +1,7 @@
 """The routes of the service, and what each of them answers."""
 
+import math
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +18,11 @@ from starlette.types import ASGIApp
 
 from edge_digits_live import answers, metrics, openapi, page
 from edge_digits_live.bodies import Bodies, Picture, RefusedError
+from edge_digits_live.camera import Camera
 from edge_digits_live.collecting import Collecting
 from edge_digits_live.guard import Guard, allowed_names, error
-from edge_digits_live.limits import Limits
+from edge_digits_live.limits import MOST_HOURS, MOST_RECORDS, Limits
+from edge_digits_live.meter import Meter, Range
 from edge_digits_live.models import Models
 from edge_digits_live.workers import BusyError, Classifiers, Workers
 
@@ -41,10 +45,17 @@ class Service:
     """Answers requests with the models of one device."""
 
     def __init__(
-        self, models: Models, workers: Workers, settings: Settings, collecting: Collecting | None = None
+        self,
+        models: Models,
+        workers: Workers,
+        settings: Settings,
+        collecting: Collecting | None = None,
+        camera: Camera | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._models, self._workers, self._settings = models, workers, settings
         self._collecting = collecting or Collecting()
+        self._camera, self._meter = camera, meter
         self._bodies = Bodies(settings.limits)
         self._metrics = metrics.Metrics()
 
@@ -63,6 +74,12 @@ class Service:
             Route("/api/waiting", self._waiting),
             Route("/api/waiting/{name}", self._waiting_picture),
             Route("/api/label", self._label, methods=["POST"]),
+            Route("/api/camera", self._look),
+            Route("/api/readings", self._readings),
+            Route("/api/doubts/{name}", self._doubt),
+            Route("/api/profile", self._profile, methods=["GET"]),
+            Route("/api/profile", self._move, methods=["POST"]),
+            Route("/api/profile/picture", self._reference),
         ]
         handlers: dict[Any, Any] = {
             BusyError: _busy,
@@ -86,9 +103,10 @@ class Service:
         return Response(document.html, media_type="text/html")
 
     async def _health(self, _request: Request) -> Response:
-        well = self._workers.alive
+        watching = self._meter is None or self._meter.alive
+        well = self._workers.alive and watching
         about = {
-            "status": "ok" if well else "a worker has ended",
+            "status": "ok" if well else "watching has ended" if self._workers.alive else "a worker has ended",
             "version": __version__,
             "model": self._models.default,
             "sha256": self._models.sha256,
@@ -103,7 +121,9 @@ class Service:
             "collection_full": ("Whether the collection takes nothing more.", float(self._collecting.full)),
             "workers": ("Threads that answer pictures.", float(self._workers.threads)),
         }
-        return Response(self._metrics.text(gauges), media_type=metrics.CONTENT_TYPE)
+        meter = self._meter
+        more = [] if meter is None else await self._workers.run(lambda _: meter.samples())
+        return Response(self._metrics.text(gauges, more), media_type=metrics.CONTENT_TYPE)
 
     async def _openapi(self, _request: Request) -> Response:
         return JSONResponse(openapi.document(self._settings.limits, self._settings.token is not None))
@@ -158,7 +178,12 @@ class Service:
         name = self._model_name(request)
 
         def describe(classifiers: Classifiers) -> dict[str, Any]:
-            return self._models.describe(name, classifiers[name]) | {"collects": self._collecting.on}
+            here = {
+                "collects": self._collecting.on,
+                "camera": self._camera and self._camera.name,
+                "meter": self._meter and self._meter.name,
+            }
+            return self._models.describe(name, classifiers[name]) | here
 
         return JSONResponse(await self._workers.run(describe))
 
@@ -188,6 +213,36 @@ class Service:
         name, label = request.query_params.get("id", ""), request.query_params.get("label")
         return JSONResponse(await self._workers.run(lambda _: self._collecting.label(name, label)))
 
+    async def _look(self, _request: Request) -> Response:
+        if self._camera is None:
+            raise RefusedError(404, "no camera; start the service with a SOURCE, such as /dev/video0")
+        return Response(await self._camera.picture(), media_type="image/jpeg")
+
+    async def _readings(self, request: Request) -> Response:
+        meter, asked = self._watched(), _range(request)
+        return JSONResponse(await self._workers.run(lambda _: meter.readings(asked)))
+
+    async def _doubt(self, request: Request) -> Response:
+        meter, name = self._watched(), request.path_params["name"]
+        return Response(await self._workers.run(lambda _: meter.doubt(name)), media_type="image/jpeg")
+
+    async def _profile(self, _request: Request) -> Response:
+        return JSONResponse(self._watched().profile())
+
+    async def _reference(self, _request: Request) -> Response:
+        meter = self._watched()
+        return Response(await self._workers.run(lambda _: meter.picture()), media_type="image/png")
+
+    async def _move(self, request: Request) -> Response:
+        meter = self._watched()
+        async with self._bodies.content(request) as content:
+            return JSONResponse(await self._workers.run(lambda _: meter.move(content)))
+
+    def _watched(self) -> Meter:
+        if self._meter is None:
+            raise RefusedError(404, "no meter; start the service with --profile METER.TOML")
+        return self._meter
+
     def _model_name(self, request: Request) -> str:
         """Return the name of the model that a request asks for.
 
@@ -210,6 +265,25 @@ def _flag(request: Request, name: str) -> bool:
     if value not in _FALSE | _TRUE:
         raise RefusedError(422, f"{name}={value!r:.40}; allowed is true or false")
     return value in _TRUE
+
+
+def _range(request: Request) -> Range:
+    """Return which records a request asks for.
+
+    Raises:
+        RefusedError: a number that is none, or not allowed.
+    """
+    query, default = request.query_params, Range()
+    limit, hours = query.get("limit", str(default.limit)), query.get("hours")
+    if not re.fullmatch(r"\d{1,4}", limit, re.ASCII) or not 1 <= int(limit) <= MOST_RECORDS:
+        raise RefusedError(422, f"limit={limit!r:.40}; allowed is 1 to {MOST_RECORDS}")
+    try:
+        back = None if hours is None else float(hours)
+    except ValueError:
+        back = math.nan
+    if back is not None and not 0 < back <= MOST_HOURS:
+        raise RefusedError(422, f"hours={hours!r:.40}; allowed is above 0, to {MOST_HOURS}")
+    return Range(int(limit), back, _flag(request, "sure") if "sure" in query else None)
 
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

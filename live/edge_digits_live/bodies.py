@@ -55,12 +55,12 @@ class Bodies:
         self.held = 0
 
     @asynccontextmanager
-    async def pictures(self, request: Request) -> AsyncIterator[tuple[list[Picture], bool]]:
-        """Yield the pictures of a request, and whether they came in a form.
+    async def content(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the body of a request.
 
         Raises:
-            RefusedError: too large, too slow, too many pictures, none at all, or a form that is damaged.
-            BusyError: there is no room for them now.
+            RefusedError: too large, or too slow.
+            BusyError: there is no room for it now.
             ClientDisconnect: the client is gone.
         """
         before = self.held
@@ -79,6 +79,21 @@ class Bodies:
                 raise RefusedError(408, f"the body took more than {self._limits.body_s:g} s", close=True) from None
             body = b"".join(chunks)
             del chunks
+            yield body
+        finally:
+            self.held -= size
+            assert self.held >= 0, before
+
+    @asynccontextmanager
+    async def pictures(self, request: Request) -> AsyncIterator[tuple[list[Picture], bool]]:
+        """Yield the pictures of a request, and whether they came in a form.
+
+        Raises:
+            RefusedError: as `content`; too many pictures, none at all, or a form that is damaged.
+            BusyError: there is no room for them now.
+            ClientDisconnect: the client is gone.
+        """
+        async with self.content(request) as body:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind == "multipart/form-data":
                 yield await self._parts(request, body), True
@@ -86,9 +101,6 @@ class Bodies:
                 yield [Picture("", body)], False
             else:
                 raise RefusedError(422, "no picture: send one as the body, or several as multipart/form-data")
-        finally:
-            self.held -= size
-            assert self.held >= 0, before
 
     def _check_announced(self, request: Request) -> None:
         """Refuse a body whose announced size is too large before it is sent."""

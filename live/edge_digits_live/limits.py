@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+MOST_RECORDS = 2000
+"""Readings of a meter in one answer."""
+MOST_HOURS = 200_000
+"""Hours that a client may look back; no meter is older."""
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -4,11 +4,29 @@ import resource
 import sys
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of times, in seconds."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A value of something that this service has beside its own counters."""
+
+    name: str
+    """Without the prefix ``edge_digits_``."""
+    kind: str
+    """``gauge`` or ``counter``."""
+    help: str
+    """What it is, a line."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Names and values of its labels."""
+    value: float = 0.0
+    """The value now."""
 
 
 class Metrics:
@@ -36,11 +54,12 @@ class Metrics:
         """Count a picture that was answered by ``classify`` or ``read``."""
         self._pictures[verb, "sure" if sure else "unsure"] += 1
 
-    def text(self, gauges: dict[str, tuple[str, float]]) -> str:
+    def text(self, gauges: dict[str, tuple[str, float]], more: Sequence[Sample] = ()) -> str:
         """Return everything as text.
 
         Args:
             gauges: for each name its help and its value now.
+            more: further values; those of one name stand together.
         """
         lines = [*_head("requests_total", "counter", "Requests by route and status.")]
         lines += [
@@ -64,11 +83,21 @@ class Metrics:
         ]
         for name, (what, value) in {**gauges, "peak_memory_bytes": ("Most memory in use.", _peak_bytes())}.items():
             lines += [*_head(name, "gauge", what), f"edge_digits_{name} {value:g}"]
+        named = ""
+        for sample in more:
+            lines += [] if sample.name == named else _head(sample.name, sample.kind, sample.help)
+            named = sample.name
+            labels = ",".join(f'{key}="{_escaped(text)}"' for key, text in sample.labels.items())
+            lines.append(f"edge_digits_{sample.name}{{{labels}}} {sample.value!r}")
         return "\n".join(lines) + "\n"
 
 
 def _head(name: str, kind: str, what: str) -> list[str]:
     return [f"# HELP edge_digits_{name} {what}", f"# TYPE edge_digits_{name} {kind}"]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _peak_bytes() -> int:

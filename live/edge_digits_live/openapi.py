@@ -3,9 +3,10 @@
 from typing import Any
 
 from edge_digits_runtime import __version__
+from edge_digits_runtime.meter import reasons as meter_reasons
 from edge_digits_runtime.model import reasons
 
-from edge_digits_live.limits import Limits
+from edge_digits_live.limits import MOST_HOURS, MOST_RECORDS, Limits
 
 _TEXT = {"type": "string"}
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -43,6 +44,9 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
                 "full": {"type": "boolean"},
             }
         ),
+        "Readings": _readings(),
+        "Reading": RECORD,
+        "Profile": _profile(),
         "Health": _object(
             {
                 "status": {"type": "string"},
@@ -94,6 +98,45 @@ def document(limits: Limits, token: bool) -> dict[str, Any]:
                     _ref("Labelled"),
                     [_query("id", _TEXT, "Its name."), _LABEL],
                     _COLLECTING | _FOREIGN,
+                )
+                | secured
+            },
+            "/api/camera": {
+                "get": _operation(
+                    "camera",
+                    "What the camera sees now, or the newest picture of a folder.",
+                    "image/jpeg",
+                    _TEXT,
+                    [],
+                    _NONE | _BUSY | {"502": _error("The camera fails.")},
+                )
+                | secured
+            },
+            "/api/readings": {
+                "get": _operation(
+                    "readings",
+                    "What the meter shows, and showed.",
+                    _JSON,
+                    _ref("Readings"),
+                    [_LIMIT, _HOURS, _SURE],
+                    _NONE | _BUSY | _BAD,
+                )
+                | secured
+            },
+            "/api/doubts/{name}": {
+                "get": _operation(
+                    "doubt", "A doubtful picture of the meter.", "image/jpeg", _TEXT, [_NAME], _NONE | _BUSY
+                )
+                | secured
+            },
+            "/api/profile": {
+                "get": _operation("profile", "Where the digits of the meter are.", _JSON, _ref("Profile"), [], _NONE)
+                | secured,
+                "post": _moving(limits) | secured,
+            },
+            "/api/profile/picture": {
+                "get": _operation(
+                    "reference", "The picture that the boxes are of.", "image/png", _TEXT, [], _NONE | _BUSY
                 )
                 | secured
             },
@@ -151,6 +194,15 @@ _COLLECTING = _ASKED | {
     "404": _error("Nothing is collected, or no such picture."),
     "507": _error("The collection is full."),
 }
+_NONE = {"404": _error("Nothing of this kind is here.")}
+_BAD = {"422": _error("What was sent is not allowed.")}
+_LIMIT = _query(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": MOST_RECORDS, "default": 200},
+    "How many at most: the newest, or with hours every so many of that time.",
+)
+_HOURS = _query("hours", {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_HOURS}, "How far back.")
+_SURE = _query("sure", {"type": "boolean"}, "true: only what was published; false: only what was doubtful.")
 _FOREIGN = {"403": _error("Asked by a page from elsewhere.")}
 _LABEL = _query("label", _TEXT, "Name of a class.")
 _GROUP = _query("group", _TEXT, "Who wrote the picture, or which meter shows it.")
@@ -223,6 +275,73 @@ def _prediction() -> dict[str, Any]:
     )
 
 
+RECORD = _object(
+    {
+        "time": {
+            "type": "string",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$",
+            "description": "When the picture was taken, UTC.",
+        },
+        "meter": {"type": "string", "description": "The name in the profile."},
+        "text": {"type": "string", "description": "One character for each slot; ? where one is doubtful."},
+        "value": {"type": ["number", "null"], "description": "The value that is published; null where it is doubtful."},
+        "unit": _TEXT,
+        "sure": {"type": "boolean"},
+        "reason": _REASON,
+        "reason_code": {"enum": [*meter_reasons.ALL, None]},
+        "source": {"type": "string", "description": "Name of the picture, or of the camera."},
+        "picture": {"type": ["string", "null"], "description": "Name of a doubtful picture, for /api/doubts/{name}."},
+    }
+)
+"""A reading, as ``watch --json`` prints it."""
+
+
+def _readings() -> dict[str, Any]:
+    return _object(
+        {
+            "meter": {"type": "string", "description": "The name in the profile."},
+            "unit": _TEXT,
+            "decimals": {"type": "integer", "minimum": 0},
+            "watching": {"type": "boolean", "description": "Whether this service watches the meter itself."},
+            "troubles": {"type": "array", "items": _TEXT, "description": "What does not work now: camera, outputs."},
+            "last": {"anyOf": [_ref("Reading"), {"type": "null"}], "description": "What was published last."},
+            "records": {"type": "array", "items": _ref("Reading"), "description": "The newest first."},
+        }
+    )
+
+
+def _boxes() -> dict[str, Any]:
+    box = _BOX | {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 65_535}}
+    return {"type": "array", "items": box}
+
+
+def _profile() -> dict[str, Any]:
+    size = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+    return _object(
+        {
+            "meter": _TEXT,
+            "size": size | {"description": "Width and height of the reference picture in pixels."},
+            "boxes": _boxes() | {"description": "Where the digits are, from left to right."},
+            "patches": _boxes() | {"description": "What pictures are aligned by."},
+            "picture": {"type": "boolean", "description": "Whether there is a reference picture."},
+            "writable": {"type": "boolean", "description": "Whether the boxes may be moved from here."},
+        }
+    )
+
+
+def _moving(limits: Limits) -> dict[str, Any]:
+    operation = _operation(
+        "move", "Move the boxes of the profile, in its file.", _JSON, _ref("Profile"), [], _NONE | _BUSY | _BAD
+    )
+    operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": _object({"boxes": _boxes()})}}}
+    operation["responses"] |= {
+        "403": _error("Asked by a page from elsewhere, or of a service that is open to everybody."),
+        "408": _error("The body came too slowly."),
+        "413": _error(f"More than {limits.body_bytes / 1e6:g} MB."),
+    }
+    return operation
+
+
 def _waiting() -> dict[str, Any]:
     names = {"type": "array", "items": _TEXT}
     return _object(
@@ -272,6 +391,9 @@ def _model() -> dict[str, Any]:
             "bytes": {"type": "integer"},
             "sha256": {"type": "string"},
             "p50_us": {"type": "number", "description": "Median latency of one picture on this device."},
+            "collects": {"type": "boolean", "description": "Whether corrected pictures are kept."},
+            "camera": text | {"description": "Name of the camera of the device."},
+            "meter": text | {"description": "Name of the meter that is watched."},
             "device": text,
         },
         "required": ["name", "labels", "input", "accuracy", "bytes", "sha256", "p50_us"],

@@ -3,7 +3,10 @@
 import asyncio
 import ctypes
 import logging
+import signal
 import socket
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -90,12 +93,37 @@ def listen(host: str, port: int) -> socket.socket:
         raise UsageError(f"--host {host} --port {port}: {error.strerror or error}; choose another") from error
 
 
-def run(app: ASGIApp, listening: socket.socket, limits: Limits) -> None:
-    """Answer until the process is told to end."""
-    server(app, limits).run(sockets=[listening])
+class Server(uvicorn.Server):
+    """A server that says when it is told to end, before it waits for what is being answered."""
+
+    def __init__(self, config: uvicorn.Config, on_end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_end = on_end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._on_end()
+        await super().shutdown(sockets)
 
 
-def server(app: ASGIApp, limits: Limits, **settings: Any) -> uvicorn.Server:
+def run(app: ASGIApp, listening: socket.socket, limits: Limits, on_end: Callable[[], None] = lambda: None) -> None:
+    """Answer until the process is told to end.
+
+    Args:
+        app: what answers.
+        listening: where.
+        limits: on time, connections and headers.
+        on_end: is called in the thread of the event loop when the end begins.
+    """
+    # uvicorn ends well and then sends itself the signal again, which would end the process before its caller goes on.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server(app, limits, on_end).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def server(app: ASGIApp, limits: Limits, on_end: Callable[[], None] = lambda: None, **settings: Any) -> uvicorn.Server:
     """Return a server that is not started yet."""
     # What clients send wrong is their affair: it must not fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -114,4 +142,4 @@ def server(app: ASGIApp, limits: Limits, **settings: Any) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
         **settings,
     )
-    return uvicorn.Server(config)
+    return Server(config, on_end)
