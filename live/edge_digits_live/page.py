@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-_SCRIPTS = ("requests.js", "pad.js", "answers.js", "views.js", "labels.js", "start.js")
+_SCRIPTS = ("requests.js", "pad.js", "answers.js", "views.js", "labels.js", "meter.js", "boxes.js", "start.js")
 """The parts of the script, in their order."""
 
 

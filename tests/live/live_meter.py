@@ -82,7 +82,7 @@ def watched(
     sqlite: Path | None = None,
     patience_s: float = 5.0,
     may_write: bool = True,
-    every: float = 0.01,
+    every: float = 0.05,
     **options: Any,
 ) -> Iterator[Watched]:
     """Run a service that watches a meter of four slots until the block ends."""

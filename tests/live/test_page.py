@@ -257,7 +257,7 @@ def test_the_page_asks_nothing_of_anybody_else(open_page: OpenPage, service: Run
 
 
 def test_the_page_is_small() -> None:
-    assert len(document.document().gzipped) < 16_000
+    assert len(document.document().gzipped) < 20_000
 
 
 def test_a_model_of_other_classes_answers(open_page: OpenPage, start: Start, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async function ask(path, body) {
       await pause(Number(response.headers.get("Retry-After")) || 1);
       continue;
     }
-    if (response.headers.get("Content-Type") === "image/png") return response.blob();
+    if (response.ok && response.headers.get("Content-Type").startsWith("image/")) return response.blob();
     const answer = await response.json();
     if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status });
     return answer;

@@ -92,6 +92,9 @@ function chooseTab(id) {
     $(tab.getAttribute("aria-controls")).hidden = !chosen;
   }
   showProblem("");
+  if (id === "tab-meter" && about && about.meter) {
+    showReading().then(showHistory).catch((error) => setChip($("meter-chip"), "none", error.message));
+  }
   if (id === "tab-label") loadWaiting().catch((error) => showProblem(error.message));
 }
 
@@ -127,6 +130,8 @@ async function chooseModel() {
     showModel(about);
     showModels(models);
     $("tab-label").hidden = !about.collects;
+    $("tab-camera").hidden = !about.camera;
+    $("tab-meter").hidden = !about.meter;
     dirty = true;
     answerPad();
     if (readBlob) readPicture(readBlob);
@@ -144,9 +149,13 @@ async function begin() {
     models = await ask("api/models");
     $("model").replaceChildren(...models.map((model) => new Option(model.name, model.name)));
     await chooseModel();
+    // Whoever watches a meter wants to see it first.
+    if (about.meter) chooseTab("tab-meter");
   } catch (error) {
     showProblem(error.message);
   }
+  watchMeter();
+  watchCamera();
 }
 
 begin();
