@@ -145,7 +145,7 @@ def test_the_document_lists_every_route(service: Running) -> None:
     served = requests.get(f"{service.url}/api/openapi.json").json()
     assert served == json.loads(json.dumps(document(Limits(), token=False)))
     for path, operations in served["paths"].items():
-        (method,) = operations
-        answer = requests.request(method, f"{service.url}{path}")
-        assert answer.status_code in (200, 404, 422)
-        assert "nothing here" not in answer.text
+        for method in operations:
+            answer = requests.request(method, f"{service.url}{path}")
+            assert answer.status_code in (200, 404, 422)
+            assert "nothing here" not in answer.text
