@@ -90,7 +90,7 @@ def main() -> None:
     both = Image.new("RGB", (desk.width + phone.width, desk.height))
     both.paste(desk, (0, 0))
     both.paste(phone, (desk.width, 0))
-    both.quantize(256, Image.Quantize.MAXCOVERAGE).save(TARGET, optimize=True)
+    both.quantize(256, Image.Quantize.FASTOCTREE).save(TARGET, optimize=True)
 
 
 if __name__ == "__main__":
