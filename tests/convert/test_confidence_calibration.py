@@ -1,16 +1,22 @@
 """The temperature and the smallest sure confidence, on answers whose best values are known."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pytest
 from edge_digits_convert.confidence_calibration import (
     HIGHEST,
     LOWEST,
+    SURE_TURN,
+    calibrate_confidence,
     fit_temperature,
     smallest_sure_confidence,
 )
 from edge_digits_runtime.data import metrics, turns
+from edge_digits_runtime.data.datasets import Split
+from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_train.recipes.recipe import METER_CLASSES
 from numpy.typing import NDArray
 
 
@@ -86,3 +92,24 @@ def test_the_temperature_of_turns_makes_their_confidence_right() -> None:
     assert loss(temperature) < min(loss(temperature * 0.9), loss(temperature * 1.1))
     assert temperature > fit_temperature(logits[:, :100], answers)
     assert turns.confidence_scores(shares.T, answers).mean() < 0.95
+
+
+def test_a_turn_is_sure_from_a_confidence_that_no_validation_picture_moves() -> None:
+    class Answers:
+        output_scale = 0.5
+
+        def __init__(self, doubtful: int) -> None:
+            self._doubtful = doubtful
+
+        def outputs(self, images: NDArray[np.uint8]) -> NDArray[np.int8]:
+            logits = np.full((len(images), 102), -20, np.int8)
+            logits[:, 34] = 20
+            # Of these, another digit is as likely.
+            logits[: self._doubtful, 84] = 20
+            return logits
+
+    validation = Split(np.zeros((50, 28, 28), np.uint8), np.full(50, 34, np.uint8))
+    for doubtful in (0, 5):
+        answers = cast(DigitClassifier, Answers(doubtful))
+        assert calibrate_confidence(answers, validation, METER_CLASSES).min_confidence == SURE_TURN
+        assert calibrate_confidence(answers, validation).min_confidence != SURE_TURN

@@ -1,6 +1,7 @@
 """The packed meters and displays, the pictures that are drawn, and how a recipe learns from both."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from edge_digits_runtime.image.prepare import prepare_arrays
 from edge_digits_train.data.splits import training_and_validation
 from edge_digits_train.engine.epoch_data import epoch_size, label_targets, make_epoch_data
 from edge_digits_train.engine.losses import LabelAccuracy
-from edge_digits_train.meters import drawing, pictures
+from edge_digits_train.meters import drawing, faces, pictures
+from edge_digits_train.meters.camera import photograph
 from edge_digits_train.recipes import catalogue
 from edge_digits_train.recipes.recipe import METER_CLASSES, Recipe
+from numpy.typing import NDArray
 
 FORM = Input("crop", 28, 28)
 HELD_OUT = {
@@ -83,31 +86,60 @@ def test_each_kind_has_its_labels_and_is_legible(kind: str, labels: range) -> No
         assert images.reshape(60, -1).std(axis=1).min() > 5
 
 
+class _OnlyThree:
+    """A typeface whose 3 is a block, and whose other digits are empty."""
+
+    def digit(self, digit: int, high: float) -> NDArray[np.float32]:
+        return np.full((int(high), 10), digit == 3, np.float32)
+
+
 def test_a_wheel_turns_upwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_painted", "_drum", "_edges"):
-        monkeypatch.setattr(drawing, name, lambda cover, *_: cover)
-    monkeypatch.setattr(drawing, "_glyph", lambda _, digit, *__: np.full((30, 10), digit == "3", np.float32))
-
-    class Still(np.random.Generator):
-        """Draws the tenth that it is told, and else what its seed says."""
-
-        tenths = 0
-
-        def integers(self, low: int, *more: int, **options: object) -> int:  # type: ignore[override]
-            drawn = super().integers(low, *more, **options)  # type: ignore[call-overload]
-            return self.tenths if low == turns.COUNT else drawn
-
+    for name in ("_neighbour", "_ticks"):
+        monkeypatch.setattr(drawing, name, lambda *_: None)
+    monkeypatch.setattr(drawing, "_tones", lambda _: (0.0, 255.0))
     middles = []
-    for tenths in (26, 28, 30, 32, 34):
-        rng = Still(np.random.PCG64(3))
-        rng.tenths = tenths
-        cover, label = drawing._wheel(rng, held_out=False)
-        assert label == tenths
-        rows = cover.sum(axis=1)
+    for place in (2.6, 2.8, 3.0, 3.2, 3.4):
+        rows = drawing._turned(_OnlyThree(), place, np.random.default_rng(3)).sum(axis=1)
         middles.append((rows * np.arange(len(rows))).sum() / rows.sum())
     assert middles == sorted(middles, reverse=True)
     # Where it rests it is in the middle.
     assert middles[2] == pytest.approx(32, abs=4)
+
+
+@pytest.mark.parametrize("face", [faces.StrokeFace, faces.PrintFace])
+def test_the_digits_of_a_face_are_as_high_as_asked_for_and_differ(
+    face: Callable[[np.random.Generator], faces.Face],
+) -> None:
+    for seed in range(5):
+        made = face(np.random.default_rng(seed))
+        digits = [made.digit(digit, 40.0) for digit in range(10)]
+        assert all(digit.shape[0] == 40 and digit.max() > 0.5 and digit.min() >= 0 for digit in digits)
+        wide = max(digit.shape[1] for digit in digits)
+        padded = [np.pad(digit, ((0, 0), (0, wide - digit.shape[1]))) for digit in digits]
+        apart = [np.abs(one - other).mean() for n, one in enumerate(padded) for other in padded[:n]]
+        assert min(apart) > 0.005
+
+
+def test_typefaces_that_are_held_out_are_in_no_training_picture() -> None:
+    every, training, plain = faces.printed(held_out=False)
+    _, test, _ = faces.printed(held_out=True)
+    assert not set(training) & set(test)
+    assert set(plain) < set(training)
+    assert not any("Italic" in every.names[number] or "Serif" in every.names[number] for number in plain)
+
+
+def test_a_camera_leaves_a_dark_digit_darker_than_its_ground() -> None:
+    darker = []
+    for seed in range(50):
+        grey = np.full((64, 40), 220, np.float32)
+        grey[16:48, 16:24] = 30
+        seen = photograph(grey, np.random.default_rng(seed))
+        assert seen.dtype == np.uint8
+        assert seen.shape in ((32, 20), (64, 40))
+        scale = len(seen) // 32
+        darker.append(seen[12 * scale : 20 * scale, 9 * scale : 11 * scale].mean() < seen.mean())
+    # Now and then there is glare, or a shadow.
+    assert np.mean(darker) > 0.9
 
 
 def test_an_epoch_has_its_share_of_drawn_pictures_and_takes_small_groups_more_often(
