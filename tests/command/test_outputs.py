@@ -16,8 +16,15 @@ from edge_digits.options import OutputPath
 
 FILES = [["evaluate", "digits-m", "-o"], ["testset", "-o"], ["convert", "run", "-o"], ["bundle", "run", "-o"]]
 FILES += [["certify", "run", "pi", "--max-drop=1", "--max-ms=1", "-o"], ["data", "mnist", "--html"]]
+FILES += [["profile", "meter.jpg", "-o"], ["watch", ".", "--profile=m.toml", "--csv"]]
+FILES += [["watch", ".", "--profile=m.toml", "--sqlite"], ["serve", ".", "--profile=m.toml", "--csv"]]
 FOLDERS = [["report", "e.json", "-o"], ["train", "--out"], ["quickstart", "--out"], ["import", "m.keras", "-o"]]
-FOLDERS += [["export", "-o"], ["classify", "7.png", "--explain"], ["study", "lightweight-cnn", "--out"]]
+FOLDERS += [
+    ["watch", ".", "--profile=m.toml", "--doubts"],
+    ["export", "-o"],
+    ["classify", "7.png", "--explain"],
+    ["study", "lightweight-cnn", "--out"],
+]
 
 
 @pytest.mark.parametrize("words", [*FILES, *FOLDERS], ids=lambda words: words[0])
@@ -42,7 +49,8 @@ def test_every_option_that_is_written_to_is_looked_at() -> None:
         f"{verb} {option.opts[0]}"
         for verb in VERBS
         for option in main.get_command(click.Context(main), verb).params  # type: ignore[union-attr]
-        if {"--out", "-o", "--html", "--explain"} & set(option.opts) and not isinstance(option.type, OutputPath)
+        if {"--out", "-o", "--html", "--explain", "--csv", "--sqlite", "--doubts"} & set(option.opts)
+        and not isinstance(option.type, OutputPath)
     ]
     assert unlooked == []
 

@@ -362,6 +362,7 @@ def test_deployments_at_once_leave_one_model_in_use_and_the_service_with_it(
         (["--serve", "--serve-options", "--model=m"], "it answers with the model in use"),
         (["--serve", "--serve-options", "--help"], "--help is for"),
         (["--serve", "--serve-options", "'"], "a quotation mark has no end"),
+        (["--serve", "--serve-options", "--profile m.toml"], "--profile: name a SOURCE to watch"),
         (["--serve", "--status"], "--serve goes with a RUN"),
     ],
 )
@@ -369,6 +370,16 @@ def test_wrong_options_are_one_line(options: list[str], message: str) -> None:
     result = CliRunner().invoke(main, ["deploy", *options, "run", "pi"])
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert message in result.stderr
+
+
+def test_a_service_may_watch_a_meter_whose_files_are_on_the_device(tmp_path: Path) -> None:
+    """The paths are those of the device: nothing is looked for here, where not even root could write them."""
+    (tmp_path / "file").write_text("no folder")
+    options = f"/dev/video0 --profile {tmp_path}/file/m.toml --csv {tmp_path}/file/m.csv --doubts {tmp_path}/file/d"
+    words = ["deploy", "--serve", "--serve-options", options, str(tmp_path / "no-run"), "pi"]
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"{tmp_path}/no-run: " in result.stderr
 
 
 def test_a_token_that_a_file_of_systemd_would_change_is_refused() -> None:
