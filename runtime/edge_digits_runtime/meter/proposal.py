@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from edge_digits_runtime.data import turns
@@ -38,6 +39,10 @@ _FILLED = 0.92
 """Width of a slot as a share of the distance to the next one."""
 _RED = 25
 """Grey steps by which digits behind the decimal point are redder than the others."""
+_FRAME = 12.0
+"""Grey steps of the edge of a window; a display without windows has none."""
+_AS_MUCH = 0.4
+"""Share of what the others have that the edge of a place must have."""
 _FAINT = 0.4
 """A place at either end of a row is none where the model is less sure of it."""
 
@@ -114,7 +119,7 @@ def propose(image: Image.Image, classifier: Classifier, reader: PageReader, digi
             raise PictureError(_NO_ROW)
     # From -180 to 180, as a profile has it.
     rotation = (rotation + 180) % 360 - 180
-    start = _grid(picture, row, reader)
+    start = _in_windows(picture, _grid(picture, row, reader))
     boxes = tuple(_fitted(picture, classifier, start, digits).boxes)
     return Proposal(picture, rotation, boxes, _decimals(picture, boxes))
 
@@ -212,6 +217,35 @@ def _grid(picture: Image.Image, row: Row, reader: PageReader) -> Grid:
     return Grid(box[0] + first + float(places.min()) * step, row.middle, step, _START * row.size, count)
 
 
+def _in_windows(picture: Image.Image, grid: Grid) -> Grid:
+    """Return the grid without the places at its ends that no window frames, where the others have one: a unit, such as
+    the m3 behind the digits, is read as digits, too, but is printed on the face."""
+    framed = _framed(picture, grid)
+    if framed is None:
+        return grid
+    inside = [index for index, each in enumerate(framed) if each]
+    return dataclasses.replace(grid, left=grid.left + inside[0] * grid.step, count=inside[-1] - inside[0] + 1)
+
+
+def _framed(picture: Image.Image, grid: Grid) -> list[bool] | None:
+    """Return of each place whether an edge runs above and below it; None where that is so of hardly any place."""
+    pixels = np.asarray(picture.convert("L"), np.float64)
+    edges = []
+    for x, y, width, height in grid.boxes:
+        columns = pixels[:, max(0, x) : x + width]
+        zones = ((y - 0.4 * height, y + 0.25 * height), (y + 0.75 * height, y + 1.4 * height))
+        edges.append(min(_edge(columns[max(0, round(top)) : max(0, round(end))]) for top, end in zones))
+    most = float(np.median(edges))
+    return None if most < _FRAME else [edge >= _AS_MUCH * most for edge in edges]
+
+
+def _edge(part: NDArray[np.float64]) -> float:
+    """Return the grey steps of the strongest edge that runs through more than half of all columns of ``part``."""
+    if part.shape[0] < 4 or part.shape[1] < 1:
+        return 0.0
+    return float(np.median(np.abs(part[3:] - part[:-3]), axis=1).max())
+
+
 def _fitted(picture: Image.Image, classifier: Classifier, start: Grid, digits: int | None) -> Grid:
     """Return the grid near ``start`` that the model is surest of."""
     count = start.count if digits is None else digits
@@ -244,11 +278,17 @@ def _around(start: Grid) -> Iterator[Grid]:
 def _trimmed(picture: Image.Image, classifier: Classifier, grid: Grid) -> Grid:
     """Return the grid without the places at its ends that show no digit, and with those beside it that do."""
     wider = dataclasses.replace(grid, left=grid.left - grid.step, count=grid.count + 2)
-    inside = [box[0] >= 0 and box[0] + box[2] <= picture.width for box in wider.boxes]
-    sure = [share if fits else 0.0 for share, fits in zip(_sure(picture, classifier, wider), inside, strict=True)]
-    found = [index for index, share in enumerate(sure) if share >= _FAINT]
-    # A place that was not read as a character must be as sure as a digit that rests.
-    found = [index for index in found if 0 < index <= grid.count or sure[index] >= 0.9]
+    framed = _framed(picture, wider)
+    sure = _sure(picture, classifier, wider)
+    found = []
+    for index, (x, _, width, _) in enumerate(wider.boxes):
+        if x < 0 or x + width > picture.width or not (framed is None or framed[index]):
+            continue
+        # A place that was not read as a character must be as sure as a digit that rests. One that was needs little
+        # where a window says that there is a digit: a wheel may be turning.
+        read = 0 < index <= grid.count
+        if sure[index] >= (0.9 if not read else 0.0 if framed else _FAINT):
+            found.append(index)
     if not found:
         return grid
     return dataclasses.replace(wider, left=wider.left + found[0] * grid.step, count=found[-1] - found[0] + 1)
