@@ -4,8 +4,9 @@
 
 Each scene is a sequence of pictures a minute apart: wheels that turn through a carry, glare that wanders, single
 pictures of something else, a camera that is pushed, dirt on the glass, dusk. Each picture is read by the profile
-(aligned, wheels together) and judged over time as 'watch' does it; and, for comparison, each wheel by itself, published
-where the network is sure of every one. A value is right as in counters.py. Availability is the share of pictures whose
+(aligned, wheels together), in the light of what was published last, and judged over time as 'watch' does it. For
+comparison: the same without that light, each picture sure by itself; and plain, each wheel by itself, published where
+the network is sure of every one. A value is right as in counters.py. Availability is the share of pictures whose
 reading was published.
 """
 
@@ -23,8 +24,9 @@ from edge_digits_runtime.meter.profile import DEFAULT_MODEL, Alignment, Change, 
 from edge_digits_runtime.meter.reading import MeterReader
 from edge_digits_runtime.meter.wheels import AFTER, BEFORE
 from edge_digits_runtime.records import files
+from numpy.typing import NDArray
 from PIL import Image
-from simulated_meter import SIZE, SimulatedMeter, View, typefaces_not_trained_on
+from simulated_meter import SIZE, SimulatedMeter, View, typefaces_not_trained_on, typefaces_trained_on
 
 from edge_digits.progress import bars
 from edge_digits.watching.plausibility import Observation, Plausibility
@@ -32,6 +34,8 @@ from edge_digits.watching.plausibility import Observation, Plausibility
 RECORD = Path(__file__).parents[2] / "docs" / "research" / "published.json"
 PLAIN = 0.7
 """Confidence from which a wheel by itself is sure."""
+WAYS = "ours", "each picture alone", "plain"
+"""How the pictures are read: as 'watch' does, without looking back, and each wheel by itself."""
 Scene = Callable[[SimulatedMeter, int, np.random.Generator], Iterator[tuple[int, Image.Image]]]
 
 
@@ -107,32 +111,35 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="MODEL", help=f"[{DEFAULT_MODEL}]")
     parser.add_argument("--frames", type=int, default=400, help="of each scene and meter  [400]")
     parser.add_argument("--meters", type=int, default=3, help="[3]")
+    parser.add_argument("--trained-typefaces", action="store_true", help="wheels that trainings know, to choose on")
     parser.add_argument("--min-confidence", type=float, default=0.99, help="[0.99]")
     parser.add_argument("--record", type=Path, default=None, metavar="FILE", help=f"write the figures, as in {RECORD}")
     options = parser.parse_args()
     classifier = DigitClassifier(options.model)
-    names = typefaces_not_trained_on()
+    names = typefaces_trained_on() if options.trained_typefaces else typefaces_not_trained_on()
+    apart = len(names) // options.meters if options.trained_typefaces else 7
     found: dict[str, dict[str, Any]] = {}
-    print("| scene | pictures | wrong per 10,000, ours | available | wrong per 10,000, plain | available |")
-    print("|---|--:|--:|--:|--:|--:|")
+    print(f"| scene | pictures | {' | '.join(f'wrong per 10,000, {way} | available' for way in WAYS)} |")
+    print(f"|---|--:{'|--:' * 2 * len(WAYS)}|")
     with bars() as update:
         for number, (title, scene) in enumerate(SCENES.items()):
-            ours, plain, pictures = np.zeros(2, int), np.zeros(2, int), 0
+            counts, pictures = np.zeros((len(WAYS), 2), int), 0
             for which in range(options.meters):
-                meter = SimulatedMeter(wheels=6, seed=which, typeface=names[7 * which + 1], play=0.04)
+                meter = SimulatedMeter(wheels=6, seed=which, typeface=names[apart * which + 1], play=0.04)
                 random = np.random.default_rng([number, which])
-                one, other = watched(meter, classifier, scene(meter, options.frames, random), options.min_confidence)
-                ours, plain, pictures = ours + one, plain + other, pictures + options.frames
+                counts += watched(meter, classifier, scene(meter, options.frames, random), options.min_confidence)
+                pictures += options.frames
                 update("watching", number * options.meters + which + 1, len(SCENES) * options.meters, title)
             found[title] = {
                 "pictures": pictures,
-                "ours": {"wrong": int(ours[1]), "published": int(ours[0])},
-                "plain": {"wrong": int(plain[1]), "published": int(plain[0])},
+                **{
+                    way: {"wrong": int(wrong), "published": int(published)}
+                    for way, (published, wrong) in zip(WAYS, counts, strict=True)
+                },
             }
             print_row(title, found[title])
-    keys = ("ours", "plain")
     total = {
-        key: {each: sum(one[key][each] for one in found.values()) for each in ("wrong", "published")} for key in keys
+        key: {each: sum(one[key][each] for one in found.values()) for each in ("wrong", "published")} for key in WAYS
     }
     found["together"] = {"pictures": sum(one["pictures"] for one in found.values()), **total}
     print_row("together", found["together"])
@@ -145,7 +152,7 @@ def print_row(title: str, figures: dict[str, Any]) -> None:
     pictures = figures["pictures"]
     cells = [
         cell
-        for key in ("ours", "plain")
+        for key in WAYS
         for cell in (
             f"{10_000 * figures[key]['wrong'] / max(1, figures[key]['published']):.0f}",
             f"{100 * figures[key]['published'] / pictures:.1f} %",
@@ -159,8 +166,8 @@ def watched(
     classifier: DigitClassifier,
     pictures: Iterator[tuple[int, Image.Image]],
     min_confidence: float = 0.99,
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return how many values were published and how many of these were wrong: by 'watch', and by plain reading."""
+) -> NDArray[np.int_]:
+    """Return for each of `WAYS` how many values were published and how many of these were wrong, shape ``(3, 2)``."""
     reference = meter.picture(0)
     furthest = 0.1
     profile = Profile(
@@ -172,25 +179,26 @@ def watched(
         # Twice what the scenes have at most.
         change=Change(highest_per_hour=60 * 1.6 / 10**meter.decimals),
     )
-    published, plain = [0, 0], [0, 0]
+    counts = np.zeros((len(WAYS), 2), int)
     with tempfile.TemporaryDirectory() as folder:
         reference.save(Path(folder) / "reference.png")
         known = {profile.model: classifier}
         together = MeterReader(profile, folder, classifiers=known)
         lenient = dataclasses.replace(profile, min_confidence=PLAIN)
         each = MeterReader(lenient, folder, classifiers=known, by_wheel=False)
-        judge = Plausibility(profile)
+        judge, strict = Plausibility(profile), Plausibility(profile)
         for minute, (state, picture) in enumerate(pictures):
-            reading = together.read(picture)
-            for one in judge.add(Observation(60.0 * minute, reading.value, reading.reason, state)):
-                if one.value is not None:
-                    published[0] += 1
-                    published[1] += not right(meter, one.observation.carried, one.value)
+            at = 60.0 * minute
+            alone = together.read(picture)
+            narrowed = judge.narrowed(alone, at)
+            for way, by, reading in ((0, judge, narrowed), (1, strict, alone)):
+                for one in by.add(Observation(at, reading.value, reading.reason, state)):
+                    if one.value is not None:
+                        counts[way] += 1, not right(meter, one.observation.carried, one.value)
             by_itself = each.read(picture)
             if by_itself.value is not None:
-                plain[0] += 1
-                plain[1] += not right(meter, state, by_itself.value)
-    return (published[0], published[1]), (plain[0], plain[1])
+                counts[2] += 1, not right(meter, state, by_itself.value)
+    return counts
 
 
 def right(meter: SimulatedMeter, state: int, value: float) -> bool:

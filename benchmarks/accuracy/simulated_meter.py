@@ -218,11 +218,22 @@ def _all_faces() -> Any:
 
 def typefaces_not_trained_on() -> list[str]:
     """Return upright typefaces of print that are in no training."""
+    return _upright(held_out=True)
+
+
+def typefaces_trained_on() -> list[str]:
+    """Return upright typefaces of print that trainings use: what is set by hand is tried on these."""
+    return _upright(held_out=False)
+
+
+def _upright(held_out: bool) -> list[str]:
     faces = _all_faces()
     return [
         name
         for index, name in enumerate(faces.names)
-        if faces.held_out[index] and not faces.hand[index] and not any(word in name for word in ("Oblique", "Italic"))
+        if faces.held_out[index] == held_out
+        and not faces.hand[index]
+        and not any(word in name for word in ("Oblique", "Italic"))
     ]
 
 

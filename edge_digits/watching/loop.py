@@ -288,7 +288,8 @@ class Watch:
 
     def _read(self, frame: Frame) -> None:
         try:
-            reading = self.reader.read(frame.image)
+            # In the light of what was published before there may be no doubt left.
+            reading = self._judge.narrowed(self.reader.read(frame.image), frame.at)
         except PictureError as error:
             raise PictureError(f"{frame.name}: {error}") from error
         # The picture is wanted only where it turns out doubtful, and then soon.

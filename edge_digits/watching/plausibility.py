@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_digits_runtime.meter.profile import Profile
+from edge_digits_runtime.meter.reading import MeterReading
 from edge_digits_runtime.meter.reasons import FELL, FIRST_ONES, NO_NEXT, NOT_BORNE_OUT, TOO_FAST, TOO_SLOW
 
 FIRST = 3
@@ -57,7 +58,7 @@ class Plausibility:
 
     def __init__(self, profile: Profile, last: tuple[float, float] | None = None) -> None:
         """Take what is allowed from ``profile``, and when and what was published last, if it is known."""
-        self._change, self._step = profile.change, profile.step
+        self._change, self._step, self._least = profile.change, profile.step, profile.min_confidence
         self._last = last
         self._moved = last
         self._support = FEWEST if last is not None else 0
@@ -70,6 +71,23 @@ class Plausibility:
     def waiting(self) -> bool:
         """Whether another picture would settle something."""
         return self._pending is not None or bool(self._first)
+
+    def narrowed(self, reading: MeterReading, at: float) -> MeterReading:
+        """Return a reading in the light of what was published last: what cannot follow from it raises no doubt.
+
+        Only where the profile says how fast the value may rise; else there is no end of what may follow.
+
+        Args:
+            reading: of one picture.
+            at: when it was taken, in seconds since 1970.
+        """
+        highest = self._change.highest_per_hour
+        if self._last is None or highest is None:
+            return reading
+        before, value = self._last
+        hours = max(0.0, at - before) / _SECONDS
+        low = value + min(0.0, self._change.lowest_per_hour * hours) - self._step
+        return reading.within(low, value + highest * hours + self._step, self._least)
 
     def add(self, new: Observation) -> list[Settled]:
         """Take the next observation and return all that are settled by it."""

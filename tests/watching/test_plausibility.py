@@ -1,10 +1,14 @@
 """What is published follows from what was published before, and one wrong picture never locks it."""
 
+import dataclasses
 import random
 
+import numpy as np
 import pytest
 from edge_digits_runtime.meter.profile import Profile
+from edge_digits_runtime.meter.reading import MeterReading
 from edge_digits_runtime.meter.reasons import FELL, FIRST_ONES, NO_NEXT, NOT_BORNE_OUT, TOO_FAST, TOO_SLOW
+from edge_digits_runtime.meter.wheels import Wheel
 from stand_ins import profile
 
 from edge_digits.watching.plausibility import FEWEST, FIRST, Observation, Plausibility
@@ -113,3 +117,57 @@ def test_the_last_value_before_a_restart_counts() -> None:
     before = (-60.0, 5.0)
     assert published([5.0, 5.0], last=before) == [5.0, 5.0]
     assert published([900.0] * 3 + [5.1, 5.1], last=before) == [5.1, 5.1]
+
+
+def doubtful(*wheels: dict[float, float]) -> MeterReading:
+    """A reading that is not sure, by the probability of each turn of four wheels."""
+    seen = tuple(Wheel(np.bincount([round(10 * turn) for turn in each], list(each.values()), 100)) for each in wheels)
+    return MeterReading("?03.4", "003.4", None, 0.7, "doubtful: character 1", decimals=1, wheels=seen)
+
+
+def test_a_doubt_about_what_cannot_be_is_none() -> None:
+    """Whether the first wheel shows 0 or 5 is no question where 3.4 was published a minute before."""
+    reading = doubtful({0: 0.7, 5: 0.3}, {0: 1}, {3: 1}, {4.3: 1})
+    found = Plausibility(RIVER, (0.0, 3.4)).narrowed(reading, 60.0)
+    assert (found.value, found.written, found.reason) == (3.4, "003.4", None)
+    assert found.confidence > RIVER.min_confidence
+
+
+@pytest.mark.parametrize(
+    ("judge", "reading"),
+    [
+        # The picture says 503.4 rather than what would follow.
+        (Plausibility(RIVER, (0.0, 3.4)), doubtful({0: 0.4, 5: 0.6}, {0: 1}, {3: 1}, {4.3: 1})),
+        # Both of what is in doubt may follow.
+        (Plausibility(RIVER, (0.0, 3.4)), doubtful({0: 1}, {0: 1}, {3: 1}, {4.3: 0.6, 6.3: 0.4})),
+        # Nothing that it shows may follow.
+        (Plausibility(RIVER, (0.0, 8.0)), doubtful({0: 0.7, 5: 0.3}, {0: 1}, {3: 1}, {4.3: 1})),
+        # Nothing was published yet, or nothing is too fast.
+        (Plausibility(RIVER), doubtful({0: 0.7, 5: 0.3}, {0: 1}, {3: 1}, {4.3: 1})),
+        (Plausibility(profile(), (0.0, 3.4)), doubtful({0: 0.7, 5: 0.3}, {0: 1}, {3: 1}, {4.3: 1})),
+    ],
+)
+def test_a_doubt_that_the_past_does_not_answer_stays(judge: Plausibility, reading: MeterReading) -> None:
+    assert judge.narrowed(reading, 60.0) is reading
+
+
+def test_a_reading_that_is_sure_stays_as_it_is() -> None:
+    """Else a wrong value that was published would bend what contradicts it."""
+    sure = MeterReading("5034", "503.4", 503.4, 1.0, None, decimals=1, wheels=doubtful({5: 1}).wheels)
+    assert Plausibility(RIVER, (0.0, 3.4)).narrowed(sure, 60.0) is sure
+
+
+def test_what_looks_back_does_not_hold_on_to_a_wrong_value() -> None:
+    """803.4 was published; pictures of 3.4, each half in doubt and half sure, replace it as soon as without it."""
+    judge = Plausibility(RIVER, (0.0, 803.4))
+    published = []
+    for minute in range(1, 60):
+        reading = doubtful({0: 0.95, 8: 0.05}, {0: 1}, {3: 1}, {4.3: 1})
+        if minute % 2:
+            reading = dataclasses.replace(reading, value=3.4, reason=None)
+        reading = judge.narrowed(reading, 60.0 * minute)
+        settled = judge.add(Observation(60.0 * minute, reading.value, reading.reason))
+        published += [one.value for one in settled if one.value is not None]
+    assert set(published) == {3.4}
+    # From then on the doubtful ones are read, too.
+    assert len(published) > 59 - 2 * FEWEST

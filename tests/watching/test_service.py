@@ -67,4 +67,6 @@ def test_the_service_does_what_was_typed_with_absolute_paths(tmp_path: Path, mon
         f"watch {tmp_path}/pictures --profile {tmp_path}/meter.toml --csv={tmp_path}/m.csv --every 5m"
     )
     assert "Restart=on-failure" in result.stdout
+    if VERIFY is not None:
+        assert verified(result.stdout, tmp_path) == ""
     assert not (tmp_path / "m.csv").exists()

@@ -1,5 +1,7 @@
 """A picture of a meter and its profile in, the value that it shows out."""
 
+import dataclasses
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.meter import reasons
 from edge_digits_runtime.meter.alignment import SAME, Aligner, Placement
 from edge_digits_runtime.meter.profile import Profile, Slot
-from edge_digits_runtime.meter.wheels import Count, Wheel, count, digit_shares
+from edge_digits_runtime.meter.wheels import Count, Wheel, count, count_within, digit_shares
 from edge_digits_runtime.model.classifier import DigitClassifier
 
 SHORTER_SIDE = 1500
@@ -28,6 +30,10 @@ DOUBTFUL = "?"
 """Stands for a character that is not sure."""
 MINUS, BLANK = "minus", "blank"
 """Classes that are no digits."""
+BORNE_OUT = 0.5
+"""Probability that a meter shows one of the values that are possible below which it does not bear them out."""
+MOST_NUMBERS = 10_000
+"""Values that are looked at one by one at most."""
 _SAME_FORM = 0.02
 """By how much width divided by height of a picture may differ from the profile's."""
 _TENTHS_OF = {name: tenths for tenths, name in enumerate(turns.TENTHS)} | {
@@ -80,6 +86,38 @@ class MeterReading:
     placement: Placement | None = None
     """How the view has moved; None where the reference patches were not found."""
     decimals: int = field(default=0, repr=False)
+    wheels: tuple[Wheel, ...] = field(default=(), repr=False, compare=False)
+    """What the network says of each slot; empty where nothing was read, or nothing that `within` can use."""
+
+    def within(self, low: float, high: float, min_confidence: float) -> "MeterReading":
+        """Return what the meter shows where it is known that its value is from ``low`` to ``high``.
+
+        A reading that is sure stays as it is. One that is not becomes sure if the wheels bear out that range, and leave
+        next to no doubt which value of it they show: a digit far to the left that might be another one is no doubt
+        where the other one is out of the question.
+
+        Args:
+            low: smallest value that is possible.
+            high: largest one.
+            min_confidence: probability in [0, 1] from which a value is sure.
+        """
+        scale = 10**self.decimals
+        last = 10 ** len(self.wheels) - 1
+        numbers = range(max(0, math.ceil(low * scale - 0.01)), min(last, math.floor(high * scale + 0.01)) + 1)
+        if self.sure or not self.wheels or not 0 < len(numbers) <= MOST_NUMBERS:
+            return self
+        number, among, at_all = count_within(self.wheels, numbers)
+        if at_all < BORNE_OUT or among < min_confidence:
+            return self
+        text = f"{number:0{len(self.wheels)}d}"
+        return dataclasses.replace(
+            self,
+            text=text,
+            likeliest=with_point(text, self.decimals),
+            value=number / scale,
+            confidence=among,
+            reason=None,
+        )
 
     @property
     def sure(self) -> bool:
@@ -224,6 +262,8 @@ class MeterReader:
             ),
             placement,
             profile.decimals,
+            # A minus sign is in no sum.
+            () if negative or not self._by_wheel else tuple(wheels),
         )
 
     def _nothing(self, reason: str, placement: Placement | None) -> MeterReading:

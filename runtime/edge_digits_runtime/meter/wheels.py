@@ -93,6 +93,42 @@ def count(wheels: Sequence[Wheel]) -> Count:
     return Count(tuple(reversed(digits)), probability, tuple(reversed(shares)))
 
 
+def count_within(wheels: Sequence[Wheel], numbers: range) -> tuple[int, float, float]:
+    """Return the likeliest of the numbers that a counter may show, where it is known that it shows one of them.
+
+    Args:
+        wheels: from left to right, at least one.
+        numbers: which it may show, in steps of the last wheel.
+
+    Returns:
+        The number, its probability among ``numbers``, and the probability that the wheels show one of them at all:
+        where that is low, they do not bear out what is known.
+
+    Example:
+        >>> def at(*turns):
+        ...     return Wheel(np.bincount([round(10 * turn) for turn in turns], minlength=100) / len(turns))
+        >>> number, among, at_all = count_within([at(4, 9), at(2)], range(40, 50))
+        >>> number, round(among, 2), round(at_all, 2)
+        (42, 1.0, 0.5)
+    """
+    places = [_likelihood(wheel, last=index == 0) for index, wheel in enumerate(reversed(wheels))]
+    turning = [wheel.turns for wheel in reversed(wheels)]
+    ahead = _summed(places, turning, np.sum)
+    total = float(places[0].ravel() @ ahead[1][_carry(turning[0])].ravel())
+    if turning[0]:
+        # What counts as each number: its own states, those just before, and those just after.
+        states = np.arange(10 * numbers.start - BEFORE, 10 * numbers.stop + AFTER)
+        firsts, width = 10 * np.arange(len(numbers)), BEFORE + 10 + AFTER
+    else:
+        states = 10 * np.arange(numbers.start, numbers.stop)
+        firsts, width = np.arange(len(numbers)), 1
+    likely = _states(states, places, turning) / total
+    sums = np.concatenate([[0.0], likely.cumsum()])
+    each = sums[firsts + width] - sums[firsts]
+    best, at_all = int(each.argmax()), float(likely.sum())
+    return numbers.start + best, float(each[best]) / max(at_all, float(np.finfo(np.float64).tiny)), min(1.0, at_all)
+
+
 def digit_shares(shares: Shares) -> Shares:
     """Return the probability of each digit, shape ``(10,)``: that of the turns which are nearest to it."""
     nearest: Shares = np.roll(shares, COUNT // 20).reshape(10, 10).sum(axis=1)
@@ -195,17 +231,22 @@ def _probability(number: int, places: Sequence[Shares], turning: Sequence[bool])
     if not turning[0]:
         return _state(10 * number, places, turning)
     states = range(10 * number - BEFORE, 10 * number + 10 + AFTER)
-    return sum(_state(state, places, turning) for state in states)
+    return float(_states(np.array(states), places, turning).sum())
 
 
 def _state(state: int, places: Sequence[Shares], turning: Sequence[bool]) -> float:
     """Return the likelihood of a state, in tenths of the last wheel."""
-    number, tenths = divmod(state % 10 ** (len(places) + 1), 10)
-    likelihood = 1.0
+    return float(_states(np.array([state]), places, turning)[0])
+
+
+def _states(states: NDArray[np.int_], places: Sequence[Shares], turning: Sequence[bool]) -> Shares:
+    """Return the likelihood of each state, in tenths of the last wheel."""
+    number, tenths = np.divmod(states % 10 ** (len(places) + 1), 10)
+    likelihood = np.ones(len(states))
     for place, turns in zip(places, turning, strict=True):
-        number, digit = divmod(number, 10)
-        likelihood *= float(place[digit, tenths if turns else 0])
-        tenths = tenths if turns and digit == 9 else 0
+        number, digit = np.divmod(number, 10)
+        likelihood = likelihood * place[digit, tenths if turns else 0]
+        tenths = tenths * (turns & (digit == 9))
     return likelihood
 
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 from edge_digits_runtime.meter import wheels
-from edge_digits_runtime.meter.wheels import Wheel, count
+from edge_digits_runtime.meter.profile import Profile
+from edge_digits_runtime.meter.wheels import Wheel, count, count_within
 
 
 def at(*turns: float, spread: float = 0.7, background: float = 0.002) -> list[Wheel]:
@@ -40,6 +41,68 @@ def test_the_sums_are_those_of_all_states_one_by_one(turning: tuple[bool, ...]) 
         }
         wanted = sum(one for state, one in zip(states, each, strict=True) if digit in shown[state])
         assert wheels._share(place, digit, places, backwards, ahead) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("turning", list(itertools.product([True, False], repeat=3)))
+def test_among_some_numbers_the_sums_are_those_of_their_states(turning: tuple[bool, ...]) -> None:
+    random = np.random.default_rng(10 + sum(turning))
+    row = [Wheel(random.dirichlet(np.full(100, 0.05)), turns) for turns in turning]
+    places = [wheels._likelihood(wheel, last=index == 0) for index, wheel in enumerate(reversed(row))]
+    backwards = turning[::-1]
+    every = range(0, 10_000, 1 if backwards[0] else 10)
+    total = sum(wheels._state(state, places, backwards) for state in every)
+    early, late = (wheels.BEFORE, wheels.AFTER) if backwards[0] else (0, -9)
+    for numbers in (range(95, 105), range(640, 641), range(300, 600)):
+        each = {
+            number: sum(
+                wheels._state(state, places, backwards) for state in range(10 * number - early, 10 * number + 10 + late)
+            )
+            for number in numbers
+        }
+        states = range(10 * numbers.start - early, 10 * numbers.stop + late, 1 if backwards[0] else 10)
+        inside = sum(wheels._state(state, places, backwards) for state in states)
+        number, among, at_all = count_within(row, numbers)
+        assert number == max(each, key=lambda number: each[number])
+        assert (among, at_all) == pytest.approx((each[number] / inside, inside / total))
+
+
+SURE = Profile.min_confidence
+"""Probability from which a reading is sure."""
+
+
+def carrying(place: int, digit: int, neighbour: float) -> list[float]:
+    """Five wheels of which one, at ``digit`` and nine tenths, stands beside a neighbour; the others fit to both."""
+    left = [3.0, 7.0, 1.0, 6.0][:place]
+    if digit == 9 and left:
+        # It takes the next one along.
+        left[-1] += 0.9
+    tenths = round(10 * neighbour) % 10
+    right = 9 + tenths / 10 if neighbour > 9 else 2.0
+    return [*left, digit + 0.9, neighbour, *[right] * (3 - place)]
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("digit", range(10))
+def test_a_wheel_at_nine_tenths_is_its_digit_until_its_neighbour_has_passed_zero(place: int, digit: int) -> None:
+    """4.9 is a 4 beside a 9 that turns on, and a 5 beside a 0; between them it is a doubt and never the wrong one."""
+    for neighbour in (9.5, 9.6, 9.7):
+        found = count(at(*carrying(place, digit, neighbour)))
+        assert found.digits[place : place + 2] == (digit, 9)
+    for tenths in range(1, 8):
+        found = count(at(*carrying(place, digit, 9 + tenths / 10)))
+        assert found.digits[place] == digit or found.probability < SURE
+    # Only the last wheel rests between its digits.
+    for neighbour in (0.0, 0.1, 0.3, 0.5) if place == 3 else (0.0,):
+        found = count(at(*carrying(place, digit, neighbour)))
+        assert found.digits[place : place + 2] == ((digit + 1) % 10, 0)
+        assert found.probability >= SURE
+
+
+@pytest.mark.parametrize("neighbour", [0.0, 3.0, 7.0, 8.0, 8.5])
+def test_a_wheel_that_rests_a_tenth_low_is_the_digit_it_is_nearest_to(neighbour: float) -> None:
+    """A network is right to a tenth, and tells one in three resting wheels to be at nine tenths."""
+    found = count(at(4.9, neighbour))
+    assert found.digits[0] == 5
 
 
 @pytest.mark.parametrize(
