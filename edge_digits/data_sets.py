@@ -37,7 +37,7 @@ def load_data(source: Path | None, form: "Input | None" = None, grouping: "Group
 def load_test(source: Path | None, form: "Input | None" = None, grouping: "Grouping | None" = None) -> "DataSet":
     """Return the test pictures of the data set that ``--data`` names, as `load_data` does.
 
-    Without a source these are MNIST's, or for a reader of lines `edge_digits_train.lines.generator.held_out_lines`.
+    Without a source these are MNIST's, or for a reader of lines `edge_digits_train.lines.makers.held_out_lines`.
 
     Unlike `load_data` this works on a device, if ``source`` is given.
 
@@ -122,7 +122,7 @@ def _made_lines() -> "DataSet":
             "no test lines: they are made by edge-digits-train, which is not installed here; run 'edge-digits testset "
             "--lines -o lines-test.npz' where it is, copy the file here and pass --data lines-test.npz"
         )
-    from edge_digits_train.lines.generator import held_out_lines
+    from edge_digits_train.lines.makers import held_out_lines
 
     return held_out_lines()
 

@@ -116,7 +116,7 @@ def _convert_rows(
 ) -> "LineConversionResult":
     from edge_digits_convert.row_conversion import convert_rows
     from edge_digits_train.engine.line_training import VALIDATION_SEED, number_f1
-    from edge_digits_train.lines.generator import page_maker
+    from edge_digits_train.lines.makers import page_maker
 
     say(f"{record.name} int8: making {count:,} pages for calibration and {record.validation_lines:,} for validation")
     with page_maker() as maker:
@@ -141,7 +141,7 @@ def _convert_lines(
     from edge_digits_convert.line_conversion import LinePictures, convert_lines
     from edge_digits_train.engine.line_training import VALIDATION_SEED
     from edge_digits_train.lines.charset import LABELS
-    from edge_digits_train.lines.generator import held_out_lines, line_maker
+    from edge_digits_train.lines.makers import held_out_lines, line_maker
 
     say(f"{record.name} int8: making {count:,} lines for calibration and {record.validation_lines:,} for validation")
     with line_maker(_processes(count + record.validation_lines)) as maker:

@@ -23,7 +23,7 @@ from edge_digits_train.engine.keras_model import weights_sha256
 from edge_digits_train.engine.keras_session import keras
 from edge_digits_train.engine.line_training import VALIDATION_SEED, exact_share, write_evaluation
 from edge_digits_train.lines import library
-from edge_digits_train.lines.generator import held_out_lines, line_maker
+from edge_digits_train.lines.makers import held_out_lines, line_maker
 from edge_digits_train.recipes.line_recipe import LINE_RECIPES
 
 SEED = 1

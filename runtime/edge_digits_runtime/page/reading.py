@@ -189,7 +189,8 @@ class PageReader:
         if best.lines and (best.sure or not _is_one_line(best, image.height)):
             return best
         whole = self._whole(page, factor, expect)
-        return whole if whole.lines else best
+        # What was found gives way to what is sure only; where nothing was found, a doubtful number is better.
+        return whole if whole.sure or not best.lines else best
 
     def _turned(self, page: Gray, quarters: int, factor: int, expect: Format | None, flipped: bool = False) -> Page:
         """Read a page that is turned by so many quarters, or by two more if it turns out to be upside down."""
@@ -248,9 +249,9 @@ class PageReader:
         return Line(text, answer.confidence, reason, (Character(text, answer.confidence, box),))
 
     def _whole(self, page: Gray, factor: int, expect: Format | None) -> Page:
-        """Read a picture as one line; keep what is sure."""
+        """Read a picture as one line; keep a number that is at least `_DOUBTFUL`."""
         line = self.reader.read_all([page], expect)[0]
-        if not line.sure:
+        if not _is_number(line) or REJECT in line.text or line.confidence < _DOUBTFUL:
             return Page((), 0)
         high, wide = page.shape
         row = Row(0.0, float(wide), high / 2, 0.0, float(high), line.confidence)

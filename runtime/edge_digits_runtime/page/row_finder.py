@@ -1,8 +1,8 @@
 """Find the lines of numbers on a page with a small fully convolutional network.
 
 The network sees the page in several sizes at once, each half of the one before, side by side on one canvas: digits of
-8 to 36 pixels are found in at least two of them. For parts of 2 × 2 pixels it says whether they are in the middle half
-of a number, of other writing, or of neither, how the number is turned, and how high its digits are.
+8 to 22 pixels are found in at least one of them. For parts of 2 × 2 pixels it says whether they are in the middle half
+of a number, of a number that lies on its side, of other writing, or of nothing, and how high its digits are.
 """
 
 import math
@@ -24,31 +24,39 @@ from edge_digits_runtime.model.network import Tensor, open_interpreter
 
 CELL, PARTS = 8, 4
 """The network answers for cells of 8 × 8 pixels, each divided into 4 × 4 parts."""
-LABELS = ("nothing", "other writing", "number", "number turned by 90", "number turned by 180", "number turned by 270")
-"""Classes of a part; the turns are counter-clockwise."""
+LABELS = ("nothing", "other writing", "number", "number on its side")
+"""Classes of a part. Which way up a number is, its reader can tell far better: it sees all of it, and sharper."""
 OUTPUTS = len(LABELS) + 1
 """Of a part: the logits of its classes, and the logarithm to the base 2 of 16ths of the height of its digits."""
 LONGEST = 1280
 """Longer side in pixels of the largest size that the network sees."""
 _FIRST = 2
-"""Class of an upright number."""
+"""Class of a number that is level, upright or upside down."""
 _HEIGHT_UNIT = 16.0
-_SMALLEST_SIDE = 40
+_SMALLEST = 28
+"""Longer side in pixels of the smallest size of a page, at most: so a digit that fills a picture is small enough."""
 _GAP = 16
 _ENDS = 0.002
 """Share of the pixels that may be darker than the dark end of the range of a page, or lighter than the light end."""
 _SMALLEST_RANGE = 40.0
 """In grey levels. A page with a smaller range is stretched as one with this range: it may be blank."""
-_THINNEST, _THICKEST = 6.0, 52.0
+_THINNEST, _THICKEST = 6.0, 30.0
 """Heights of digits in pixels that a size of the page is good for."""
 _WORD_GAP = 0.5
 """Gap from which on two pieces that were found in one line stay apart, in heights of a digit."""
+_ROOM = 4.0
+"""Height of a picture of one line, in heights of its digits at most."""
+_LENGTH_BONUS, _SIZE_LOSS = 0.02, 0.15
+"""How much of a score a line gains for each height of a digit that it is long, and loses for each octave of its height
+that it is off what the network sees best; both only to choose between two lines that lie over each other."""
+_LATEST = 5
+"""Number of rows of a line that say where it goes on."""
 _LEAST = 0.08
 """Smallest area of a line, in squares of the height of a digit."""
 _SHARED = 0.2
 """Two lines are the same if they share more than this of the smaller one."""
-_SCORE = 0.5
-"""Least score of a line."""
+SCORE, DOUBTFUL = 0.7, 0.4
+"""Least score of a line on a page of several, where it may be a word; and of one that is all that a picture shows."""
 
 Gray = NDArray[np.uint8]
 
@@ -75,11 +83,11 @@ class Row:
 
 @dataclass(frozen=True)
 class _Found:
-    """A row, and how each orientation explains it."""
+    """A row, and whether it is level."""
 
     row: Row
-    turns: NDArray[np.float64]
-    """Evidence for each quarter of a circle, shape ``(4,)``."""
+    level: bool
+    """Whether it is more likely level than on its side."""
     fitness: float
     """How well the size of the page fits it."""
 
@@ -135,8 +143,19 @@ class RowFinder:
             raise ModelError(f"{self.name}: the input is {self._in}, the output {self._out}; not those of a row finder")
 
     def find(self, page: Gray) -> list[list[Row]]:
-        """Find the upright lines of a page, of uint8 and shape ``(height, width)``; gathered as by `lines`."""
-        return lines([each.row for each in self._found(page) if each.turns.argmax() == 0])
+        """Find the level lines of a page, upright or upside down; gathered as by `lines`.
+
+        Those with a score below `SCORE` are left out, unless they are all that the picture shows: one line with little
+        room around it, such as the cell of a table.
+
+        Args:
+            page: uint8, shape ``(height, width)``.
+        """
+        found = [each.row for each in self._found(page) if each.level]
+        all_lines = lines(found)
+        if len(all_lines) == 1 and page.shape[0] <= _ROOM * max(row.size for row in all_lines[0]):
+            return all_lines
+        return lines([row for row in found if row.score >= SCORE])
 
     def _found(self, page: Gray) -> list[_Found]:
         levels, canvas = _canvas(page)
@@ -158,7 +177,7 @@ class RowFinder:
         return result
 
     def _run(self, canvas: Gray) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Return for each part of a canvas the logits of its classes, ``(6, rows, columns)``, and its height."""
+        """Return for each part of a canvas the logits of its classes, ``(4, rows, columns)``, and its height."""
         rows, columns = (side // CELL for side in canvas.shape)
         cells = self._invoke(canvas).reshape(rows, columns, PARTS, PARTS, OUTPUTS)
         parts = np.ascontiguousarray(cells.transpose(4, 0, 2, 1, 3)).reshape(OUTPUTS, rows * PARTS, columns * PARTS)
@@ -200,7 +219,7 @@ def _canvas(page: Gray) -> tuple[list[_Level], Gray]:
     scale = max(1.0, max(page.shape) / LONGEST)
     levels: list[_Level] = []
     pixels, x, y = page, _GAP, _GAP
-    while not levels or max(pixels.shape) > 2 * _SMALLEST_SIDE:
+    while not levels or max(pixels.shape) > _SMALLEST:
         if levels:
             scale *= 2
         size = max(1, round(page.shape[1] / scale)), max(1, round(page.shape[0] / scale))
@@ -239,22 +258,22 @@ class _Pieces:
     """Height of a digit in pixels of the canvas."""
     areas: NDArray[np.floating[Any]]
     """In pixels of the canvas."""
-    turns: NDArray[np.float64]
-    """Probability of each orientation, shape ``(4, n)``."""
+    sides: NDArray[np.float64]
+    """Probability that it is level, and that it is on its side, shape ``(2, n)``."""
 
     def rows(self, level: _Level) -> list[_Found]:
         """Return the pieces that lie in one size of the page and have a height that it is good for."""
         high, wide = level.pixels.shape
         x, y = self.boxes[:, [0, 2]].mean(1) - level.x, self.boxes[:, [1, 3]].mean(1) - level.y
-        scores = self.turns.sum(0)
-        good = (x >= 0) & (x < wide) & (y >= 0) & (y < high) & (scores >= _SCORE)
+        scores = self.sides.sum(0)
+        good = (x >= 0) & (x < wide) & (y >= 0) & (y < high) & (scores >= DOUBTFUL)
         good &= (self.sizes >= _THINNEST) & (self.sizes <= _THICKEST) & (self.areas >= _LEAST * self.sizes**2)
         result = []
         for k in np.flatnonzero(good).tolist():
             left, _, right, _ = self.boxes[k].tolist()
             size, score = float(self.sizes[k]), float(scores[k])
             length = (right - left) / size
-            fitness = score + 0.05 * min(length, 8) - 0.08 * abs(math.log2(size / _HEIGHT_UNIT))
+            fitness = score + _LENGTH_BONUS * min(length, 8) - _SIZE_LOSS * abs(math.log2(size / _HEIGHT_UNIT))
             row = Row(
                 max(left - level.x, 0) * level.scale,
                 min(right - level.x, wide) * level.scale,
@@ -263,7 +282,7 @@ class _Pieces:
                 size * level.scale,
                 score,
             )
-            result.append(_Found(row, self.turns[:, k] * max(length, 1.0), fitness))
+            result.append(_Found(row, bool(self.sides[0, k] >= self.sides[1, k]), fitness))
         return result
 
 
@@ -272,7 +291,7 @@ def _measured(mask: Mask, classes: NDArray[np.int8], heights: NDArray[np.int8], 
 
     Args:
         mask: parts that are numbers, shape ``(rows, columns)``.
-        classes: logits of each part, shape ``(6, rows, columns)``, as they are stored.
+        classes: logits of each part, shape ``(4, rows, columns)``, as they are stored.
         heights: of each part, likewise.
         out: how they are stored.
     """
@@ -299,8 +318,8 @@ def _measured(mask: Mask, classes: NDArray[np.int8], heights: NDArray[np.int8], 
     level = (boxes[:, 1] + boxes[:, 3] - 1) / 2
     fitted = mean_y + slopes * ((boxes[:, 0] + boxes[:, 2] - 1) / 2 - mean_x)
     middles = np.where(wide >= 2 * high, fitted, level) + 0.5
-    turns = np.stack([mean(share) for share in shares])
-    return _Pieces(boxes * part, middles * part, slopes, sizes, pieces.areas * float(part**2), turns)
+    sides = np.stack([mean(share) for share in shares])
+    return _Pieces(boxes * part, middles * part, slopes, sizes, pieces.areas * float(part**2), sides)
 
 
 def _best(candidates: Sequence[_Found]) -> list[_Found]:
@@ -328,14 +347,17 @@ def lines(rows: Sequence[Row]) -> list[list[Row]]:
         return []
     slopes = [row.slope for row in rows if row.right - row.left > 3 * row.size]
     slope = float(np.median(slopes)) if slopes else 0.0
+
+    def level(row: Row) -> float:
+        return row.middle - slope * (row.left + row.right) / 2
+
     result: list[list[Row]] = []
     for row in sorted(rows, key=lambda one: one.left):
         best = None
         for line in result:
             last = line[-1]
-            # Where the line would be, seen from its last row.
-            x = (row.left + row.right) / 2
-            off = abs(last.middle + slope * (x - (last.left + last.right) / 2) - row.middle)
+            # Where the line would be, seen from its last rows: one of them may stand high, or low.
+            off = abs(float(np.median([level(each) for each in line[-_LATEST:]])) - level(row))
             if (
                 off < 0.5 * min(row.size, last.size)
                 and last.right <= row.left + row.size

@@ -82,9 +82,9 @@ def test_a_grid_has_rows_and_columns() -> None:
 
 
 def test_the_record_has_values_boxes_and_characters() -> None:
-    (line,) = READER.read(sheet(["-12,5"])).to_dict()["lines"]
-    assert (line["text"], line["value"], line["sure"], line["row"], line["column"]) == ("-12,5", -12.5, True, 0, None)
-    assert [one["text"] for one in line["characters"]] == list("-12,5")
+    (line,) = READER.read(sheet(["12,5"])).to_dict()["lines"]
+    assert (line["text"], line["value"], line["sure"], line["row"], line["column"]) == ("12,5", 12.5, True, 0, None)
+    assert [one["text"] for one in line["characters"]] == list("12,5")
     lefts = [one["box"][0] for one in line["characters"]]
     assert lefts == sorted(lefts)
     assert READER.read(sheet(["1,234"])).to_dict(".")["lines"][0]["value"] == 1234.0

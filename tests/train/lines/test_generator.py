@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edge_digits_train.lines import generator, grammar, library, photo
+from edge_digits_train.lines import generator, grammar, library, makers, photo
 from edge_digits_train.lines.charset import BLANK, LABELS, LONGEST, encode, label_of
 from edge_digits_train.lines.library import MNIST, MNIST_HELD_OUT, Library
 
 
 def test_a_line_follows_from_its_seed_and_number_alone(library_folder: Path, stored: Library) -> None:
-    with generator.line_maker(1, library_folder) as maker:
+    with makers.line_maker(1, library_folder) as maker:
         lines = maker.make(6, seed=4, first=10)
         again = maker.make(3, seed=4, first=13)
         other = maker.make(6, seed=5, first=10)
@@ -23,16 +23,16 @@ def test_a_line_follows_from_its_seed_and_number_alone(library_folder: Path, sto
 
 
 def test_other_processes_make_the_same_lines(library_folder: Path) -> None:
-    with generator.line_maker(1, library_folder) as maker:
+    with makers.line_maker(1, library_folder) as maker:
         expected = maker.make(300, seed=1)
-    with generator.line_maker(2, library_folder) as maker:
+    with makers.line_maker(2, library_folder) as maker:
         lines = maker.make(300, seed=1)
     np.testing.assert_array_equal(lines.pictures, expected.pictures)
     assert lines.labels == expected.labels
 
 
 def test_pictures_and_labels_fit_the_network(library_folder: Path) -> None:
-    with generator.line_maker(1, library_folder) as maker:
+    with makers.line_maker(1, library_folder) as maker:
         lines = maker.make(400, seed=2)
     assert lines.pictures.shape == (400, 32, 264)
     assert lines.pictures.dtype == np.uint8
@@ -46,7 +46,7 @@ def test_pictures_and_labels_fit_the_network(library_folder: Path) -> None:
 
 
 def test_no_lines_can_be_asked_for(library_folder: Path) -> None:
-    with generator.line_maker(1, library_folder) as maker:
+    with makers.line_maker(1, library_folder) as maker:
         assert maker.make(0, seed=2).pictures.shape == (0, 32, 264)
 
 

@@ -12,8 +12,8 @@ from edge_digits_runtime.records.evaluation import Evaluation
 from edge_digits_runtime.records.run import CHECKPOINT, EVALUATION, RECORD
 from edge_digits_train.engine import line_training
 from edge_digits_train.engine.line_training import LineTrainer
-from edge_digits_train.lines import generator, library
-from edge_digits_train.lines.generator import held_out_lines
+from edge_digits_train.lines import library, makers
+from edge_digits_train.lines.makers import held_out_lines
 from edge_digits_train.recipes import line_recipe
 from edge_digits_train.recipes.line_recipe import LineArchitecture, LineRecipe
 
@@ -35,7 +35,7 @@ TINY = LineRecipe(
 def _tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library_folder: Path) -> None:
     monkeypatch.setitem(line_recipe.LINE_RECIPES, TINY.name, TINY)  # type: ignore[arg-type]
     monkeypatch.setattr(library, "library_folder", lambda _processes=1: library_folder)
-    monkeypatch.setattr(generator, "TEST_LINES", 12)
+    monkeypatch.setattr(makers, "TEST_LINES", 12)
     monkeypatch.chdir(tmp_path)
 
 

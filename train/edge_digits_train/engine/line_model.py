@@ -11,12 +11,16 @@ from edge_digits_train.engine.keras_model import derived_seed
 from edge_digits_train.engine.keras_session import devices, keras
 from edge_digits_train.lines.charset import BLANK, LONGEST, encode
 from edge_digits_train.lines.generator import Lines
-from edge_digits_train.lines.pages import HEIGHT_STEPS, NOTHING, UPRIGHT, Pages
+from edge_digits_train.lines.page_sheet import HEIGHT_STEPS, NO_HEIGHT, NOTHING
+from edge_digits_train.lines.pages import Pages
 from edge_digits_train.recipes.line_recipe import CLASSES, ROW_OUTPUTS, STEPS, LineArchitecture, LineRecipe
 
 SETTLING_BATCH = 256
 """Lines of a batch when the statistics of batch normalization are measured."""
 _PREDICTED_BATCH = 128
+_HEIGHT_WEIGHT = 0.5
+"""Of the error of a height, in octaves, beside the cross entropy of the classes. With 0.05, nearly the mean height was
+said of all digits: 26 % too much of those of 8 pixels, and a third too little of those of 27."""
 
 
 def build(recipe: LineRecipe) -> keras.Model:
@@ -91,7 +95,7 @@ def ctc_loss(wanted: Any, logits: Any) -> Any:
 def row_loss(wanted: Any, outputs: Any) -> Any:
     """Return the loss of each page: the weighted mean over its parts of the cross entropy of the class.
 
-    Where there is writing, the error of its height is added.
+    Where there is a number, the error of its height is added.
 
     Args:
         wanted: targets of `Pages`, shape ``(n, rows, columns, parts, 2)``.
@@ -104,11 +108,11 @@ def row_loss(wanted: Any, outputs: Any) -> Any:
     # There is far more paper than writing.
     counted, written = ops.cast(classes >= 0, "float32"), ops.cast(classes > NOTHING, "float32")
     weights = counted + 2 * written
-    numbers = ops.cast(classes >= UPRIGHT, "float32")
+    sized = ops.cast(wanted[..., 1] > NO_HEIGHT, "float32")
     errors = ops.abs(outputs[..., -1] - heights)
     axes = (1, 2, 3)
     pages = ops.sum(weights * entropy, axes) / ops.maximum(ops.sum(weights, axes), 1.0)
-    return pages + 0.05 * ops.sum(numbers * errors, axes) / ops.maximum(ops.sum(numbers, axes), 1.0)
+    return pages + _HEIGHT_WEIGHT * ops.sum(sized * errors, axes) / ops.maximum(ops.sum(sized, axes), 1.0)
 
 
 def settle(model: keras.Model, pictures: NDArray[np.uint8], batch: int = SETTLING_BATCH) -> None:

@@ -34,8 +34,10 @@ from edge_digits_train.engine.training import check_folder
 from edge_digits_train.engine.weight_average import assign, fitted_momentum, start_averages, values_of
 from edge_digits_train.lines import library
 from edge_digits_train.lines.charset import LABELS
-from edge_digits_train.lines.generator import Lines, held_out_lines, line_maker, page_maker
-from edge_digits_train.lines.pages import UPRIGHT, Pages
+from edge_digits_train.lines.generator import Lines
+from edge_digits_train.lines.makers import held_out_lines, line_maker, page_maker
+from edge_digits_train.lines.page_sheet import LEVEL
+from edge_digits_train.lines.pages import Pages
 from edge_digits_train.recipes.line_recipe import ROW_OUTPUTS, LineArchitecture, LineRecipe
 
 VALIDATION_SEED = 999_999
@@ -218,7 +220,7 @@ def share_right(model: keras.Model, made: Lines | Pages) -> float:
 
 
 def number_f1(outputs: NDArray[np.float32], targets: NDArray[np.int8]) -> float:
-    """Return the F1 score of the parts of pages that are numbers, in [0, 1]; a wrong orientation is wrong.
+    """Return the F1 score of the parts of pages that are numbers, in [0, 1]; one on its side taken for level is wrong.
 
     Args:
         outputs: of the network, shape ``(n, rows, columns, parts · outputs)``.
@@ -226,9 +228,9 @@ def number_f1(outputs: NDArray[np.float32], targets: NDArray[np.int8]) -> float:
     """
     classes = targets[..., 0]
     guessed = outputs.reshape(*classes.shape, ROW_OUTPUTS)[..., :-1].argmax(-1)
-    counted, number = classes >= 0, classes >= UPRIGHT
+    counted, number = classes >= 0, classes >= LEVEL
     right = np.count_nonzero(number & (guessed == classes))
-    found = np.count_nonzero(counted & (guessed >= UPRIGHT))
+    found = np.count_nonzero(counted & (guessed >= LEVEL))
     return 2 * int(right) / max(int(found) + int(np.count_nonzero(number)), 1)
 
 

@@ -6,26 +6,20 @@ What a line says and how it looks is drawn by chance: a text (`grammar`), writte
 camera (`photo`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any
 
 import numpy as np
-from edge_digits_runtime.data.datasets import DataSet, Split, nothing
 from edge_digits_runtime.image.line import HEIGHT, WIDTH, prepare_line
-from edge_digits_runtime.image.model_input import Input
 from edge_digits_runtime.page.decoding import REJECT, tidy
 from numpy.typing import NDArray
+from PIL import Image
 
-from edge_digits_train.lines import displays, grammar, layout, library, photo, typefaces, writing
-from edge_digits_train.lines.charset import LABELS, LONGEST, is_letter, label_of
+from edge_digits_train.lines import displays, grammar, layout, photo, typefaces, writing
+from edge_digits_train.lines.charset import LONGEST, is_letter, label_of
 from edge_digits_train.lines.hand import draw_hand, make_coarse
 from edge_digits_train.lines.library import Library
-from edge_digits_train.lines.pages import Pages
 
 Rng = np.random.Generator
 Pictures = NDArray[np.uint8]
@@ -34,10 +28,6 @@ _WHEELS, _DISPLAY, _PRINT = 0.08, 0.08, 0.28
 _COARSE = 0.3
 """Share of the handwritten lines whose digits are small pictures that were enlarged."""
 _EMPTY = 0.03
-TEST_LINES, TEST_SEED = 1_000, 999_998
-"""Number and seed of the lines of `held_out_lines`."""
-_CHUNK = 256
-"""Number of lines that a process makes at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,76 +55,6 @@ class Lines:
         return cls(np.concatenate(pictures), [label for part in parts for label in part.labels])
 
 
-def held_out_lines(folder: Path | None = None) -> DataSet:
-    """Make the lines that every line reader is tested on, of writers, fonts and meters that no training line has.
-
-    None of them is among the lines that are used for validation.
-
-    Args:
-        folder: of the library; None for that of this computer.
-    """
-    with line_maker(1, folder) as maker:
-        made = maker.make(TEST_LINES, TEST_SEED, held_out=True)
-    form = Input("line", HEIGHT, WIDTH)
-    test = Split(made.pictures, np.array(made.labels, np.str_))
-    return DataSet(f"made lines {library.VERSION}", nothing(form), test, LABELS, form)
-
-
-Made = TypeVar("Made", Lines, Pages)
-
-
-class Maker(Generic[Made]):
-    """Makes lines or pages, in this process or in several; see `line_maker` and `page_maker`."""
-
-    def __init__(self, kind: type[Made], folder: Path, pool: ProcessPoolExecutor | None = None) -> None:
-        self._kind: type[Made] = kind
-        self._folder, self._pool = folder, pool
-
-    def make(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Made:
-        """Make the lines ``first`` to ``first + count - 1`` of a seed.
-
-        Args:
-            count: number of lines.
-            seed: at least 0.
-            first: number of the first line.
-            held_out: whether they are made of writers, fonts and meters that no training line has anything of.
-        """
-        return self.begin(count, seed, first, held_out)()
-
-    def begin(self, count: int, seed: int, first: int = 0, held_out: bool = False) -> Callable[[], Made]:
-        """Start to make lines, where there are processes for it, and return what waits for them; as `make`."""
-        starts = range(first, first + count, _CHUNK)
-        jobs = [(self._kind, self._folder, held_out, seed, at, min(_CHUNK, first + count - at)) for at in starts]
-        parts = map(_make, jobs) if self._pool is None else self._pool.map(_make, jobs)
-        return lambda: self._kind.joined(list(parts))
-
-
-def line_maker(processes: int = 1, folder: Path | None = None) -> AbstractContextManager[Maker[Lines]]:
-    """Open a `Maker` of lines with so many processes of its own; with 1, lines are made in this one.
-
-    Args:
-        processes: at least 1.
-        folder: of the library; None for that of this computer, which is made if it is not there yet.
-    """
-    return _maker(Lines, processes, folder)
-
-
-def page_maker(processes: int = 1, folder: Path | None = None) -> AbstractContextManager[Maker[Pages]]:
-    """Open a `Maker` of pages; as `line_maker`."""
-    return _maker(Pages, processes, folder)
-
-
-@contextmanager
-def _maker(kind: type[Made], processes: int, folder: Path | None) -> Iterator[Maker[Made]]:
-    folder = folder or library.library_folder(processes)
-    if processes == 1:
-        yield Maker(kind, folder)
-        return
-    # Not forked: the caller may have threads, as TensorFlow has.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        yield Maker(kind, folder, pool)
-
-
 def make_line(seed: int, number: int, stored: Library) -> tuple[Pictures, str]:
     """Make one line: its prepared picture ``(32, 264)`` and its label."""
     rng = np.random.default_rng((seed, number))
@@ -146,6 +66,41 @@ def make_line(seed: int, number: int, stored: Library) -> tuple[Pictures, str]:
 
 def draw_line(rng: Rng, stored: Library) -> tuple[Pictures, str]:
     """Draw the picture of a line, before it is prepared, and its label."""
+    drawn = draw(rng, stored)
+    return drawn.picture, drawn.label
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The picture of a line, and where its characters are."""
+
+    picture: Pictures
+    label: str
+    text: str
+    """What was written; the label has no letters, and not what was crossed out."""
+    top: int
+    """Row of the top of a digit, in a picture of `layout.HEIGHT` rows that was not warped."""
+    base: int
+    """Row of the baseline, likewise."""
+    boxes: list[tuple[float, float, str]]
+    """First and last column of each character, likewise; spaces left out."""
+    width: int
+    """Columns of that picture."""
+    warped: Mapping[str, Any] | None
+    """State of the generator of chance before the picture was warped; None if it was not."""
+
+    def moved(self, plane: photo.Grey) -> photo.Grey:
+        """Warp a plane of ``(layout.HEIGHT, width)`` as the picture was, and return it in the size of the picture."""
+        if self.warped is not None:
+            rng = np.random.default_rng()
+            rng.bit_generator.state = self.warped
+            plane = photo.warp(plane, rng)
+        high, wide = self.picture.shape
+        return np.asarray(Image.fromarray(plane).resize((wide, high), Image.Resampling.BILINEAR))
+
+
+def draw(rng: Rng, stored: Library) -> Drawn:
+    """Draw the picture of a line, before it is prepared."""
     way = rng.random()
     if way < _WHEELS:
         return _meter(rng, stored)
@@ -165,14 +120,17 @@ def draw_line(rng: Rng, stored: Library) -> tuple[Pictures, str]:
             ink = ink[:, : max(24, int(rng.uniform(0.2, 1) * ink.shape[1]))]
             others = None if others is None else others[:, : ink.shape[1]]
     grey = photo.toned(ink, layout.rules(ink, top, base, boxes, rng), others, rng)
+    warped = None
     if rng.random() < 0.65:
+        warped = rng.bit_generator.state
         grey = photo.warp(grey, rng)
     lit = rng.random() < 0.6
     if lit:
         grey = photo.light(grey, rng)
     if rng.random() < 0.15:
         photo.specks(grey, rng, found.pen * 0.5)
-    return photo.camera(grey, rng, stored.noise, base - top, not lit), label
+    picture = photo.camera(grey, rng, stored.noise, base - top, not lit)
+    return Drawn(picture, label, text, top, base, boxes, ink.shape[1], warped)
 
 
 @dataclass(frozen=True)
@@ -185,21 +143,24 @@ class _Found:
     """Half the width of its strokes in pixels, about."""
 
 
-def _make(job: tuple[type[Made], Path, bool, int, int, int]) -> Made:
-    kind, folder, held_out, seed, first, count = job
-    return kind.made(library.load(folder, held_out), seed, first, count)
-
-
-def _meter(rng: Rng, stored: Library) -> tuple[Pictures, str]:
+def _meter(rng: Rng, stored: Library) -> Drawn:
     wheels, label = displays.wheels(stored, rng, layout.HEIGHT)
     grey = wheels.astype(np.float32)
+    warped = None
     if rng.random() < 0.5:
+        warped = rng.bit_generator.state
         grey = photo.warp(grey, rng)
     if rng.random() < 0.4:
         grey = photo.light(grey, rng)
     if rng.random() < 0.15:
         grey = 255 - grey
-    return photo.camera(grey, rng, stored.noise, layout.HEIGHT * 0.6), label
+    picture = photo.camera(grey, rng, stored.noise, layout.HEIGHT * 0.6)
+    # A digit takes about two thirds of its window.
+    top, base = round(layout.HEIGHT * 0.17), round(layout.HEIGHT * 0.83)
+    wide = wheels.shape[1]
+    each = wide / len(label)
+    boxes = [((k + 0.15) * each, (k + 0.85) * each, digit) for k, digit in enumerate(label)]
+    return Drawn(picture, label, label, top, base, boxes, wide, warped)
 
 
 def _text(rng: Rng) -> str:

@@ -56,8 +56,10 @@ def draw_digit(rng: Rng, stored: Library) -> Item:
 
 def draw_words(rng: Rng, stored: Library) -> Item:
     """Draw one to three words."""
-    text = " ".join(grammar.word(rng, 1, 9) for _ in range(int(rng.integers(1, 4))))
-    return draw(rng, stored, text[:20].strip())
+    words = [grammar.word(rng, 1, 9) for _ in range(int(rng.integers(1, 4)))]
+    if rng.random() < 0.25:
+        words[-1] = words[-1][:7] + str(rng.choice(list(".,:-")))
+    return draw(rng, stored, " ".join(words)[:20].strip())
 
 
 def draw(rng: Rng, stored: Library, text: str) -> Item:
@@ -101,8 +103,8 @@ def _item(ink: Ink, top: int, base: int, boxes: list[tuple[float, float, str]], 
         rows, columns = np.arange(len(ink)), np.arange(ink.shape[1])
     first, left = int(rows[0]), int(columns[0])
     cut = ink[first : rows[-1] + 1, left : columns[-1] + 1]
-    spans = _spans(boxes, numbers_in(text), base - top)
-    moved = tuple((round(a - left), round(b - left), number) for a, b, number in spans)
+    found = spans(boxes, numbers_in(text), base - top)
+    moved = tuple((round(a - left), round(b - left), number) for a, b, number in found)
     return Item(cut, top - first, base - first, moved, any(number for _, _, number in moved))
 
 
@@ -133,12 +135,12 @@ def numbers_in(text: str) -> list[bool]:
     return result
 
 
-def _spans(boxes: list[tuple[float, float, str]], numbers: list[bool], size: int) -> list[tuple[float, float, bool]]:
+def spans(boxes: list[tuple[float, float, str]], numbers: list[bool], size: int) -> list[tuple[float, float, bool]]:
     """Join the boxes of characters of a kind that are near each other."""
-    spans: list[tuple[float, float, bool]] = []
+    result: list[tuple[float, float, bool]] = []
     for (left, right, _), number in zip(boxes, itertools.chain(numbers, itertools.repeat(True)), strict=False):
-        if spans and spans[-1][2] == number and left - spans[-1][1] < GAP * size:
-            spans[-1] = spans[-1][0], max(spans[-1][1], right), number
+        if result and result[-1][2] == number and left - result[-1][1] < GAP * size:
+            result[-1] = result[-1][0], max(result[-1][1], right), number
         else:
-            spans.append((left, right, number))
-    return spans
+            result.append((left, right, number))
+    return result

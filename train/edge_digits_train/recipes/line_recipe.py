@@ -14,13 +14,13 @@ from edge_digits_runtime.errors import RunError, UsageError
 from edge_digits_runtime.image.line import HEIGHT, WIDTH
 
 from edge_digits_train.lines.charset import LABELS
-from edge_digits_train.lines.pages import PARTS, SIDE
+from edge_digits_train.lines.page_sheet import PARTS, SIDE
 
 STEP = 3
 """Columns of the picture for each step of the reading."""
 STEPS = WIDTH // STEP
-ROW_CLASSES = 6
-"""See `edge_digits_train.lines.pages`: nothing, other writing, and a number in each of four orientations."""
+ROW_CLASSES = 4
+"""See `edge_digits_train.lines.page_sheet`: nothing, other writing, a number, a number on its side."""
 CLASSES = len(LABELS) + 1
 """The characters, and the blank of CTC as the last."""
 ROW_OUTPUTS = ROW_CLASSES + 1
@@ -233,13 +233,13 @@ _ALL = (
     ),
     LineRecipe(
         "rows",
-        "Finds the lines of numbers on a page; about 160 KB as int8.",
-        RowArchitecture(((32, 8, 4), (48, 3, 2)), 48, (1, 2, 4, 8, 2, 1)),
+        "Finds the lines of numbers on a page; about 200 KB as int8.",
+        RowArchitecture(((16, 3, 2), (32, 3, 2), (32, 3, 1), (64, 3, 2)), 64, (1, 2, 4, 8)),
         warmup_steps=100,
         weight_average=0.998,
-        batch_size=4,
+        batch_size=8,
         lines=1_024,
-        epochs=20,
+        epochs=40,
         validation_lines=128,
     ),
 )
