@@ -100,7 +100,7 @@ def test_a_wheel_at_nine_tenths_is_its_digit_until_its_neighbour_has_passed_zero
 
 @pytest.mark.parametrize("neighbour", [0.0, 3.0, 7.0, 8.0, 8.5])
 def test_a_wheel_that_rests_a_tenth_low_is_the_digit_it_is_nearest_to(neighbour: float) -> None:
-    """A network is right to a tenth, and tells one in three resting wheels to be at nine tenths."""
+    """A network is right to a tenth, and often takes a resting wheel for one at nine tenths."""
     found = count(at(4.9, neighbour))
     assert found.digits[0] == 5
 
