@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_digits_runtime import __version__
 from edge_digits_runtime.errors import EdgeDigitsError, PictureError, UsageError
@@ -18,13 +18,16 @@ from starlette.types import ASGIApp
 
 from edge_digits_live import answers, metrics, openapi, page
 from edge_digits_live.bodies import Bodies, Picture, RefusedError
-from edge_digits_live.camera import Camera
 from edge_digits_live.collecting import Collecting
 from edge_digits_live.guard import Guard, allowed_names, error
 from edge_digits_live.limits import MOST_HOURS, MOST_RECORDS, Limits
-from edge_digits_live.meter import Meter, Range
 from edge_digits_live.models import Models
 from edge_digits_live.workers import BusyError, Classifiers, Workers
+
+if TYPE_CHECKING:
+    # What reads meters is loaded only where one is watched: 2 MB.
+    from edge_digits_live.camera import Camera
+    from edge_digits_live.meter import Meter, Range
 
 Answer = Callable[[Picture, DigitClassifier], dict[str, Any]]
 _FALSE, _TRUE = frozenset(["0", "false", "no"]), frozenset(["1", "true", "yes"])
@@ -50,8 +53,8 @@ class Service:
         workers: Workers,
         settings: Settings,
         collecting: Collecting | None = None,
-        camera: Camera | None = None,
-        meter: Meter | None = None,
+        camera: "Camera | None" = None,
+        meter: "Meter | None" = None,
     ) -> None:
         self._models, self._workers, self._settings = models, workers, settings
         self._collecting = collecting or Collecting()
@@ -238,7 +241,7 @@ class Service:
         async with self._bodies.content(request) as content:
             return JSONResponse(await self._workers.run(lambda _: meter.move(content)))
 
-    def _watched(self) -> Meter:
+    def _watched(self) -> "Meter":
         if self._meter is None:
             raise RefusedError(404, "no meter; start the service with --profile METER.TOML")
         return self._meter
@@ -267,12 +270,14 @@ def _flag(request: Request, name: str) -> bool:
     return value in _TRUE
 
 
-def _range(request: Request) -> Range:
+def _range(request: Request) -> "Range":
     """Return which records a request asks for.
 
     Raises:
         RefusedError: a number that is none, or not allowed.
     """
+    from edge_digits_live.meter import Range
+
     query, default = request.query_params, Range()
     limit, hours = query.get("limit", str(default.limit)), query.get("hours")
     if not re.fullmatch(r"\d{1,4}", limit, re.ASCII) or not 1 <= int(limit) <= MOST_RECORDS:
