@@ -213,6 +213,8 @@ def _check_what_is_watched(context: click.Context) -> None:
         useless = [name for name in named if name != "size" or source is None]
         if useless:
             raise UsageError(f"{options[useless[0]]}: nothing is watched; add --profile METER.TOML and a SOURCE")
+    elif given["require_signature"] is not None:
+        raise UsageError("--require-signature: the models that a profile names are not signed; leave out --profile")
     elif source is None:
         if given["sqlite"] is None:
             raise UsageError(

@@ -93,6 +93,10 @@ def test_it_prints_where_it_answers_and_ends_with_the_signal(
         (["--profile", "meter.toml"], "--profile: name a SOURCE to watch"),
         (["--profile", "meter.toml", "--sqlite", "m.db", "--every", "5m"], "--every: nothing is watched here without"),
         (["--profile", "meter.toml", "--sqlite", "m.db"], "--sqlite m.db: there is no such file"),
+        (
+            [".", "--profile", "meter.toml", "--require-signature", "k.pub"],
+            "models that a profile names are not signed",
+        ),
         (["nowhere"], "'nowhere' is no source; give a folder, http://"),
         ([".", "--profile", "none.toml"], "none.toml: cannot be read"),
         ([".", "--profile", "meter.toml", "--csv", "."], "File '.' is a directory"),

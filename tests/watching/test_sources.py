@@ -27,6 +27,11 @@ def encoded(form: str = "PNG") -> bytes:
 class Camera(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         place = self.path.strip("/")
+        if place == "asked?user=me&pwd=secret":
+            place = "picture"
+        elif place.startswith("asked"):
+            self.send_error(403)
+            return
         if place == "busy":
             self.send_error(503)
             return
@@ -83,6 +88,15 @@ def test_a_snapshot_is_a_picture(address: str, place: str) -> None:
     for _ in range(2):
         (frame,) = source.frames()
         assert frame.image.tobytes() == picture(50).tobytes()
+
+
+def test_what_is_behind_the_question_mark_is_asked_and_never_said(address: str) -> None:
+    """Cameras take a password there, and the name of the source goes to outputs and to the page."""
+    (frame,) = open_source(f"{address}/asked?user=me&pwd=secret").frames()
+    assert frame.name == f"{address}/asked"
+    with pytest.raises(WatchError, match="403") as raised:
+        list(open_source(f"{address}/asked?pwd=wrong").frames())
+    assert "wrong" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
