@@ -25,7 +25,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from edge_digits_runtime.data.class_folders import GROUPS
 from edge_digits_runtime.data.classes import check_group, is_class_name, shown
@@ -38,6 +38,9 @@ from edge_digits_runtime.records import files
 from PIL import Image
 
 from edge_digits.progress import say
+
+if TYPE_CHECKING:
+    from edge_digits_runtime.meter.reading import MeterReader, MeterReading
 
 COLLECTED = ".collected"
 """Folder of what is no class; `train` passes over names that begin with a point."""
@@ -160,6 +163,15 @@ class Collection:
         if prediction.sure or seen.blank:
             return
         self._say_if_full(self.add(image, seen, prediction, group))
+
+    def offer_meter(
+        self, image: Image.Image, reader: "MeterReader", reading: "MeterReading", group: str | None = None
+    ) -> None:
+        """Keep each place of a meter whose answer is not sure, if the reading is not; its group is the meter."""
+        if reading.sure:
+            return
+        for cut, seen, prediction in reader.characters(image, reading):
+            self.offer(cut, seen, prediction, group or reader.profile.name)
 
     def _say_if_full(self, stored: Stored) -> None:
         if stored == "full" and not self._said:

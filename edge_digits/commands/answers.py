@@ -102,7 +102,9 @@ def collect_options(command: Command) -> Command:
     """Add the options that a `CollectChoice` is made of."""
     for option in (
         click.option(
-            "--collect-group", metavar="NAME", help="Who wrote them, or which meter shows them.  [default: this day]"
+            "--collect-group",
+            metavar="NAME",
+            help="Who wrote them, or which meter shows them.  [default: this day, or the name in the profile]",
         ),
         click.option(
             "--collect-mb",
@@ -115,7 +117,7 @@ def collect_options(command: Command) -> Command:
             "--collect",
             type=UserPath(file_okay=False),
             metavar="DIR",
-            help="Keep each picture, or of 'read' each line, that is not sure, once, to be labelled with 'label'.",
+            help="Keep what is not sure, to be labelled: pictures, of 'read' lines, of a meter its places; each once.",
         ),
     ):
         command = option(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from edge_digits_runtime.errors import PictureError
 
-from edge_digits.commands.answers import NamedSource, print_answers
+from edge_digits.commands.answers import CollectChoice, NamedSource, print_answers
 from edge_digits.printing import print_json, printable
 from edge_digits.progress import say
 from edge_digits.sources import STDIN, flat_name, open_source
@@ -50,13 +50,14 @@ class _Work:
     """Loads the profile and returns the function that reads a picture; it can be sent to another process."""
 
     choice: MeterChoice
+    collect: CollectChoice
     annotate: Path | None
     into_folder: bool
 
     def __call__(self) -> "Callable[[NamedSource], MeterReading]":
         from edge_digits_runtime.meter.reading import SHORTER_SIDE
 
-        reader = self.choice.load()
+        reader, collection = self.choice.load(), self.collect.open()
 
         def work(named: NamedSource) -> "MeterReading":
             name, source = named
@@ -65,6 +66,8 @@ class _Work:
                 reading = reader.read(image)
             except PictureError as error:
                 raise PictureError(f"{'standard input' if name == STDIN else name}: {error}") from error
+            if collection is not None:
+                collection.offer_meter(image, reader, reading, self.collect.group)
             if self.annotate is not None:
                 from edge_digits_runtime.drawing.annotate_meter import annotate_meter
                 from edge_digits_runtime.records import files
@@ -80,6 +83,7 @@ class _Work:
 def read_meters(
     named: list[NamedSource],
     choice: MeterChoice,
+    collect: CollectChoice,
     as_json: bool,
     strict: bool,
     annotate: Path | None,
@@ -104,4 +108,4 @@ def read_meters(
     def doubts(reading: "MeterReading") -> list[str]:
         return [] if reading.sure else [f"{reading.written}, {reading.reason}"]
 
-    return print_answers(named, _Work(choice, annotate, into_folder), show, doubts, strict)
+    return print_answers(named, _Work(choice, collect, annotate, into_folder), show, doubts, strict)

@@ -103,7 +103,7 @@ def read(
     line on standard error.
 
     --collect keeps each line that is not sure, cut out of its picture; 'label' asks what is written there, and DIR then
-    is a test set for 'evaluate'.
+    is a test set for 'evaluate'. With --profile it keeps each place of the meter that the model is not sure of.
 
     IMAGE is as for 'classify'. Where there are several pictures, the name of each stands above its lines.
 
@@ -120,6 +120,7 @@ def read(
     single = annotate if annotate and annotate.suffix and not os.path.isdir(annotate) else None  # noqa: PTH112
     if single:
         _check_single(single, len(named))
+    kept = CollectChoice(collect, collect_mb, collect_group)
     if profile is not None:
         from edge_digits.commands.meter_reading import MeterChoice, read_meters
 
@@ -131,7 +132,7 @@ def read(
         if given:
             raise click.UsageError(f"{given[0]} does not go with --profile: the profile says how the meter is read")
         meter = MeterChoice(profile, backend, allow_unverified)
-        return read_meters(named, meter, as_json, strict, annotate, single is None)
+        return read_meters(named, meter, kept, as_json, strict, annotate, single is None)
     if by_digit and expect is not None:
         raise click.UsageError("--expect is for lines that are read as a whole: leave out --by-digit or --expect")
     if expect is not None:
@@ -153,7 +154,6 @@ def read(
             say(f"{printable(name)}: no numbers found")
 
     choice = _Choice(model, backend, allow_unverified, min_confidence, require_signature, expect, by_digit)
-    kept = CollectChoice(collect, collect_mb, collect_group)
     prepare = functools.partial(_prepare, choice, kept, annotate, single is None)
     return print_answers(named, prepare, show, _doubts, strict)
 

@@ -1,10 +1,12 @@
 """``edge-digits watch``."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edge_digits.commands.answers import CollectChoice, collect_options
 from edge_digits.commands.watch_options import WatchChoice, watch_options
 from edge_digits.options import NOT_SURE, UserPath, backend_option, unverified_option
 from edge_digits.printing import print_json, printable
@@ -58,6 +60,7 @@ def _shown(record: "Record") -> str:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each picture, doubtful ones too.")
 @watch_options
+@collect_options
 @click.option("--install-service", is_flag=True, help="Install a systemd service that does this from now on.")
 @click.option("--print", "print_service", is_flag=True, help="With --install-service: print it, install nothing.")
 @backend_option
@@ -70,6 +73,9 @@ def watch(
     once: bool,
     as_json: bool,
     watching: WatchChoice,
+    collect: Path | None,
+    collect_mb: float,
+    collect_group: str | None,
     install_service: bool,
     print_service: bool,
     backend: str | None,
@@ -82,7 +88,8 @@ def watch(
     $EDGE_DIGITS_SOURCE_PASSWORD.
 
     A value that changes is published when the next picture bears it out. What is doubtful, goes back, or changes faster
-    than the profile allows is not published; it is logged, and its picture kept.
+    than the profile allows is not published; it is logged, and its picture kept. --collect keeps the places in it that
+    the model is not sure of, to be labelled on the page of 'serve --collect DIR'.
 
     \b
     Example:
@@ -103,6 +110,7 @@ def watch(
         return install(context, reader.profile.name, print_service)
     opened = open_source(source, watching.size)
     outputs, last = watching.outputs(reader.profile)
+    collection = CollectChoice(collect, collect_mb, collect_group).open()
     from edge_digits.watching.loop import Watch
 
     watch = Watch(
@@ -112,6 +120,7 @@ def watch(
         lambda line: say(printable(line)),
         watching.open_doubts(profile_path),
         last,
+        None if collection is None else functools.partial(collection.offer_meter, group=collect_group),
     )
     watch.run(watching.every, once)
     return NOT_SURE if once and not watch.published else 0

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from edge_digits_runtime.errors import OutputError, PictureError, WatchError
 from edge_digits_runtime.meter.profile import Profile
@@ -28,6 +28,7 @@ _ONCE_S = 1.0
 """Seconds between them."""
 
 Say = Callable[[str], None]
+Kept = TypeVar("Kept")
 
 
 class Reader(Protocol):
@@ -171,6 +172,7 @@ class Watch:
         say: Say,
         doubts: Doubts | None = None,
         last: tuple[float, float] | None = None,
+        collect: Callable[[Image.Image, Any, MeterReading], None] | None = None,
     ) -> None:
         """Take what to watch and where to write.
 
@@ -181,8 +183,10 @@ class Watch:
             say: prints a line for people.
             doubts: keeps doubtful pictures; None for nobody.
             last: when and what was published last, before this process.
+            collect: keeps places of a doubtful picture to be labelled, given also who read it; None for nobody.
         """
         self._source, self.reader, self._outputs, self._doubts = source, reader, outputs, doubts
+        self._collect = collect
         self._say, self._troubles = say, Troubles(say)
         self._judge = Plausibility(reader.profile, last)
         self._writing = threading.Lock()
@@ -303,7 +307,8 @@ class Watch:
         kept = None
         if settled.value is None:
             self.doubtful += 1
-            kept = self._keep(frame)
+            kept = self._tried("doubtful pictures", self._keep, frame)
+            self._tried("collected pictures", self._collected, frame, reading)
         else:
             self.published += 1
         profile = self.reader.profile
@@ -333,17 +338,23 @@ class Watch:
             self._troubles.end(output.name)
 
     def _keep(self, frame: Frame) -> str | None:
-        if self._doubts is None:
-            return None
+        return None if self._doubts is None else str(self._doubts.keep(timestamp(frame.at), frame.image))
+
+    def _collected(self, frame: Frame, reading: MeterReading) -> None:
+        if self._collect is not None:
+            self._collect(frame.image, self.reader, reading)
+
+    def _tried(self, what: str, keep: Callable[..., Kept], *arguments: Any) -> Kept | None:
+        """Return what ``keep`` does; where it cannot write, that is said once, and watching goes on."""
         try:
-            path = str(self._doubts.keep(timestamp(frame.at), frame.image))
+            result = keep(*arguments)
         except OutputError as error:
-            self._troubles.begin("doubtful pictures", str(error))
+            self._troubles.begin(what, str(error))
         except OSError as error:
-            self._troubles.begin("doubtful pictures", f"doubtful pictures cannot be kept: {error.strerror}")
+            self._troubles.begin(what, f"{what} cannot be kept: {error.strerror}")
         else:
-            self._troubles.end("doubtful pictures")
-            return path
+            self._troubles.end(what)
+            return result
         return None
 
     def _available(self, online: bool) -> None:

@@ -1,7 +1,9 @@
 """``edge-digits serve``."""
 
+import functools
 import ipaddress
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +123,8 @@ def serve(
     server.keep_memory_small()
     with server.listen(host, port) as listening:
         camera = _camera(source, watching)
-        meter = _meter(profile_path, camera, watching, backend, allow_unverified, may_write=not is_open)
+        collects = None if collection is None else functools.partial(collection.offer_meter, group=collect_group)
+        meter = _meter(profile_path, camera, watching, backend, allow_unverified, not is_open, collects)
         threads = Workers(models.load, workers, limits.waiting, limits.waiting_s)
         settings, collecting = Settings(token, allow_host, limits), Collecting(collection, collect_group)
         app = Service(models, threads, settings, collecting, camera, meter).app()
@@ -168,6 +171,7 @@ def _meter(
     backend: str | None,
     allow_unverified: bool,
     may_write: bool,
+    collect: Callable[..., None] | None,
 ) -> "Meter | None":
     """Return the meter of a profile, if one is named: with a loop where there is a camera.
 
@@ -194,7 +198,7 @@ def _meter(
     outputs, last = watching.outputs(reader.profile)
     # What is in the database need not be in memory as well.
     kept = [recent] if watching.sqlite is None else []
-    watch = Watch(camera, reader, [*kept, *outputs], lambda line: say(printable(line)), doubts, last)
+    watch = Watch(camera, reader, [*kept, *outputs], lambda line: say(printable(line)), doubts, last, collect)
     return Meter(choice, reader.profile, history, doubts, watch, may_write)
 
 

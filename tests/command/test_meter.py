@@ -1,6 +1,7 @@
 """``profile`` and ``read --profile`` from the command line, on a simulated meter."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from simulated_meter import SimulatedMeter, View
 
 from edge_digits.cli import main
+from edge_digits.collection.store import Collection
 
 METER = SimulatedMeter(wheels=6, decimals=2, play=0.0)
 KNOWN = KnowsTheWheels(METER)
@@ -200,3 +202,24 @@ def test_watch_reads_a_folder_once(exact_path: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 5
     again = run("watch", tmp_path / "doubts-none", "--profile", exact_path, "--once")
     assert again.exit_code == 2
+
+
+@pytest.mark.parametrize("verb", ["read", "watch"])
+def test_places_that_are_not_sure_are_collected(verb: str, exact_path: Path, tmp_path: Path) -> None:
+    """Of a doubtful picture, only those; once, and with the meter as their group."""
+    picture = METER.picture(1234564)
+    x, y, width, height = METER.boxes[2]
+    noise = Image.effect_noise((width, height), 120).convert(picture.mode)
+    for name in ("0.png", "1.png"):
+        picture.save(tmp_path / name)
+        picture.paste(noise, (x, y))
+    if verb == "read":
+        arguments: list[object] = ["read", tmp_path / "0.png", tmp_path / "1.png", tmp_path / "1.png"]
+    else:
+        arguments = ["watch", tmp_path, "--once", "--doubts-mb", 0]
+    result = run(*arguments, "--profile", exact_path, "--collect", tmp_path / "kept")
+    assert result.exit_code in (0, 1), result.output
+    collection = Collection(tmp_path / "kept")
+    (item,) = collection.waiting()
+    assert (item.group, item.classes, item.reason) == ("cellar", KNOWN.labels, "doubtful")
+    assert Image.open(io.BytesIO(collection.picture(item))).size == (width, height)

@@ -38,13 +38,14 @@ def test_answers_are_those_of_the_command(service: Running, seven: bytes, verb: 
 
 def test_an_answer_is_not_held_back_by_the_system(service: Running, seven: bytes) -> None:
     """Without TCP_NODELAY, each answer but the first of a connection comes 40 ms late."""
-    seconds = []
     with requests.Session() as session:
-        for _ in range(20):
+        for number in range(300):
             begin = time.perf_counter()
             session.post(f"{service.url}/api/classify", data=seven)
-            seconds.append(time.perf_counter() - begin)
-    assert min(seconds[5:]) < 0.03
+            # One is enough: a busy machine holds answers back as well, but not all of them. The first is never late.
+            if number > 5 and time.perf_counter() - begin < 0.03:
+                return
+    pytest.fail("each answer took 30 ms or more")
 
 
 def test_several_pictures_are_answered_in_order_and_a_bad_one_in_its_place(service: Running) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,14 +15,14 @@ from edge_digits_runtime.data import turns
 from edge_digits_runtime.data.classes import DIGIT_CLASSES
 from edge_digits_runtime.errors import PictureError, ProfileError
 from edge_digits_runtime.image.ink import to_plain
-from edge_digits_runtime.image.model_input import Input
+from edge_digits_runtime.image.model_input import Input, Prepared
 from edge_digits_runtime.image.picture import open_picture
 from edge_digits_runtime.image.prepare import prepare
 from edge_digits_runtime.meter import reasons
 from edge_digits_runtime.meter.alignment import SAME, Aligner, Placement
 from edge_digits_runtime.meter.profile import Profile, Slot
 from edge_digits_runtime.meter.wheels import Count, Wheel, count, count_within, digit_shares
-from edge_digits_runtime.model.classifier import DigitClassifier
+from edge_digits_runtime.model.classifier import DigitClassifier, Prediction
 
 SHORTER_SIDE = 1500
 """Shorter side in pixels that a reduced JPEG keeps at least: ``open_picture(path, reading.SHORTER_SIDE)``."""
@@ -52,6 +52,10 @@ class Classifier(Protocol):
 
     def classify_batch(self, pictures: Any) -> Any:
         """Return answers with ``probabilities`` of shape ``(n, k)``."""
+        ...
+
+    def classify_prepared(self, prepared: Prepared) -> Prediction:
+        """Return the answer for one picture."""
         ...
 
 
@@ -212,6 +216,30 @@ class MeterReader:
             where = ", ".join(str(index + 1) for index in flat)
             return self._nothing(f"{reasons.NO_CONTRAST} {where}", placement)
         return self._reading(shares, placement)
+
+    def characters(
+        self, image: Image.Image, reading: MeterReading
+    ) -> Iterator[tuple[Image.Image, Prepared, Prediction]]:
+        """Yield each place of a picture that was read, so that it can be kept and labelled.
+
+        Args:
+            image: the picture.
+            reading: of it; where the reference patches were not found, there are no places.
+
+        Yields:
+            The place as it was cut out, what the model was given of it, and its answer, in the order of the slots.
+
+        Raises:
+            PictureError: the picture has another form than the reference picture.
+        """
+        if reading.placement is None:
+            return
+        picture = upright(image, self.profile)
+        for classifier, indices in self._groups.values():
+            for index in indices:
+                cut = reading.placement.cut(picture, self.profile.slots[index].box)
+                seen = prepare(cut, classifier.input)
+                yield cut, seen, classifier.classify_prepared(seen)
 
     def _shares(self, picture: Image.Image, placement: Placement) -> tuple[list[dict[str, float]], list[int]]:
         """Return the probability of each class for each slot, and the slots in which there is nothing to see."""

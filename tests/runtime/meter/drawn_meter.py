@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from edge_digits_runtime.image.model_input import Input
+from edge_digits_runtime.image.model_input import Input, Prepared
 from edge_digits_runtime.image.prepare import prepare
+from edge_digits_runtime.model.classifier import Prediction
 from numpy.typing import NDArray
 from PIL import ImageFilter
 from simulated_meter import SimulatedMeter, View
@@ -49,6 +50,12 @@ class KnowsTheWheels:
         near = np.roll(np.exp((alike - top) * 60), _EACH // 2, axis=1).reshape(len(pictures), 100, _EACH).sum(axis=2)
         scores = near + np.exp((0.8 - top) * 60)
         return Answers(scores / scores.sum(axis=1, keepdims=True))
+
+    def classify_prepared(self, prepared: Prepared) -> Prediction:
+        shares = self.classify_batch(prepared.pixels[None]).probabilities[0]
+        best = int(shares.argmax())
+        around = float(np.roll(shares, 2 - best)[:5].sum())
+        return Prediction(best, around, shares.tolist(), None if around > 0.9 else "doubtful", self.labels)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
