@@ -352,22 +352,25 @@ def lines(rows: Sequence[Row]) -> list[list[Row]]:
         return row.middle - slope * (row.left + row.right) / 2
 
     result: list[list[Row]] = []
+    # Where each line is, seen from its last rows: one of them may stand high, or low.
+    levels: list[float] = []
     for row in sorted(rows, key=lambda one: one.left):
-        best = None
-        for line in result:
-            last = line[-1]
-            # Where the line would be, seen from its last rows: one of them may stand high, or low.
-            off = abs(float(np.median([level(each) for each in line[-_LATEST:]])) - level(row))
+        here, best = level(row), None
+        for number, (line, at) in enumerate(zip(result, levels, strict=True)):
+            last, off = line[-1], abs(at - here)
             if (
                 off < 0.5 * min(row.size, last.size)
                 and last.right <= row.left + row.size
                 and (best is None or off < best[0])
             ):
-                best = off, line
+                best = off, number
         if best is None:
             result.append([row])
+            levels.append(here)
         else:
-            best[1].append(row)
+            line = result[best[1]]
+            line.append(row)
+            levels[best[1]] = float(np.median([level(each) for each in line[-_LATEST:]]))
     return [_joined(line) for line in sorted(result, key=lambda line: line[0].middle - slope * line[0].left)]
 
 
