@@ -49,6 +49,14 @@ def test_a_process_that_fails_is_named(real: ModuleType, small_mnist: DataSet, t
         real.measure(tmp_path / "model.keras", small_mnist.test, INK)
 
 
+def test_a_process_that_never_ends_is_given_up(
+    real: ModuleType, finished: Path, small_mnist: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real, "_LONGEST_S", 0.05)
+    with pytest.raises(RuntimeError, match=r"took more than 0\.05 s"):
+        real.measure(finished / "model.keras", small_mnist.test, INK)
+
+
 def test_the_figures_are_those_of_the_evaluation(finished: Path) -> None:
     from edge_digits_runtime.records.evaluation import Evaluation
 

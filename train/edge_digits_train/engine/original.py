@@ -35,6 +35,8 @@ SECONDS = 0.3
 """Seconds that each of five loops takes, about."""
 WHAT = "Keras Model.predict_on_batch, compiled, one picture"
 _PICTURES, _MEASURED = "pictures.npz", "measured.json"
+_LONGEST_S = 600.0
+"""Seconds that the process may take; on a desktop computer it takes 6 to 11."""
 _CLUSTER = ("TF_CONFIG", "KERAS_DISTRIBUTION")
 """Variables, or starts of their names, that would make the process join a cluster that trains."""
 
@@ -62,7 +64,7 @@ def measure(saved: Path, split: Split, form: Input) -> Original:
         form: how pictures become its pixels.
 
     Raises:
-        RuntimeError: the process failed; the message is the last line that it wrote.
+        RuntimeError: the process failed, and the message is the last line that it wrote; or it took too long.
     """
     backend = {"KERAS_BACKEND": os.environ.get("KERAS_BACKEND") or _backend()}
     # The process that trained keeps its share of the GPU; this one shall take only what it needs.
@@ -71,9 +73,13 @@ def measure(saved: Path, split: Split, form: Input) -> Original:
     with tempfile.TemporaryDirectory() as folder:
         np.savez(Path(folder) / _PICTURES, images=split.images[:PICTURE_FILES], form=json.dumps(asdict(form)))
         command = [sys.executable, "-m", __name__, str(saved.absolute()), folder]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment | memory | backend, stdin=subprocess.DEVNULL
-        )
+        variables = environment | memory | backend
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=variables, stdin=subprocess.DEVNULL, timeout=_LONGEST_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"took more than {_LONGEST_S:g} s") from error
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:] or [f"status {done.returncode}"]
             raise RuntimeError(last[0].strip())
