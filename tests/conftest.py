@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -43,7 +44,12 @@ def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     processes: list[subprocess.Popen[str]] = []
 
     def start(command: Sequence[str | Path], **options: Any) -> subprocess.Popen[str]:
-        processes.append(subprocess.Popen(command, text=True, **{"stdout": subprocess.PIPE} | options))
+        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            processes.append(subprocess.Popen(command, text=True, **{"stdout": subprocess.PIPE} | options))
+        finally:
+            signal.signal(signal.SIGINT, before)
         return processes[-1]
 
     yield start

@@ -14,7 +14,7 @@ from edge_digits_runtime.errors import PictureError, WatchError
 from edge_digits.watching.folder import Folder
 from edge_digits.watching.frames import Frame, Source
 from edge_digits_live.bodies import RefusedError
-from edge_digits_live.workers import BusyError
+from edge_digits_live.workers import BusyError, settle
 
 PATIENCE_S = 5.0
 """Seconds that a request waits for the camera before it is told to come back."""
@@ -58,7 +58,7 @@ class Camera:
         if interrupt is not None:
             interrupt()
         if self._looking is not None:
-            _settle(self._looking, b"", BusyError("the service ends", 1))
+            settle(self._looking, b"", BusyError("the service ends", 1))
 
     async def picture(self) -> bytes:
         """Return what the camera sees now, or the newest picture of a folder, as JPEG.
@@ -93,7 +93,7 @@ class Camera:
         except Exception as failed:
             error = failed  # type: ignore[assignment]
         try:
-            loop.call_soon_threadsafe(_settle, done, result, error)
+            loop.call_soon_threadsafe(settle, done, result, error)
         except RuntimeError:
             return  # The loop is closed: nobody waits any more.
 
@@ -118,14 +118,3 @@ def _jpeg(frame: Frame) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=90)
     return stream.getvalue()
-
-
-def _settle(done: "asyncio.Future[bytes]", result: bytes, error: Exception | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(result)
-    else:
-        done.set_exception(error)
-        # Where nobody waits any more, that is no fault.
-        done.exception()

@@ -141,17 +141,20 @@ class Workers:
                     error = raised
                 self._job_s += _SMOOTH * (time.monotonic() - begin - self._job_s)
             try:
-                job.loop.call_soon_threadsafe(_settle, job.done, result, error)
+                job.loop.call_soon_threadsafe(settle, job.done, result, error)
             except RuntimeError:
                 return  # The loop is closed: nobody waits any more.
             # Nothing of a picture stays in memory while this thread waits for the next.
             del job, result, error
 
 
-def _settle(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+def settle(done: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    """Give a future its result or its error, unless it has one or nobody waits; in the thread of its event loop."""
     if done.done():
         return
     if error is None:
         done.set_result(result)
     else:
         done.set_exception(error)
+        # Where nobody waits any more, that is no fault.
+        done.exception()

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -218,17 +219,12 @@ def test_bad_input_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_a_run_that_resumes(slice_of_mnist: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_run_that_resumes(
+    slice_of_mnist: Path, tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
+) -> None:
     command = [sys.executable, "-c", "from edge_digits.cli import main; main()", "train", "mlp-256-128"]
     arguments = ["--data", str(slice_of_mnist), "--out", "run", "--epochs", "200"]
-    process = subprocess.Popen(
-        [*command, *arguments],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    process = started([*command, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, stdout=None)
     assert process.stderr
     for line in process.stderr:
         if line.startswith("epoch 2/200"):

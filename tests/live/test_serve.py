@@ -66,8 +66,6 @@ def test_it_prints_where_it_answers_and_ends_with_the_signal(
         arguments,
         stderr=subprocess.PIPE,
         env=os.environ | {"EDGE_DIGITS_TOKEN": TOKEN},
-        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     line = process.stdout.readline()
@@ -120,8 +118,6 @@ def serving(started: Started, folder: Path, *arguments: str) -> tuple["subproces
         [sys.executable, "-c", code, "serve", "--port", "0", *arguments],
         stderr=subprocess.PIPE,
         cwd=folder,
-        # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout
     address = process.stdout.readline().strip()

@@ -187,12 +187,7 @@ def test_everything_is_written_however_the_process_ends(
         "Watch(Paced([50] * 100000), Told(profile()), [table, database], print, None, table.last('water')).run(0.0)\n"
     )
     for _ in range(2):
-        process = started(
-            [sys.executable, script],
-            stderr=subprocess.PIPE,
-            # A shell starts what runs in its background with Ctrl-C ignored, and a child inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        process = started([sys.executable, script], stderr=subprocess.PIPE)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.7)

@@ -16,7 +16,7 @@ from edge_digits_train.lines.page_items import Item
 Rng = np.random.Generator
 Pictures = NDArray[np.uint8]
 SIDE = 256
-"""Of a page, in pixels."""
+"""Side of a page, in pixels."""
 CELL, PARTS = 8, 4
 """The network answers for cells of 8 × 8 pixels, each divided into 4 × 4 parts."""
 NOTHING, OTHER, LEVEL, SIDEWAYS = 0, 1, 2, 3
@@ -42,7 +42,7 @@ _PIECES = 80
 
 @dataclass(frozen=True)
 class Pieces:
-    """What pages are composed of."""
+    """Numbers, digits, words and whole lines that pages are composed of."""
 
     numbers: list[Item]
     digits: list[Item]
@@ -149,7 +149,7 @@ class Sheet:
         y0, x0, y1, x1 = max(y, 0), max(x, 0), min(y + high, self.side), min(x + wide, self.side)
         if y1 <= y0 or x1 <= x0:
             return
-        here, there = np.s_[y - y + y0 - y : y1 - y, x0 - x : x1 - x], np.s_[y0:y1, x0:x1]
+        here, there = np.s_[y0 - y : y1 - y, x0 - x : x1 - x], np.s_[y0:y1, x0:x1]
         np.maximum(self.ink[there], ink[here], out=self.ink[there])
         np.maximum(self.classes[there], classes[here], out=self.classes[there])
         self.heights[there][classes[here] > 0] = height_code(size)

@@ -168,9 +168,9 @@ _WHOLE_PICTURES = Augmentation(
     whole_picture=True,
     clean=0.0,
 )
-"""Of pictures of characters that were cut out: of meters, displays, labels. They may be dark on light or light on dark,
-lit from a side, and cut out a little too far to one side. Chosen on meters that `benchmarks/accuracy/meters.py` does
-not hold out, see docs/research/meters.md."""
+"""Augmentation of characters that were cut out of meters, displays and labels. They may be dark on light or light on
+dark, lit from a side, and cut out a little too far to one side. Chosen on meters that
+`benchmarks/accuracy/meters.py` does not hold out, see docs/research/meters.md."""
 
 
 def _whole_picture(name: str, description: str, *channels: int) -> Recipe:
@@ -205,7 +205,7 @@ _WHEELS = dataclasses.replace(
     brightness=40.0,
     shade=40.0,
 )
-"""Of wheels: what bends a picture hides how far a wheel has turned."""
+"""Augmentation of wheels: hardly any bending, which would hide how far a wheel has turned."""
 
 
 def _meter(name: str, description: str, *channels: int) -> Recipe:

@@ -24,7 +24,7 @@ ROW_CLASSES = 4
 CLASSES = len(LABELS) + 1
 """The characters, and the blank of CTC as the last."""
 ROW_OUTPUTS = ROW_CLASSES + 1
-"""Of each part of a page: the logits of its classes, and the logarithm of the height of its digits."""
+"""Number of values for each part of a page: the logits of its classes and the logarithm of its digits' height."""
 
 
 class Convolution(NamedTuple):
@@ -36,7 +36,7 @@ class Convolution(NamedTuple):
     dilation: tuple[int, int] = (1, 1)
     padding: str = "same"
     pool: bool = False
-    """Whether a max pooling follows that halves the height."""
+    """True if a max pooling follows, which halves the height."""
 
 
 @dataclass(frozen=True)
